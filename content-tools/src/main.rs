@@ -1,0 +1,2 @@
+//! Karez.
+fn main() {}

@@ -1,0 +1,214 @@
+//! The map between a manifest's chunk space, its files and their byte ranges.
+//!
+//! Chunk space: indexes `0..P` are the P pages in root order, then each page's chunk table follows in page order, so the
+//! root alone fixes every index. A chunk that stands in several tables has one canonical index, its lowest; only canonical
+//! indexes are asked for and announced. Pages may arrive in any order; the chunks they name enter the map once all pages
+//! are known, because only then do all parties agree which index is canonical.
+
+use super::Document;
+use super::chunk::{ChunkEntry, ChunkIndex};
+use super::hash::ChunkId;
+use super::manifest::{FilePart, Item, ManifestRoot, Page};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A manifest as far as its pages are known.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: ManifestRoot,
+    bases: Vec<u32>,
+    count: u32,
+    pages: Vec<Option<Page>>,
+    canonical: BTreeMap<ChunkId, ChunkIndex>,
+}
+
+/// Why a page was not taken.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
+pub enum LayoutError {
+    /// The page does not decode.
+    #[error(transparent)]
+    Document(#[from] super::DocumentError),
+    /// The page's bytes or table differ from what the root says.
+    #[error("manifest page {page} is not the one its root names")]
+    Mismatch {
+        /// Number of the page.
+        page: usize,
+    },
+}
+
+/// A piece of a byte range of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// Canonical index of the chunk.
+    pub chunk: ChunkIndex,
+    /// The chunk's row.
+    pub entry: ChunkEntry,
+    /// First byte wanted inside the chunk.
+    pub start: u32,
+    /// Bytes wanted from there on.
+    pub len: u32,
+}
+
+/// A whole file, joined over its parts.
+#[derive(Debug, Clone)]
+pub struct File<'a> {
+    /// Key of its item.
+    pub item: &'a str,
+    /// The file's first part: path, role, type, size.
+    pub head: &'a FilePart,
+    parts: Vec<(usize, &'a FilePart)>,
+}
+
+impl Layout {
+    /// The layout of a root with no page known.
+    pub fn new(root: ManifestRoot) -> Self {
+        let mut next = root.pages.len() as u32;
+        let mut bases = Vec::with_capacity(root.pages.len());
+        for page in &root.pages {
+            bases.push(next);
+            next += page.chunks;
+        }
+        let mut layout = Self { bases, count: next, pages: vec![None; root.pages.len()], canonical: BTreeMap::new(), root };
+        for (number, page) in layout.root.pages.iter().enumerate() {
+            layout.canonical.entry(page.entry.id).or_insert(ChunkIndex(number as u32));
+        }
+        layout
+    }
+
+    /// The root page.
+    pub fn root(&self) -> &ManifestRoot {
+        &self.root
+    }
+
+    /// Size of the chunk space.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Numbers of the pages that are not known yet.
+    pub fn missing_pages(&self) -> impl Iterator<Item = usize> + '_ {
+        self.pages.iter().enumerate().filter(|(_, page)| page.is_none()).map(|(number, _)| number)
+    }
+
+    /// Whether every page is known.
+    pub fn is_whole(&self) -> bool {
+        self.pages.iter().all(Option::is_some)
+    }
+
+    /// Takes the plaintext of a page. True when it was the last one missing: now the map is whole.
+    pub fn add_page(&mut self, number: usize, plain: &[u8]) -> Result<bool, LayoutError> {
+        let mismatch = LayoutError::Mismatch { page: number };
+        let named = *self.root.pages.get(number).ok_or(mismatch.clone())?;
+        if ChunkId::of(plain) != named.entry.id {
+            return Err(mismatch);
+        }
+        if self.pages[number].is_some() {
+            return Ok(false);
+        }
+        let page = Page::from_bytes(plain)?;
+        if page.chunks.len() != named.chunks as usize {
+            return Err(mismatch);
+        }
+        self.pages[number] = Some(page);
+        if self.is_whole() {
+            self.settle_canonical();
+        }
+        Ok(self.is_whole())
+    }
+
+    fn settle_canonical(&mut self) {
+        for (base, page) in self.bases.iter().zip(self.pages.iter().flatten()) {
+            for (row, entry) in page.chunks.iter().enumerate() {
+                self.canonical.entry(entry.id).or_insert(ChunkIndex(base + row as u32));
+            }
+        }
+    }
+
+    /// The row of an index, when its page is known.
+    pub fn entry(&self, index: ChunkIndex) -> Option<ChunkEntry> {
+        if let Some(page) = self.root.pages.get(index.0 as usize) {
+            return Some(page.entry);
+        }
+        let number = self.bases.partition_point(|base| *base <= index.0).checked_sub(1)?;
+        let row = index.0 - self.bases[number];
+        self.pages[number].as_ref()?.chunks.get(row as usize).copied()
+    }
+
+    /// Canonical index of a chunk id: pages at once, other chunks once the map is whole.
+    pub fn index_of(&self, id: &ChunkId) -> Option<ChunkIndex> {
+        self.canonical.get(id).copied()
+    }
+
+    /// Every canonical index with its row: pages only until the map is whole.
+    pub fn entries(&self) -> impl Iterator<Item = (ChunkIndex, ChunkEntry)> + '_ {
+        self.canonical.values().filter_map(|index| Some((*index, self.entry(*index)?)))
+    }
+
+    /// Items of the known pages, parts of one item in order.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.pages.iter().flatten().flat_map(|page| &page.items)
+    }
+
+    /// Folders that hold nothing.
+    pub fn empty_folders(&self) -> impl Iterator<Item = &super::path::ContentPath> {
+        self.pages.iter().flatten().flat_map(|page| &page.empty_folders)
+    }
+
+    /// Files of the known pages that are described completely, in order of first appearance.
+    pub fn files(&self) -> Vec<File<'_>> {
+        let mut order: Vec<File<'_>> = Vec::new();
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        for (number, page) in self.pages.iter().enumerate() {
+            for item in page.iter().flat_map(|page| &page.items) {
+                for part in &item.files {
+                    let at = *seen.entry(part.path.as_str()).or_insert_with(|| {
+                        order.push(File { item: &item.key, head: part, parts: Vec::new() });
+                        order.len() - 1
+                    });
+                    order[at].parts.push((number, part));
+                }
+            }
+        }
+        order.retain(|file| self.is_described(file));
+        order
+    }
+
+    fn is_described(&self, file: &File<'_>) -> bool {
+        let mut end = 0;
+        for (number, part) in &file.parts {
+            let bytes = self.pages[*number].as_ref().and_then(|page| page.part_bytes(part));
+            match bytes {
+                Some(bytes) if part.offset == end && part.size == file.head.size => end += bytes,
+                _ => return false,
+            }
+        }
+        end == file.head.size
+    }
+
+    /// The file at a path.
+    pub fn file(&self, path: &str) -> Option<File<'_>> {
+        self.files().into_iter().find(|file| file.head.path.as_str() == path)
+    }
+
+    /// The slices that make up a byte range of a file, in order; the range is clamped to the file.
+    pub fn slices(&self, file: &File<'_>, range: Range<u64>) -> Vec<Slice> {
+        let mut slices = Vec::new();
+        for (number, part) in &file.parts {
+            let Some(page) = self.pages[*number].as_ref() else { continue };
+            let mut at = part.offset;
+            for run in &part.runs {
+                for row in run.first..run.first + run.count {
+                    let entry = page.chunks[row as usize];
+                    let (from, to) = (at.max(range.start), (at + u64::from(entry.plain_len)).min(range.end));
+                    if from < to {
+                        let fallback = ChunkIndex(self.bases[*number] + row);
+                        let chunk = self.index_of(&entry.id).unwrap_or(fallback);
+                        slices.push(Slice { chunk, entry, start: (from - at) as u32, len: (to - from) as u32 });
+                    }
+                    at += u64::from(entry.plain_len);
+                }
+            }
+        }
+        slices
+    }
+}
