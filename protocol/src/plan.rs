@@ -1,1 +1,6 @@
-//! Placeholder.
+//! When and how fast bytes may move: time as a value, rates, budgets. Pure; stands alone.
+
+pub mod limiter;
+pub mod time;
+
+pub use time::Timestamp;

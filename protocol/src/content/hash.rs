@@ -56,6 +56,7 @@ macro_rules! id_type {
         }
     };
 }
+
 pub(crate) use id_type;
 
 /// The text is not 64 hex digits.

@@ -68,7 +68,8 @@ impl Layout {
             bases.push(next);
             next += page.chunks;
         }
-        let mut layout = Self { bases, count: next, pages: vec![None; root.pages.len()], canonical: BTreeMap::new(), root };
+        let mut layout =
+            Self { bases, count: next, pages: vec![None; root.pages.len()], canonical: BTreeMap::new(), root };
         for (number, page) in layout.root.pages.iter().enumerate() {
             layout.canonical.entry(page.entry.id).or_insert(ChunkIndex(number as u32));
         }

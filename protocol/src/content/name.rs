@@ -24,7 +24,9 @@ pub enum NameError {
     #[error("'{0}' is not a collection name: it has the form PUBLISHER/NAME, for example bj4/algebra-1")]
     Form(String),
     /// A segment with characters that are not allowed.
-    #[error("'{0}' may only hold the letters A-Z and a-z, digits, '.', '_' and '-', and must start with a letter or digit")]
+    #[error(
+        "'{0}' may only hold the letters A-Z and a-z, digits, '.', '_' and '-', and must start with a letter or digit"
+    )]
     Characters(String),
     /// A segment that is empty or too long.
     #[error("'{0}' must have 1 to {SEGMENT_BYTES_MAX} characters")]
@@ -126,7 +128,9 @@ mod tests {
         for good in ["bj4/algebra-1", "a/b", "H.1_2-3/x.y"] {
             assert_eq!(good.parse::<CollectionName>().map(|n| n.to_string()), Ok(good.to_owned()));
         }
-        for bad in ["", "a", "/a", "a/", "a/b/c", "../b", "a/..", "a/.b", "数学/一", "a b/c", &format!("a/{}", "x".repeat(65))] {
+        for bad in
+            ["", "a", "/a", "a/", "a/b/c", "../b", "a/..", "a/.b", "数学/一", "a b/c", &format!("a/{}", "x".repeat(65))]
+        {
             assert!(bad.parse::<CollectionName>().is_err(), "{bad}");
         }
     }

@@ -1,0 +1,172 @@
+//! The whole vocabulary of the swarm core on one page. It sees chunk numbers, sizes and verdicts, never chunk bytes.
+
+use crate::content::chunk::ChunkIndex;
+use crate::content::chunk_set::ChunkSet;
+use crate::content::hash::ChunkId;
+use crate::trust::PeerId;
+use crate::wire::peer::Urgency;
+
+/// How the flagship's upload is traded against time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EgressMode {
+    /// Only importers ask the flagship: it uploads about one copy.
+    #[default]
+    Thrifty,
+    /// First copies first; flagship uplink that would idle serves what is rarest among the sites.
+    Fast,
+}
+
+/// What the roster says of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerProfile {
+    /// It publishes this collection: its upload is what must be saved. It never imports.
+    pub is_origin: bool,
+    /// Sites behind one WAN link share a group.
+    pub uplink_group: Option<String>,
+    /// Importer weight as a power of two; 0 imports for itself alone.
+    pub weight: u8,
+}
+
+/// A chunk as the core knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownChunk {
+    /// Its number.
+    pub index: ChunkIndex,
+    /// Its id: what importers are chosen by.
+    pub id: ChunkId,
+    /// Bytes that travel.
+    pub stored_len: u32,
+}
+
+/// What a chunk that arrived turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Verified and written.
+    Good,
+    /// Its bytes are not the chunk's.
+    Bad,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The manifest's pages became known (first call: the pages themselves), canonical indexes only.
+    ChunksKnown(Vec<KnownChunk>),
+    /// These chunks are in the store by other ways than this swarm: at start, or shared with another collection.
+    Held(ChunkSet),
+    /// A peer that takes part in this release is connected.
+    PeerJoined {
+        /// Who.
+        peer: PeerId,
+        /// What the roster says.
+        profile: PeerProfile,
+    },
+    /// It is gone.
+    PeerLeft {
+        /// Who.
+        peer: PeerId,
+    },
+    /// Whether it still lacks chunks.
+    PeerWants {
+        /// Who.
+        peer: PeerId,
+        /// Lacks chunks.
+        wants: bool,
+    },
+    /// Everything it holds; replaces what was known.
+    PeerHas {
+        /// Who.
+        peer: PeerId,
+        /// Chunks held.
+        set: ChunkSet,
+    },
+    /// It gained some and is importing some.
+    PeerGained {
+        /// Who.
+        peer: PeerId,
+        /// Newly held.
+        gained: Vec<ChunkIndex>,
+        /// Being imported now.
+        coming: Vec<ChunkIndex>,
+    },
+    /// It cannot serve these requested chunks.
+    PeerRefused {
+        /// Who.
+        peer: PeerId,
+        /// Which.
+        chunks: Vec<ChunkIndex>,
+    },
+    /// Bytes of a chunk still under way came from it: it is alive.
+    Progress {
+        /// Who.
+        peer: PeerId,
+        /// Bytes since the last report.
+        bytes: u64,
+    },
+    /// A whole chunk came from it and was judged.
+    Received {
+        /// Who.
+        peer: PeerId,
+        /// Which.
+        chunk: ChunkIndex,
+        /// What it turned out to be.
+        verdict: Verdict,
+    },
+    /// A verified chunk could not be stored (disk full): it is missing again; the shell pauses the swarm itself.
+    NotStored {
+        /// Which.
+        chunk: ChunkIndex,
+    },
+    /// Somebody is watching: these first, in this order. Replaces the urgent list from before.
+    Urgent(Vec<ChunkIndex>),
+    /// Ask nobody for anything until resumed (disk full, metered).
+    Paused(bool),
+    /// Changes the egress mode.
+    Mode(EgressMode),
+    /// `next_deadline` has come.
+    Tick,
+}
+
+/// Why a peer is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// It sent bytes that are not the chunk's.
+    BadChunk,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Ask a peer for chunks, in this order.
+    Request {
+        /// Whom.
+        peer: PeerId,
+        /// How urgent.
+        urgency: Urgency,
+        /// Which.
+        chunks: Vec<ChunkIndex>,
+    },
+    /// Take back what was asked.
+    Cancel {
+        /// Whom.
+        peer: PeerId,
+        /// Which.
+        chunks: Vec<ChunkIndex>,
+    },
+    /// Tell all peers of this release.
+    Announce {
+        /// Newly held.
+        gained: Vec<ChunkIndex>,
+        /// Being imported now.
+        coming: Vec<ChunkIndex>,
+    },
+    /// Drop a peer.
+    Disconnect {
+        /// Whom.
+        peer: PeerId,
+        /// Why.
+        reason: DropReason,
+    },
+    /// Every known chunk is held (emitted once each time the set of known chunks becomes complete).
+    Complete,
+}
