@@ -1,0 +1,69 @@
+//! Which crate may depend on which: the Cargo.toml files are the walls.
+
+use std::fs;
+
+use crate::report;
+use crate::source::root;
+
+/// All that `protocol` may use: no runtime, socket, file, database, thread or clock is reachable from these.
+const PROTOCOL_MAY_USE: [&str; 8] =
+    ["blake3", "bs58", "data-encoding", "ed25519-dalek", "minicbor", "proptest", "roaring", "thiserror"];
+
+/// The names under `[dependencies]`, `[dev-dependencies]` and `[build-dependencies]`, target tables included.
+fn dependencies(krate: &str) -> Vec<String> {
+    let path = root().join(krate).join("Cargo.toml");
+    let text = fs::read_to_string(&path).expect("every crate has a Cargo.toml");
+    let mut inside = false;
+    let mut names = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if inside && !line.starts_with('#') {
+            let name: String = line.chars().take_while(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
+            names.extend(Some(name).filter(|name| !name.is_empty()));
+        }
+    }
+    assert!(!names.is_empty(), "{} lists no dependency: the scanner is wrong", path.display());
+    names
+}
+
+#[track_caller]
+fn check(krate: &str, rule: &str, may: impl Fn(&str) -> bool) {
+    let bad = dependencies(krate).into_iter().filter(|name| !may(name));
+    report(rule, bad.map(|name| format!("{krate}/Cargo.toml: {name}")).collect());
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("karez-")
+}
+
+fn is_network_stack(name: &str) -> bool {
+    name.starts_with("libp2p") || name.starts_with("quinn")
+}
+
+#[test]
+fn protocol_is_pure() {
+    check("protocol", "protocol has no I/O within reach", |name| PROTOCOL_MAY_USE.contains(&name));
+}
+
+#[test]
+fn content_tools_know_only_protocol() {
+    let may = |name: &str| !(is_ours(name) && name != "karez-protocol") && !is_network_stack(name) && name != "tokio";
+    check("content-tools", "content-tools stand on protocol alone, without network or runtime", may);
+}
+
+#[test]
+fn tracker_has_no_transport() {
+    let may = |name: &str| !(is_ours(name) && name != "karez-protocol") && !is_network_stack(name);
+    check("tracker", "the tracker links protocol, and neither libp2p, quinn nor the node", may);
+}
+
+#[test]
+fn node_does_not_know_the_tracker() {
+    check("node", "node and tracker meet only on the wire", |name| name != "karez-tracker");
+}
+
+#[test]
+fn scripts_use_no_product_code() {
+    check("scripts", "the demo judges the product from outside", |name| !is_ours(name));
+}
