@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes the sample course from sample/lessons/*.txt: course/v1 whole, course/v2 as an overlay of the files that change.
-# Needs (Debian): ffmpeg espeak-ng fonts-noto-cjk.
+# Usage: make.sh [FOLDER]   FOLDER is replaced; it is sample/course when left out. About 2 minutes.
+# Needs (Debian): ffmpeg espeak-ng fonts-noto-cjk. The same versions of these give the same bytes.
 #
 # A lesson is a list of slides. Each slide is encoded on its own and the slides are joined by stream copy, so a slide
 # replaced for version 2 leaves the samples of all others bit-identical. Slide lengths are multiples of 0.16 s, which is a
 # whole number of video frames (25/s) and of AAC frames (1024 samples at 32 kHz).
 set -euo pipefail
+out=$(realpath -m "${1:-$(dirname "$0")/course}")
 cd "$(dirname "$0")"
 export LC_ALL=C.UTF-8
 work=$(mktemp -d)
@@ -101,12 +103,12 @@ lesson() {
   local dir; dir="$work/$2/$(basename "$1" .txt)"
   split "$1" "$2" "$dir"
   for s in "$dir"/[0-9][0-9]; do slide "$s" "$(cat "$dir/background")"; done
-  local out name; out="$3/$(cat "$dir/folder")"; name=$(cat "$dir/name")
-  mkdir -p "$out"
-  join "$dir" "$out/$name.mp4"
-  subtitles "$dir" zh "$out/$name.zh.vtt"
-  subtitles "$dir" en "$out/$name.en.vtt"
-  handout "$dir" "$out/讲义.html"
+  local into name; into="$3/$(cat "$dir/folder")"; name=$(cat "$dir/name")
+  mkdir -p "$into"
+  join "$dir" "$into/$name.mp4"
+  subtitles "$dir" zh "$into/$name.zh.vtt"
+  subtitles "$dir" en "$into/$name.en.vtt"
+  handout "$dir" "$into/讲义.html"
 }
 
 made="$work/course"
@@ -126,6 +128,11 @@ rm "$made"/v2/*/讲义.html
 (cd "$made/v2" && find . -type f) | while read -r file; do
   if cmp -s "$made/v1/$file" "$made/v2/$file"; then rm "$made/v2/$file"; fi
 done
-rm -rf course
-cp -r "$made" course
-find course -type f -exec du -b {} +
+if [ -e "$out" ] && [ ! -f "$out/v1/collection.toml" ]; then
+  echo "make.sh: $out exists and is not a sample course" >&2
+  exit 1
+fi
+rm -rf "$out"
+mkdir -p "$(dirname "$out")"
+cp -r "$made" "$out"
+find "$out" -type f -exec du -b {} +
