@@ -1,2 +1,56 @@
-//! Karez.
-fn main() {}
+//! `cargo x`: what people run in this repository besides the product itself. Flags are parsed here and nowhere else.
+
+mod ci;
+mod demo;
+mod sample;
+mod size;
+mod test;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo x", about = "Demo, tests and CI of Karez", disable_help_subcommand = true)]
+struct Flags {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// A whole network on this machine: publish, replicate, verify, update
+    Demo(demo::Flags),
+    /// Build the programs and run every test; what follows `--` goes to `cargo test`
+    Test {
+        /// For `cargo test`, e.g. `cargo x test -- --test tidy`
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Exactly what CI runs: format, lints, documentation, tests
+    Ci,
+    /// Make the sample course again (needs ffmpeg, espeak-ng and fonts-noto-cjk)
+    Sample {
+        /// Where the course goes instead of sample/course
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Flags::parse().task {
+        Task::Demo(flags) => demo::run(&flags),
+        Task::Test { rest } => test::run(&rest),
+        Task::Ci => ci::run(),
+        Task::Sample { to } => sample::make(to.as_deref()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
