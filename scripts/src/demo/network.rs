@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::karez::{Counters, Guest, Node, Running, Tracker};
 use super::{Flags, PUBLISHER};
@@ -24,7 +24,7 @@ impl Network {
         let how = Running { uplink_mbit: flags.uplink, mode: flags.mode.as_deref() };
         let node = |name: &str, guest: &Guest<'_>| {
             let invite = tracker.invite(name, guest)?;
-            Node::start(&programs.karez, &folder.join(name), name, &invite, &how).with_context(|| name.to_string())
+            Node::start(&programs.karez, &folder.join(name), name, &invite, &how)
         };
         let flagship = node("flagship", &Guest::Flagship { publisher: PUBLISHER })?;
         let site = |number: u16| {
