@@ -37,8 +37,10 @@ fn is_ours(name: &str) -> bool {
     name.starts_with("karez-")
 }
 
-fn is_network_stack(name: &str) -> bool {
-    name.starts_with("libp2p") || name.starts_with("quinn")
+/// What only the node may link: the transports, and all of ours above `protocol`.
+fn is_the_nodes(name: &str) -> bool {
+    let transport = name.starts_with("libp2p") || name.starts_with("quinn");
+    transport || (is_ours(name) && name != "karez-protocol")
 }
 
 #[test]
@@ -48,14 +50,13 @@ fn protocol_is_pure() {
 
 #[test]
 fn content_tools_know_only_protocol() {
-    let may = |name: &str| !(is_ours(name) && name != "karez-protocol") && !is_network_stack(name) && name != "tokio";
+    let may = |name: &str| !is_the_nodes(name) && name != "tokio";
     check("content-tools", "content-tools stand on protocol alone, without network or runtime", may);
 }
 
 #[test]
 fn tracker_has_no_transport() {
-    let may = |name: &str| !(is_ours(name) && name != "karez-protocol") && !is_network_stack(name);
-    check("tracker", "the tracker links protocol, and neither libp2p, quinn nor the node", may);
+    check("tracker", "the tracker links protocol, and neither libp2p, quinn nor the node", |name| !is_the_nodes(name));
 }
 
 #[test]
