@@ -1,0 +1,290 @@
+//! The bulk lane: chunks between members over our own quinn endpoint.
+//!
+//! One connection per pair of nodes, mutually authenticated by libp2p-tls certificates, so a peer has the same identity
+//! here as on the control plane. A stranger is closed before any of its streams is read. The lane moves and verifies
+//! bytes; what to ask for and whom to serve is the driver's decision. Nothing unverified reaches the store.
+
+mod endpoint;
+mod lane;
+mod messages;
+mod queues;
+mod receiver;
+mod throttle;
+mod tls;
+mod uploader;
+
+use crate::membership::Membership;
+use crate::shelf::Shelf;
+use karez_content_tools::store::Store;
+use karez_protocol::content::chunk::ChunkIndex;
+use karez_protocol::content::hash::{ManifestId, NetworkId};
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::peer::{PeerMessage, Urgency};
+use lane::Lanes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use uploader::Uploader;
+
+pub use endpoint::BindError;
+pub use throttle::Throttle;
+
+/// What the lane needs to run.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen; the port is shared with the control plane's TCP.
+    pub listen: SocketAddr,
+    /// The node key's secret.
+    pub seed: [u8; 32],
+    /// This node.
+    pub me: PeerId,
+    /// The network.
+    pub network: NetworkId,
+    /// Who may connect.
+    pub members: Membership,
+    /// Which chunks have names here.
+    pub shelf: Shelf,
+    /// Where chunks live.
+    pub store: Arc<Store>,
+    /// Limit on what goes out.
+    pub up: Throttle,
+    /// Limit on what comes in.
+    pub down: Throttle,
+}
+
+/// What became of a chunk that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Verified and stored.
+    Stored {
+        /// False when it was here already.
+        fresh: bool,
+    },
+    /// Its bytes are not the chunk's.
+    Bad,
+    /// Verified, but the store could not take it.
+    NotStored {
+        /// What the store said.
+        detail: String,
+    },
+}
+
+/// What the lane reports.
+#[derive(Debug)]
+pub enum Event {
+    /// A member is connected and has greeted.
+    Connected {
+        /// Who.
+        peer: PeerId,
+        /// Number of this connection; events of replaced ones are stale.
+        generation: u64,
+        /// Where it is.
+        address: SocketAddr,
+        /// Version of its roster.
+        roster: u64,
+    },
+    /// A connection has ended.
+    Disconnected {
+        /// Who.
+        peer: PeerId,
+        /// Which connection.
+        generation: u64,
+        /// Why, for logs.
+        reason: String,
+    },
+    /// A dial led nowhere.
+    DialFailed {
+        /// Who.
+        peer: PeerId,
+        /// Why, for logs.
+        detail: String,
+    },
+    /// A message came.
+    Message {
+        /// From whom.
+        peer: PeerId,
+        /// On which connection.
+        generation: u64,
+        /// What.
+        message: PeerMessage,
+    },
+    /// Part of a chunk came.
+    Progress {
+        /// From whom.
+        peer: PeerId,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// A whole chunk came.
+    Chunk {
+        /// From whom.
+        peer: PeerId,
+        /// Of which release.
+        manifest: ManifestId,
+        /// Which.
+        chunk: ChunkIndex,
+        /// Stored bytes that travelled.
+        bytes: u64,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// A requested chunk cannot be served: it is damaged or gone.
+    Unservable {
+        /// Who asked.
+        peer: PeerId,
+        /// Of which release.
+        manifest: ManifestId,
+        /// Which.
+        chunk: ChunkIndex,
+    },
+    /// Somebody who is not a member tried to connect.
+    StrangerRefused,
+}
+
+/// Why we close a connection; the number travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Nothing left to do.
+    Done,
+    /// The other side is not a member.
+    NotAMember,
+    /// It belongs to another network.
+    OtherNetwork,
+    /// No common protocol version.
+    Version,
+    /// It sent false bytes.
+    BadChunk,
+    /// It broke the protocol's rules.
+    Violation,
+    /// Another connection between the two is kept.
+    Duplicate,
+}
+
+impl CloseReason {
+    const fn code(self) -> u32 {
+        self as u32
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotAMember => "not a member of this network's roster",
+            Self::OtherNetwork => "another network",
+            Self::Version => "no common protocol version",
+            Self::BadChunk => "false chunk bytes",
+            Self::Violation => "protocol violation",
+            Self::Duplicate => "duplicate connection",
+        }
+    }
+}
+
+/// Figures of one connection.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneFigures {
+    /// Where the peer is.
+    pub address: SocketAddr,
+    /// Chunk bytes sent.
+    pub sent: u64,
+    /// Chunk bytes received.
+    pub received: u64,
+    /// Smoothed round trip.
+    pub rtt: Duration,
+}
+
+/// The lane.
+#[derive(Debug, Clone)]
+pub struct Bulk(Arc<Shared>);
+
+/// What the lane's tasks share.
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    endpoint: quinn::Endpoint,
+    lanes: Lanes,
+    uploader: Uploader,
+    events: mpsc::Sender<Event>,
+    roster: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Bulk {
+    /// Binds the socket and starts accepting; gives the configuration back when the port cannot be had.
+    pub fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, (Config, BindError)> {
+        let endpoint = match endpoint::bind(&config) {
+            Ok(endpoint) => endpoint,
+            Err(cause) => return Err((config, cause)),
+        };
+        let shared = Arc::new(Shared {
+            endpoint,
+            lanes: Lanes::default(),
+            uploader: Uploader::default(),
+            events,
+            roster: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            config,
+        });
+        tokio::spawn(endpoint::accept_loop(shared.clone()));
+        tokio::spawn(uploader::run(shared.clone()));
+        Ok(Self(shared))
+    }
+
+    /// The port in use.
+    pub fn port(&self) -> u16 {
+        self.0.endpoint.local_addr().map_or(0, |address| address.port())
+    }
+
+    /// Tells new connections which roster this node holds.
+    pub fn set_roster(&self, version: u64) {
+        self.0.roster.store(version, Ordering::Relaxed);
+    }
+
+    /// Chunk bytes sent since the start.
+    pub fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// Dials a member in the background, address after address; `Connected` or `DialFailed` follows.
+    pub fn dial(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
+        tokio::spawn(endpoint::dial(self.0.clone(), peer, addresses));
+    }
+
+    /// Queues a message; a peer that does not read its messages is dropped. False when it is not connected.
+    pub fn send(&self, peer: &PeerId, message: PeerMessage) -> bool {
+        let Some(lane) = self.0.lanes.get(peer) else { return false };
+        if lane.send(message) {
+            return true;
+        }
+        lane.close(CloseReason::Violation);
+        false
+    }
+
+    /// Queues chunks for a peer; false when it asks for more than it may.
+    pub fn serve(&self, peer: PeerId, manifest: ManifestId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
+        self.0.uploader.enqueue(peer, manifest, urgency, chunks)
+    }
+
+    /// Drops queued chunks that were not begun.
+    pub fn unserve(&self, peer: &PeerId, manifest: ManifestId, chunks: &[ChunkIndex]) {
+        self.0.uploader.cancel(peer, manifest, chunks);
+    }
+
+    /// Closes the connection to a peer.
+    pub fn disconnect(&self, peer: &PeerId, reason: CloseReason) {
+        if let Some(lane) = self.0.lanes.get(peer) {
+            lane.close(reason);
+        }
+    }
+
+    /// Figures of a connection.
+    pub fn figures(&self, peer: &PeerId) -> Option<LaneFigures> {
+        self.0.lanes.get(peer).map(|lane| lane.figures())
+    }
+
+    /// Closes everything and waits until the goodbyes are out.
+    pub async fn stop(&self) {
+        self.0.endpoint.close(CloseReason::Done.code().into(), b"stopping");
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.0.endpoint.wait_idle()).await;
+    }
+}

@@ -1,0 +1,172 @@
+//! The socket: binding, accepting, dialling, greeting.
+
+use super::lane::{self, Lane};
+use super::messages::{MessageReader, MessageWriter};
+use super::{CloseReason, Config, Event, Shared, tls};
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::PROTOCOL;
+use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Kernel buffers, in bytes: quinn does not size them, and the default drops bursts.
+const SOCKET_BUFFER: usize = 4 << 20;
+/// Connections that may be in their handshake at once.
+const INCOMING_MAX: usize = 64;
+/// Greetings take one round trip; a satellite's is 620 ms and may lose a packet or two.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for one address to answer.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
+/// Credit of a stranger until its greeting has been checked, in bytes.
+const STRANGER_WINDOW: u32 = 64 << 10;
+/// Credit of a member: 20 Mbit/s at 620 ms is 1.5 MB; 16 MiB carries a fast LAN as well.
+const MEMBER_WINDOW: u32 = 16 << 20;
+/// Streams a peer may open one way: one for each urgency, and one spare.
+const ONE_WAY_STREAMS: u32 = 4;
+
+/// Why the bulk socket cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use UDP port {address}: {source}")]
+pub struct BindError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+fn transport() -> Arc<quinn::TransportConfig> {
+    let mut transport = quinn::TransportConfig::default();
+    transport
+        .receive_window(STRANGER_WINDOW.into())
+        .stream_receive_window((8u32 << 20).into())
+        .send_window(8 << 20)
+        .max_concurrent_bidi_streams(1u32.into())
+        .max_concurrent_uni_streams(ONE_WAY_STREAMS.into())
+        .datagram_receive_buffer_size(None)
+        .keep_alive_interval(Some(Duration::from_secs(8)))
+        .max_idle_timeout(Some(Duration::from_secs(25).try_into().expect("25 s fit a QUIC timeout")));
+    Arc::new(transport)
+}
+
+/// Binds the UDP socket with room for bursts.
+pub(super) fn bind(config: &Config) -> Result<quinn::Endpoint, BindError> {
+    let address = config.listen;
+    let open = || -> std::io::Result<quinn::Endpoint> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
+        // The kernel caps these silently; less is slower, not wrong.
+        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+        let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        let mut server = tls::server_config(config.seed);
+        server.transport_config(transport()).max_incoming(INCOMING_MAX);
+        let runtime = Arc::new(quinn::TokioRuntime);
+        quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket.into(), runtime)
+    };
+    open().map_err(|source| BindError { address, source })
+}
+
+/// Accepts until the endpoint closes.
+pub(super) async fn accept_loop(shared: Arc<Shared>) {
+    while let Some(incoming) = shared.endpoint.accept().await {
+        // Under load, make the other side prove its address before it costs a handshake.
+        if !incoming.remote_address_validated() && shared.endpoint.open_connections() > 2 * INCOMING_MAX {
+            let _ = incoming.retry();
+            continue;
+        }
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            let Ok(Ok(connection)) = tokio::time::timeout(HELLO_TIMEOUT, async { incoming.await }).await else { return };
+            if let Some(peer) = admit(&shared, &connection).await {
+                greet_and_run(shared, connection, peer, peer).await;
+            }
+        });
+    }
+}
+
+/// Membership, by the certificate, before any stream is read.
+async fn admit(shared: &Shared, connection: &quinn::Connection) -> Option<PeerId> {
+    let peer = tls::peer_of(connection).filter(|peer| shared.config.members.contains(peer));
+    if peer.is_none() {
+        close(connection, CloseReason::NotAMember);
+        let _ = shared.events.send(Event::StrangerRefused).await;
+    }
+    peer
+}
+
+pub(super) fn close(connection: &quinn::Connection, reason: CloseReason) {
+    connection.close(reason.code().into(), reason.text().as_bytes());
+}
+
+/// Dials address after address until one is the peer.
+pub(super) async fn dial(shared: Arc<Shared>, peer: PeerId, addresses: Vec<SocketAddr>) {
+    let mut detail = String::from("no address known");
+    for address in addresses {
+        match connect(&shared, &peer, address).await {
+            Ok(connection) => {
+                let me = shared.config.me;
+                return greet_and_run(shared, connection, peer, me).await;
+            }
+            Err(cause) => detail = format!("{address}: {cause}"),
+        }
+    }
+    let _ = shared.events.send(Event::DialFailed { peer, detail }).await;
+}
+
+async fn connect(shared: &Shared, peer: &PeerId, address: SocketAddr) -> Result<quinn::Connection, String> {
+    let mut config = tls::client_config(shared.config.seed, peer);
+    config.transport_config(transport());
+    let connecting = shared.endpoint.connect_with(config, address, "karez").map_err(|e| e.to_string())?;
+    match tokio::time::timeout(DIAL_TIMEOUT, connecting).await {
+        Ok(connected) => connected.map_err(|e| e.to_string()),
+        Err(_) => Err("no answer".into()),
+    }
+}
+
+/// Exchanges greetings and hands the connection to its lane until it ends.
+async fn greet_and_run(shared: Arc<Shared>, connection: quinn::Connection, peer: PeerId, dialer: PeerId) {
+    let dialled = dialer == shared.config.me;
+    let greeted = tokio::time::timeout(HELLO_TIMEOUT, greet(&shared, &connection, dialled)).await;
+    let (hello, reader, writer) = match greeted {
+        Ok(Ok(greeted)) => greeted,
+        failed => {
+            let reason = match failed {
+                Ok(Err(reason)) => reason,
+                _ => CloseReason::Violation,
+            };
+            close(&connection, reason);
+            if dialled {
+                let detail = connection.close_reason().map_or(reason.text().into(), |cause| cause.to_string());
+                let _ = shared.events.send(Event::DialFailed { peer, detail }).await;
+            }
+            return;
+        }
+    };
+    connection.set_receive_window(MEMBER_WINDOW.into());
+    lane::run(shared, Lane::new(connection, peer, dialer), hello, reader, writer).await;
+}
+
+async fn greet(
+    shared: &Shared,
+    connection: &quinn::Connection,
+    dialled: bool,
+) -> Result<(Hello, MessageReader, MessageWriter), CloseReason> {
+    let streams = if dialled { connection.open_bi().await } else { connection.accept_bi().await };
+    let (send, receive) = streams.map_err(|_| CloseReason::Violation)?;
+    let (mut reader, mut writer) = (MessageReader::new(receive), MessageWriter::new(send));
+    let mine = Hello {
+        versions: PROTOCOL,
+        network: shared.config.network,
+        roster: shared.roster.load(Ordering::Relaxed),
+        agent: concat!("karez/", env!("CARGO_PKG_VERSION")).into(),
+    };
+    writer.write(&PeerMessage::Hello(mine)).await.map_err(|_| CloseReason::Violation)?;
+    let Ok(PeerMessage::Hello(theirs)) = reader.read(HELLO_BYTES_MAX).await else { return Err(CloseReason::Violation) };
+    if theirs.network != shared.config.network {
+        return Err(CloseReason::OtherNetwork);
+    }
+    PROTOCOL.agree(theirs.versions).ok_or(CloseReason::Version)?;
+    Ok((theirs, reader, writer))
+}

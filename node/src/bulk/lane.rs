@@ -1,0 +1,169 @@
+//! One connection between two members: its tasks, its outboxes, its place among the other lanes.
+
+use super::endpoint::close;
+use super::messages::{MessageReader, MessageWriter};
+use super::{CloseReason, Event, LaneFigures, Shared, receiver, uploader};
+use karez_protocol::content::chunk::ChunkIndex;
+use karez_protocol::content::hash::ManifestId;
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::peer::{Hello, MESSAGE_BYTES_MAX, PeerMessage, from_runs};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// Messages that may wait for a peer to read; more means that it does not.
+const OUTBOX_MAX: usize = 1_024;
+/// Chunks that may be outstanding at one peer; ours ask for far fewer.
+pub(super) const OUTSTANDING_MAX: usize = 4_096;
+
+/// A chunk ready to be written.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) urgency: karez_protocol::wire::peer::Urgency,
+    pub(super) header: [u8; karez_protocol::wire::frame::FRAME_HEADER_BYTES],
+    pub(super) stored: bytes::Bytes,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) peer: PeerId,
+    pub(super) generation: u64,
+    pub(super) connection: quinn::Connection,
+    /// Capacity one: a peer whose link is full is passed over, not queued for.
+    pub(super) frames: mpsc::Sender<Frame>,
+    pub(super) received: AtomicU64,
+    pub(super) sent: AtomicU64,
+    dialer: PeerId,
+    outbox: mpsc::Sender<PeerMessage>,
+    expected: Mutex<BTreeSet<(ManifestId, ChunkIndex)>>,
+    ends: Mutex<Option<(mpsc::Receiver<PeerMessage>, mpsc::Receiver<Frame>)>>,
+}
+
+static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+
+impl Lane {
+    pub(super) fn new(connection: quinn::Connection, peer: PeerId, dialer: PeerId) -> Self {
+        let (outbox, messages) = mpsc::channel(OUTBOX_MAX);
+        let (frames, chunks) = mpsc::channel(1);
+        Self {
+            peer,
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
+            connection,
+            frames,
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            dialer,
+            outbox,
+            expected: Mutex::default(),
+            ends: Mutex::new(Some((messages, chunks))),
+        }
+    }
+
+    /// Queues a message; false when the peer does not read.
+    pub(super) fn send(&self, message: PeerMessage) -> bool {
+        if let PeerMessage::Request { manifest, chunks, .. } = &message {
+            let chunks = from_runs(chunks, OUTSTANDING_MAX).unwrap_or_default();
+            let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+            expected.extend(chunks.into_iter().map(|chunk| (*manifest, chunk)));
+        }
+        self.outbox.try_send(message).is_ok()
+    }
+
+    /// Whether this chunk was asked for; asking is used up by the answer.
+    pub(super) fn take_expected(&self, manifest: ManifestId, chunk: ChunkIndex) -> bool {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&(manifest, chunk))
+    }
+
+    pub(super) fn close(&self, reason: CloseReason) {
+        close(&self.connection, reason);
+    }
+
+    pub(super) fn figures(&self) -> LaneFigures {
+        LaneFigures {
+            address: self.connection.remote_address(),
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+            rtt: self.connection.rtt(),
+        }
+    }
+}
+
+/// The lanes by peer: at most one each.
+#[derive(Debug, Default)]
+pub(super) struct Lanes(Mutex<BTreeMap<PeerId, Arc<Lane>>>);
+
+impl Lanes {
+    pub(super) fn get(&self, peer: &PeerId) -> Option<Arc<Lane>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(peer).cloned()
+    }
+
+    /// When both sides dialled at once, both keep the connection that the smaller peer id dialled; a second one by the
+    /// same dialler replaces the first, which it must have lost. False when the newcomer is not kept.
+    fn insert(&self, lane: &Arc<Lane>) -> bool {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = lanes.get(&lane.peer) {
+            let alive = old.connection.close_reason().is_none();
+            if alive && old.dialer < lane.dialer {
+                return false;
+            }
+            old.close(CloseReason::Duplicate);
+        }
+        lanes.insert(lane.peer, lane.clone());
+        true
+    }
+
+    fn remove(&self, lane: &Lane) -> bool {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = lanes.get(&lane.peer).is_some_and(|held| held.generation == lane.generation);
+        if current {
+            lanes.remove(&lane.peer);
+        }
+        current
+    }
+}
+
+/// Runs a lane until its connection ends.
+pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, reader: MessageReader, writer: MessageWriter) {
+    let lane = Arc::new(lane);
+    let (peer, generation) = (lane.peer, lane.generation);
+    let ends = lane.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some((messages, frames)) = ends else { return };
+    if !shared.lanes.insert(&lane) {
+        lane.close(CloseReason::Duplicate);
+        return;
+    }
+    let address = lane.connection.remote_address();
+    let _ = shared.events.send(Event::Connected { peer, generation, address, roster: hello.roster }).await;
+    tokio::select! {
+        () = write_messages(writer, messages) => {}
+        () = read_messages(&shared, &lane, reader) => {}
+        () = uploader::write_frames(&shared, &lane, frames) => {}
+        () = receiver::run(&shared, &lane) => {}
+        _ = lane.connection.closed() => {}
+    }
+    let reason = lane.connection.close_reason().map_or("protocol violation".into(), |cause| cause.to_string());
+    lane.close(CloseReason::Violation);
+    if shared.lanes.remove(&lane) {
+        shared.uploader.forget(&peer);
+    }
+    let _ = shared.events.send(Event::Disconnected { peer, generation, reason }).await;
+}
+
+async fn write_messages(mut writer: MessageWriter, mut messages: mpsc::Receiver<PeerMessage>) {
+    while let Some(message) = messages.recv().await {
+        if writer.write(&message).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_messages(shared: &Shared, lane: &Lane, mut reader: MessageReader) {
+    while let Ok(message) = reader.read(MESSAGE_BYTES_MAX).await {
+        let event = Event::Message { peer: lane.peer, generation: lane.generation, message };
+        if shared.events.send(event).await.is_err() {
+            return;
+        }
+    }
+}

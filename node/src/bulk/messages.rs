@@ -1,0 +1,61 @@
+//! Length-prefixed messages on the lane's two-way stream.
+
+use karez_protocol::wire::peer::PeerMessage;
+use karez_protocol::wire::{self, WireError};
+
+/// Why no further message can be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MessageError {
+    /// The stream or connection ended.
+    #[error("the connection ended")]
+    Ended,
+    /// The bytes are not a message.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// Reads messages.
+#[derive(Debug)]
+pub(super) struct MessageReader(quinn::RecvStream);
+
+impl MessageReader {
+    pub(super) fn new(stream: quinn::RecvStream) -> Self {
+        Self(stream)
+    }
+
+    /// The next message, of at most `limit` bytes. Not cancellation-safe: read from one task.
+    pub(super) async fn read(&mut self, limit: usize) -> Result<PeerMessage, MessageError> {
+        let mut prefix = [0; 4];
+        self.0.read_exact(&mut prefix).await.map_err(|_| MessageError::Ended)?;
+        let found = u32::from_le_bytes(prefix) as usize;
+        if found > limit {
+            return Err(WireError::TooLong { found, limit }.into());
+        }
+        // Grown as bytes arrive: a length alone reserves nothing.
+        let mut body = Vec::new();
+        while body.len() < found {
+            let piece = self.0.read_chunk(found - body.len(), true).await.map_err(|_| MessageError::Ended)?;
+            body.extend_from_slice(&piece.ok_or(MessageError::Ended)?.bytes);
+        }
+        Ok(wire::decode(&body)?)
+    }
+}
+
+/// Writes messages.
+#[derive(Debug)]
+pub(super) struct MessageWriter(quinn::SendStream);
+
+impl MessageWriter {
+    pub(super) fn new(stream: quinn::SendStream) -> Self {
+        // Messages go before chunk bytes: they are small and steer them.
+        let _ = stream.set_priority(i32::MAX);
+        Self(stream)
+    }
+
+    /// Writes one message.
+    pub(super) async fn write(&mut self, message: &PeerMessage) -> Result<(), MessageError> {
+        let body = wire::encode(message);
+        self.0.write_all(&(body.len() as u32).to_le_bytes()).await.map_err(|_| MessageError::Ended)?;
+        self.0.write_all(&body).await.map_err(|_| MessageError::Ended)
+    }
+}

@@ -1,0 +1,119 @@
+//! Sending chunks: one loop shares the uplink fairly, one writer per lane keeps its streams.
+
+use super::lane::{Frame, Lane};
+use super::queues::{Job, Queues};
+use super::{Event, Shared};
+use bytes::Bytes;
+use karez_content_tools::store::Store;
+use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec};
+use karez_protocol::content::hash::ManifestId;
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::frame::FrameHeader;
+use karez_protocol::wire::peer::Urgency;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, mpsc};
+
+/// The uplink's queue.
+#[derive(Debug, Default)]
+pub(super) struct Uploader {
+    queues: Mutex<Queues>,
+    /// Something was queued, or a lane is free again.
+    changed: Notify,
+}
+
+impl Uploader {
+    fn with<T>(&self, act: impl FnOnce(&mut Queues) -> T) -> T {
+        act(&mut self.queues.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn enqueue(&self, peer: PeerId, manifest: ManifestId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
+        let taken = self.with(|queues| queues.push(peer, manifest, urgency, chunks));
+        self.changed.notify_one();
+        taken
+    }
+
+    pub(super) fn cancel(&self, peer: &PeerId, manifest: ManifestId, chunks: &[ChunkIndex]) {
+        self.with(|queues| queues.cancel(peer, manifest, chunks));
+    }
+
+    pub(super) fn forget(&self, peer: &PeerId) {
+        self.with(|queues| queues.forget(peer));
+    }
+}
+
+/// Serves the queues until the endpoint closes.
+pub(super) async fn run(shared: Arc<Shared>) {
+    loop {
+        let free = |peer: &PeerId| shared.lanes.get(peer).is_none_or(|lane| lane.frames.capacity() > 0);
+        let Some(job) = shared.uploader.with(|queues| queues.next(free)) else {
+            tokio::select! {
+                () = shared.uploader.changed.notified() => continue,
+                () = shared.events.closed() => return,
+            }
+        };
+        let Some(lane) = shared.lanes.get(&job.peer) else { continue };
+        match load(&shared, job).await {
+            Some(frame) => {
+                shared.config.up.pass(frame.stored.len() as u64).await;
+                // The slot was free and this loop is its only user; a lane that closed meanwhile needs nothing.
+                let _ = lane.frames.try_send(frame);
+            }
+            None => {
+                let event = Event::Unservable { peer: job.peer, manifest: job.manifest, chunk: job.chunk };
+                let _ = shared.events.send(event).await;
+            }
+        }
+    }
+}
+
+async fn load(shared: &Arc<Shared>, job: Job) -> Option<Frame> {
+    let entry = shared.config.shelf.get(&job.manifest)?.entry(job.chunk)?;
+    let store = shared.config.store.clone();
+    let (codec, stored) = tokio::task::spawn_blocking(move || read(&store, &entry)).await.ok()??;
+    let stored_len = stored.len() as u32;
+    let header = FrameHeader { manifest: job.manifest, chunk: job.chunk, stored_len, codec }.to_bytes();
+    Some(Frame { urgency: job.urgency, header, stored })
+}
+
+/// The chunk as the manifest encodes it, or raw when it rests here in another encoding.
+fn read(store: &Store, entry: &ChunkEntry) -> Option<(Codec, Bytes)> {
+    let reported = |cause| tracing::error!(chunk = %entry.id, %cause, "cannot serve a chunk");
+    let stored = store.read_stored(&entry.id).map_err(reported).ok()??;
+    if stored.codec == Codec::Raw || (stored.codec == entry.codec && stored.check == entry.check) {
+        return Some((stored.codec, stored.bytes.into()));
+    }
+    let plain = store.read_plain(&entry.id).map_err(reported).ok()??;
+    Some((Codec::Raw, plain.into()))
+}
+
+/// Writes a lane's frames, on one stream for each urgency.
+pub(super) async fn write_frames(shared: &Shared, lane: &Lane, mut frames: mpsc::Receiver<Frame>) {
+    let mut streams: [Option<quinn::SendStream>; 3] = [const { None }; 3];
+    while let Some(frame) = frames.recv().await {
+        let bytes = frame.stored.len() as u64;
+        if write_frame(lane, &mut streams[frame.urgency as usize], frame).await.is_err() {
+            return;
+        }
+        lane.sent.fetch_add(bytes, Ordering::Relaxed);
+        shared.sent.fetch_add(bytes, Ordering::Relaxed);
+        shared.uploader.changed.notify_one();
+    }
+}
+
+async fn write_frame(
+    lane: &Lane,
+    slot: &mut Option<quinn::SendStream>,
+    frame: Frame,
+) -> Result<(), quinn::WriteError> {
+    let stream = match slot {
+        Some(stream) => stream,
+        None => {
+            let stream = lane.connection.open_uni().await?;
+            let _ = stream.set_priority(-(frame.urgency as i32));
+            slot.insert(stream)
+        }
+    };
+    stream.write_all(&frame.header).await?;
+    stream.write_chunk(frame.stored).await
+}

@@ -1,0 +1,272 @@
+//! The control plane: libp2p over TCP, Noise and Yamux; small questions between members, no chunk ever.
+//!
+//! Rejected: libp2p's QUIC here, because the bulk lane's own endpoint uses the UDP half of the same port number, and one
+//! configurable port is what a flagship's firewall is opened for. Connections from and to anybody outside the roster
+//! are denied by the allow list before a protocol is negotiated. libp2p's types end at this module.
+
+mod behaviour;
+mod codec;
+
+use behaviour::{Behaviour, BehaviourEvent};
+use futures::StreamExt as _;
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::control::{ControlRequest, ControlResponse};
+use libp2p::core::connection::ConnectedPoint;
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::{self, OutboundRequestId, ResponseChannel};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, ListenError, SwarmEvent};
+use libp2p::{Multiaddr, Swarm};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that may wait.
+const COMMANDS_MAX: usize = 256;
+
+/// What the control plane needs to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The node key's secret.
+    pub seed: [u8; 32],
+}
+
+/// Why the control plane cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use TCP port {address}: {detail}")]
+pub struct StartError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub detail: String,
+}
+
+/// What the control plane reports.
+#[derive(Debug)]
+pub enum Event {
+    /// A member is connected.
+    Connected {
+        /// Who.
+        peer: PeerId,
+    },
+    /// The last connection to a member ended.
+    Disconnected {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A member asks.
+    Request {
+        /// Who.
+        peer: PeerId,
+        /// From which host.
+        host: Option<IpAddr>,
+        /// What.
+        request: ControlRequest,
+        /// Where the answer goes.
+        reply: oneshot::Sender<ControlResponse>,
+    },
+    /// A member answered.
+    Response {
+        /// Who.
+        peer: PeerId,
+        /// To what.
+        request: ControlRequest,
+        /// What.
+        response: ControlResponse,
+    },
+    /// Somebody who is not a member tried to connect.
+    StrangerRefused,
+}
+
+enum Command {
+    Dial(PeerId, Vec<SocketAddr>),
+    Ask(PeerId, ControlRequest),
+    Members(Vec<PeerId>),
+}
+
+/// The control plane.
+#[derive(Debug, Clone)]
+pub struct Control {
+    commands: mpsc::Sender<Command>,
+    port: u16,
+}
+
+impl Control {
+    /// Listens and starts the loop.
+    pub async fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, StartError> {
+        let failed = |detail: String| StartError { address: config.listen, detail };
+        let mut swarm = behaviour::swarm(config.seed).map_err(|e| failed(e.to_string()))?;
+        swarm.listen_on(multiaddr(config.listen)).map_err(|e| failed(e.to_string()))?;
+        let port = loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr { address, .. } => break socket_address(&address).map_or(0, |a| a.port()),
+                SwarmEvent::ListenerError { error, .. } => return Err(failed(error.to_string())),
+                SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(failed(error.to_string())),
+                _ => {}
+            }
+        };
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        tokio::spawn(Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new() }.run(inbox));
+        Ok(Self { commands, port })
+    }
+
+    /// The port in use.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn command(&self, command: Command) {
+        if self.commands.try_send(command).is_err() {
+            tracing::warn!("the control plane is too busy: a command was dropped");
+        }
+    }
+
+    /// Connects to a member.
+    pub fn dial(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
+        self.command(Command::Dial(peer, addresses));
+    }
+
+    /// Asks a connected member.
+    pub fn ask(&self, peer: PeerId, request: ControlRequest) {
+        self.command(Command::Ask(peer, request));
+    }
+
+    /// Replaces the allow list.
+    pub fn set_members(&self, members: Vec<PeerId>) {
+        self.command(Command::Members(members));
+    }
+}
+
+fn multiaddr(address: SocketAddr) -> Multiaddr {
+    Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port()))
+}
+
+fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip = match parts.next()? {
+        Protocol::Ip4(ip) => IpAddr::V4(ip),
+        Protocol::Ip6(ip) => IpAddr::V6(ip),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}
+
+fn to_libp2p(peer: &PeerId) -> libp2p::PeerId {
+    libp2p::PeerId::from_bytes(&peer.to_multihash()).expect("a Karez peer id is a libp2p peer id")
+}
+
+fn from_libp2p(peer: &libp2p::PeerId) -> Option<PeerId> {
+    PeerId::from_multihash(&peer.to_bytes())
+}
+
+struct Loop {
+    swarm: Swarm<Behaviour>,
+    events: mpsc::Sender<Event>,
+    asked: BTreeMap<OutboundRequestId, ControlRequest>,
+    hosts: BTreeMap<PeerId, IpAddr>,
+}
+
+impl Loop {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+        // Answers come back through small tasks, so that one slow answer does not hold up the loop.
+        let (answers, mut answered) = mpsc::channel::<(ResponseChannel<ControlResponse>, ControlResponse)>(64);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_event(event, &answers).await,
+                Some((channel, response)) = answered.recv() => {
+                    // The asker may be gone by now.
+                    let _ = self.swarm.behaviour_mut().ask.send_response(channel, response);
+                }
+                command = inbox.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Dial(peer, addresses) => {
+                let addresses = addresses.into_iter().map(multiaddr).collect();
+                let options = DialOpts::peer_id(to_libp2p(&peer))
+                    .condition(PeerCondition::DisconnectedAndNotDialing)
+                    .addresses(addresses)
+                    .build();
+                if let Err(cause) = self.swarm.dial(options) {
+                    tracing::debug!(?peer, %cause, "control dial not begun");
+                }
+            }
+            Command::Ask(peer, request) => {
+                let id = self.swarm.behaviour_mut().ask.send_request(&to_libp2p(&peer), request.clone());
+                self.asked.insert(id, request);
+            }
+            Command::Members(members) => self.swarm.behaviour_mut().set_members(members.iter().map(to_libp2p)),
+        }
+    }
+
+    async fn on_event(
+        &mut self,
+        event: SwarmEvent<BehaviourEvent>,
+        answers: &mpsc::Sender<(ResponseChannel<ControlResponse>, ControlResponse)>,
+    ) {
+        match event {
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
+                let Some(peer) = from_libp2p(&peer_id) else { return };
+                let (ConnectedPoint::Dialer { address, .. } | ConnectedPoint::Listener { send_back_addr: address, .. }) =
+                    endpoint;
+                self.hosts.extend(socket_address(&address).map(|address| (peer, address.ip())));
+                if num_established.get() == 1 {
+                    let _ = self.events.send(Event::Connected { peer }).await;
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                let Some(peer) = from_libp2p(&peer_id) else { return };
+                self.hosts.remove(&peer);
+                let _ = self.events.send(Event::Disconnected { peer }).await;
+            }
+            SwarmEvent::IncomingConnectionError { error: ListenError::Denied { .. }, .. }
+            | SwarmEvent::OutgoingConnectionError { error: DialError::Denied { .. }, .. } => {
+                let _ = self.events.send(Event::StrangerRefused).await;
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ask(event)) => self.on_ask(event, answers).await,
+            other => tracing::trace!(?other, "control"),
+        }
+    }
+
+    async fn on_ask(
+        &mut self,
+        event: request_response::Event<ControlRequest, ControlResponse>,
+        answers: &mpsc::Sender<(ResponseChannel<ControlResponse>, ControlResponse)>,
+    ) {
+        use request_response::{Event as Ask, Message};
+        match event {
+            Ask::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let Some(peer) = from_libp2p(&peer) else { return };
+                let (reply, answer) = oneshot::channel();
+                let host = self.hosts.get(&peer).copied();
+                let _ = self.events.send(Event::Request { peer, host, request, reply }).await;
+                let answers = answers.clone();
+                tokio::spawn(async move {
+                    if let Ok(response) = answer.await {
+                        let _ = answers.send((channel, response)).await;
+                    }
+                });
+            }
+            Ask::Message { peer, message: Message::Response { request_id, response }, .. } => {
+                let (Some(peer), Some(request)) = (from_libp2p(&peer), self.asked.remove(&request_id)) else { return };
+                let _ = self.events.send(Event::Response { peer, request, response }).await;
+            }
+            Ask::OutboundFailure { request_id, error, .. } => {
+                self.asked.remove(&request_id);
+                tracing::debug!(%error, "control question failed");
+            }
+            Ask::InboundFailure { .. } | Ask::ResponseSent { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `karez run`: introduces everybody to everybody, and takes the house down again in order.
+
+use crate::bulk::{self, BindError, Bulk, Throttle};
+use crate::control::{self, Control, StartError};
+use crate::driver::{Driver, Inboxes, Parts};
+use crate::handle::Handle;
+use crate::home::{Home, HomeError, NetworkFile};
+use crate::keys::Key;
+use crate::membership::Membership;
+use crate::shelf::Shelf;
+use crate::state::{State, StateError};
+use crate::tracker_client::TrackerClient;
+use crate::{api, gateway};
+use karez_content_tools::store::{Store, StoreError, StoreOptions};
+use karez_protocol::plan::limiter::BytesPerSecond;
+use karez_protocol::swarm::io::EgressMode;
+use karez_protocol::trust::roster::Roster;
+use karez_protocol::trust::{PublicKey, SignatureError, Signed};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+/// Events that may wait for the driver, from each plane.
+const EVENTS_MAX: usize = 1_024;
+/// How often the store is asked whether a sync is due.
+const SYNC_CHECK: Duration = Duration::from_secs(1);
+/// Ports tried when the system may choose: the TCP port must be free on UDP as well.
+const PORT_TRIES: usize = 16;
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// Where both planes listen: TCP for control, UDP for bulk, one port.
+    pub listen: SocketAddr,
+    /// Where the gateway listens, if at all.
+    pub gateway: Option<SocketAddr>,
+    /// Addresses told to others instead of the one listened on.
+    pub announce: Vec<SocketAddr>,
+    /// Limit up.
+    pub up: BytesPerSecond,
+    /// Limit down.
+    pub down: BytesPerSecond,
+    /// Egress mode.
+    pub mode: EgressMode,
+}
+
+/// What a running daemon says of itself.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Addresses told to others.
+    pub listen: Vec<String>,
+    /// Base URL of the gateway.
+    pub gateway: Option<String>,
+    /// Peer id.
+    pub peer: String,
+}
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state file.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The saved roster is not what the network's key signed.
+    #[error("the saved roster is not valid ({0}): join again with `karez join INVITE`")]
+    Roster(#[from] SignatureError),
+    /// A port is taken or not allowed.
+    #[error(transparent)]
+    Bulk(#[from] BindError),
+    /// A port is taken or not allowed.
+    #[error(transparent)]
+    Control(#[from] StartError),
+    /// The gateway's port is taken or not allowed.
+    #[error("cannot use TCP port {address} for the gateway: {source}")]
+    Gateway {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The control socket.
+    #[error("cannot open the control socket: {0}")]
+    Api(std::io::Error),
+}
+
+/// What the home holds, checked.
+struct Identity {
+    key: Key,
+    network: NetworkFile,
+    tracker_key: PublicKey,
+    roster: Signed<Roster>,
+}
+
+fn load(home: &Home) -> Result<Identity, RunError> {
+    if !home.node_key().exists() {
+        return Err(HomeError::Missing(home.path().to_owned()).into());
+    }
+    let network = home.network()?;
+    let tracker_key = network.key().ok_or(HomeError::NotJoined)?;
+    let key = Key::load(&home.node_key())?;
+    let path = home.roster();
+    let bytes = std::fs::read(&path).map_err(|source| HomeError::Io { path, source })?;
+    let network_id = karez_protocol::content::hash::NetworkId::of(&tracker_key);
+    let roster = Signed::verify(&bytes, &network_id, &tracker_key)?;
+    Ok(Identity { key, network, tracker_key, roster })
+}
+
+/// Both planes on one port number.
+async fn listen(
+    config: &RunConfig,
+    bulk: bulk::Config,
+    control_events: mpsc::Sender<control::Event>,
+    bulk_events: mpsc::Sender<bulk::Event>,
+) -> Result<(Control, Bulk), RunError> {
+    let mut bulk = bulk;
+    for attempt in 1.. {
+        let seed = bulk.seed;
+        let control = Control::start(control::Config { listen: config.listen, seed }, control_events.clone()).await?;
+        bulk.listen = SocketAddr::new(config.listen.ip(), control.port());
+        match Bulk::start(bulk, bulk_events.clone()) {
+            Ok(bulk) => return Ok((control, bulk)),
+            Err((returned, cause)) if config.listen.port() == 0 && attempt < PORT_TRIES => {
+                tracing::debug!(%cause, "trying another port");
+                bulk = returned;
+            }
+            Err((_, cause)) => return Err(cause.into()),
+        }
+    }
+    unreachable!("the loop only ends by returning")
+}
+
+/// Runs until `shutdown` resolves; `ready` is called once everything listens.
+pub async fn run(
+    home: Home,
+    config: RunConfig,
+    ready: impl FnOnce(&Ready),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    // Two crypto providers are linked; the first to come would panic without a choice. A second choice is no error.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let identity = load(&home)?;
+    let store = Arc::new(Store::open(&home.store(), StoreOptions::default())?);
+    let state = State::open(&home.state())?;
+    let gateway_listener = bind_gateway(config.gateway).await?;
+    let api_listener = api::bind(&home.socket()).map_err(RunError::Api)?;
+
+    let (members, shelf) = (Membership::default(), Shelf::default());
+    let (control_events, control_inbox) = mpsc::channel(EVENTS_MAX);
+    let (bulk_events, bulk_inbox) = mpsc::channel(EVENTS_MAX);
+    let network = karez_protocol::content::hash::NetworkId::of(&identity.tracker_key);
+    let bulk_config = bulk::Config {
+        listen: config.listen,
+        seed: identity.key.seed(),
+        me: identity.key.peer(),
+        network,
+        members: members.clone(),
+        shelf: shelf.clone(),
+        store: store.clone(),
+        up: Throttle::new(config.up),
+        down: Throttle::new(config.down),
+    };
+    let (control, bulk) = listen(&config, bulk_config, control_events, bulk_events).await?;
+    let addresses = told_addresses(&config, bulk.port());
+    let gateway_url = gateway_listener.as_ref().and_then(|l| l.local_addr().ok()).map(|at| format!("http://{at}"));
+    let report = Ready {
+        listen: addresses.clone(),
+        gateway: gateway_url.clone(),
+        peer: identity.key.peer().to_string(),
+    };
+    let publisher_key = Key::load_or_make(&home, &home.publisher_key())?;
+    let parts = Parts {
+        publisher: identity.network.publisher().map(|name| (name, publisher_key)),
+        key: identity.key,
+        network,
+        tracker_key: identity.tracker_key,
+        roster: identity.roster,
+        members,
+        shelf,
+        store: store.clone(),
+        bulk: bulk.clone(),
+        control,
+        tracker: TrackerClient::new(identity.network.trackers),
+        addresses,
+        gateway: gateway_url,
+        mode: config.mode,
+        limits: (config.up, config.down),
+        home,
+    };
+    let (handle, commands) = Handle::new();
+    let driver = Driver::new(parts, state);
+    let driver = tokio::spawn(driver.run(Inboxes { commands, bulk: bulk_inbox, control: control_inbox }));
+    let (stop, stopping) = watch::channel(false);
+    let servers = [
+        gateway_listener.map(|l| tokio::spawn(gateway::serve(l, handle.clone(), stopped(stopping.clone())))),
+        Some(tokio::spawn(api::serve(api_listener, handle.clone(), stopped(stopping.clone())))),
+    ];
+    let syncing = tokio::spawn(keep_synced(store, stopping));
+    ready(&report);
+    shutdown.await;
+    tracing::info!("stopping");
+    let _ = stop.send(true);
+    handle.stop().await;
+    bulk.stop().await;
+    let _ = driver.await;
+    for server in servers.into_iter().flatten() {
+        let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    }
+    let _ = syncing.await;
+    Ok(())
+}
+
+async fn bind_gateway(address: Option<SocketAddr>) -> Result<Option<TcpListener>, RunError> {
+    match address {
+        None => Ok(None),
+        Some(address) => {
+            TcpListener::bind(address).await.map(Some).map_err(|source| RunError::Gateway { address, source })
+        }
+    }
+}
+
+fn told_addresses(config: &RunConfig, port: u16) -> Vec<String> {
+    if config.announce.is_empty() {
+        return vec![SocketAddr::new(config.listen.ip(), port).to_string()];
+    }
+    let told = |address: &SocketAddr| match address.port() {
+        0 => SocketAddr::new(address.ip(), port),
+        _ => *address,
+    };
+    config.announce.iter().map(|address| told(address).to_string()).collect()
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop as well.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Written chunks become durable claims within the store's interval, also when nothing more arrives.
+async fn keep_synced(store: Arc<Store>, stopping: watch::Receiver<bool>) {
+    let stop = stopped(stopping);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(SYNC_CHECK) => {}
+        }
+        let store = store.clone();
+        match tokio::task::spawn_blocking(move || store.sync_if_due()).await {
+            Ok(Err(cause)) => tracing::error!(%cause, "sync failed"),
+            Err(cause) => tracing::error!(%cause, "sync failed"),
+            Ok(Ok(())) => {}
+        }
+    }
+}

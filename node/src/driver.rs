@@ -1,0 +1,290 @@
+//! The loop that decides. `next_event` only awaits, `apply` only decides; everything slow runs elsewhere and comes back
+//! as an event. The driver introduces control plane, bulk lane, tracker and store to each other; they never meet.
+
+mod announce;
+mod catalogue;
+mod greetings;
+mod lanes;
+mod meter;
+mod peers;
+mod publication;
+mod readers;
+mod report;
+mod roster;
+mod transfer;
+mod transfers;
+
+use crate::bulk::{self, Bulk};
+use crate::control::{self, Control};
+use crate::handle::Command;
+use crate::home::Home;
+use crate::keys::Key;
+use crate::membership::Membership;
+use crate::shelf::Shelf;
+use crate::state::{Remembered, State};
+use crate::tracker_client::TrackerClient;
+use announce::TrackerContact;
+use catalogue::Catalogue;
+use karez_content_tools::store::Store;
+use karez_protocol::content::hash::{ManifestId, NetworkId};
+use karez_protocol::content::name::{CollectionName, PublisherName};
+use karez_protocol::plan::Timestamp;
+use karez_protocol::plan::limiter::BytesPerSecond;
+use karez_protocol::swarm::io::EgressMode;
+use karez_protocol::trust::PublicKey;
+use karez_protocol::trust::Signed;
+use karez_protocol::trust::roster::Roster;
+use peers::Peers;
+use readers::Waiting;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use transfer::Transfer;
+
+pub(crate) use publication::Packing;
+
+/// Results of the driver's own tasks that may wait.
+const OUTCOMES_MAX: usize = 64;
+/// How often addresses are dialled, figures updated and waiting readers looked after.
+const ROUND: Duration = Duration::from_millis(500);
+/// How long a full disk is left alone.
+const STORE_RETRY: Duration = Duration::from_secs(30);
+/// Problems shown in `status`.
+const PROBLEMS_MAX: usize = 16;
+
+/// Everything the driver is given.
+#[derive(Debug)]
+pub struct Parts {
+    /// The node's folder.
+    pub home: Home,
+    /// The node key.
+    pub key: Key,
+    /// The network.
+    pub network: NetworkId,
+    /// The key that signs rosters.
+    pub tracker_key: PublicKey,
+    /// The namespace this node may publish in, with its key.
+    pub publisher: Option<(PublisherName, Key)>,
+    /// The newest roster held.
+    pub roster: Signed<Roster>,
+    /// Who is a member, shared with both planes.
+    pub members: Membership,
+    /// Releases with names, shared with the bulk lane.
+    pub shelf: Shelf,
+    /// The store.
+    pub store: Arc<Store>,
+    /// The bulk lane.
+    pub bulk: Bulk,
+    /// The control plane.
+    pub control: Control,
+    /// The tracker.
+    pub tracker: TrackerClient,
+    /// Addresses told to others.
+    pub addresses: Vec<String>,
+    /// Base URL of the gateway.
+    pub gateway: Option<String>,
+    /// Egress mode.
+    pub mode: EgressMode,
+    /// Rate limits up and down.
+    pub limits: (BytesPerSecond, BytesPerSecond),
+}
+
+/// Where events come from.
+#[derive(Debug)]
+pub struct Inboxes {
+    /// Commands.
+    pub commands: mpsc::Receiver<Command>,
+    /// Bulk lane.
+    pub bulk: mpsc::Receiver<bulk::Event>,
+    /// Control plane.
+    pub control: mpsc::Receiver<control::Event>,
+}
+
+/// A result of one of the driver's own tasks.
+#[derive(Debug)]
+enum Outcome {
+    /// A release was opened: its layout as far as the store has the pages, and what else it has.
+    Opened(ManifestId, transfers::Opened),
+    /// All chunks of a release are on the disk for good.
+    Durable(ManifestId, Result<(), String>),
+    /// The tracker answered an announce.
+    Announced(announce::Answer),
+    /// A folder was packed.
+    Packed(Box<Packing>),
+    /// The tracker was told of a release.
+    Listed(CollectionName, Result<(), String>, Option<Box<publication::Pending>>),
+}
+
+/// Something that happened.
+enum Event {
+    Command(Option<Command>),
+    Bulk(Option<bulk::Event>),
+    Control(Option<control::Event>),
+    Outcome(Outcome),
+    Round,
+    Deadline,
+}
+
+/// The driver.
+#[derive(Debug)]
+pub struct Driver {
+    parts: Parts,
+    state: State,
+    start: Instant,
+    next_round: Instant,
+    outcomes: mpsc::Sender<Outcome>,
+    finished: mpsc::Receiver<Outcome>,
+    catalogue: Catalogue,
+    transfers: BTreeMap<ManifestId, Transfer>,
+    /// Collections wanted here; true also for coming versions.
+    wanted: BTreeMap<CollectionName, bool>,
+    unlisted: std::collections::BTreeSet<CollectionName>,
+    peers: Peers,
+    contact: TrackerContact,
+    waiting: Vec<Waiting>,
+    counters: crate::handle::view::Counters,
+    problems: VecDeque<String>,
+    store_retry: Option<Instant>,
+}
+
+impl Driver {
+    /// A driver that knows what was remembered.
+    pub fn new(parts: Parts, (state, remembered): (State, Remembered)) -> Self {
+        let (outcomes, finished) = mpsc::channel(OUTCOMES_MAX);
+        let now = Instant::now();
+        let mut driver = Self {
+            state,
+            start: now,
+            next_round: now,
+            outcomes,
+            finished,
+            catalogue: Catalogue::default(),
+            transfers: BTreeMap::new(),
+            wanted: remembered.wanted.into_iter().collect(),
+            unlisted: remembered.unlisted.into_iter().collect(),
+            peers: Peers::new(remembered.addresses),
+            contact: TrackerContact::new(now),
+            waiting: Vec::new(),
+            counters: crate::handle::view::Counters::default(),
+            problems: VecDeque::new(),
+            store_retry: None,
+            parts,
+        };
+        driver.apply_roster();
+        driver.restore(remembered.catalogue);
+        driver
+    }
+
+    /// Runs until told to stop or every handle is gone.
+    pub async fn run(mut self, mut inboxes: Inboxes) {
+        loop {
+            let event = self.next_event(&mut inboxes).await;
+            if !self.apply(event) {
+                break;
+            }
+        }
+        let store = self.parts.store.clone();
+        let synced = tokio::task::spawn_blocking(move || store.sync()).await;
+        if let Ok(Err(cause)) = synced {
+            tracing::error!(%cause, "the last sync failed");
+        }
+    }
+
+    async fn next_event(&mut self, inboxes: &mut Inboxes) -> Event {
+        let deadline = self.swarm_deadline();
+        tokio::select! {
+            biased;
+            command = inboxes.commands.recv() => Event::Command(command),
+            Some(outcome) = self.finished.recv() => Event::Outcome(outcome),
+            () = tokio::time::sleep_until(self.next_round.into()) => Event::Round,
+            () = tokio::time::sleep_until(deadline.into()) => Event::Deadline,
+            event = inboxes.control.recv() => Event::Control(event),
+            event = inboxes.bulk.recv() => Event::Bulk(event),
+        }
+    }
+
+    /// False when the loop ends.
+    fn apply(&mut self, event: Event) -> bool {
+        match event {
+            Event::Command(None | Some(Command::Stop)) | Event::Bulk(None) | Event::Control(None) => return false,
+            Event::Command(Some(command)) => self.on_command(command),
+            Event::Bulk(Some(event)) => self.on_bulk(event),
+            Event::Control(Some(event)) => self.on_control(event),
+            Event::Outcome(outcome) => self.on_outcome(outcome),
+            Event::Round => self.on_round(),
+            Event::Deadline => self.on_deadline(),
+        }
+        true
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Search(query, reply) => drop(reply.send(self.search(&query))),
+            Command::Show(collection, reply) => self.show(collection, reply),
+            Command::Want(collection, reply) => drop(reply.send(self.want(collection, None))),
+            Command::Follow(collection, on, reply) => drop(reply.send(self.want(collection, Some(on)))),
+            Command::Open(collection, reply) => self.open(collection, reply),
+            Command::Urgent(collection, version, chunks) => self.urgent(&collection, version, chunks),
+            Command::Publish(request, kind, events) => self.publish(request, kind, events),
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Stop => {}
+        }
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Opened(manifest, opened) => self.on_opened(manifest, opened),
+            Outcome::Durable(manifest, result) => self.on_durable(manifest, result),
+            Outcome::Announced(answer) => self.on_announced(answer),
+            Outcome::Packed(packing) => self.on_packed(*packing),
+            Outcome::Listed(collection, result, pending) => self.on_listed(collection, result, pending),
+        }
+    }
+
+    /// Looked after twice a second: dialling, announcing, readers, rates.
+    fn on_round(&mut self) {
+        let now = Instant::now();
+        self.next_round = now + ROUND;
+        if self.store_retry.is_some_and(|at| at <= now) {
+            self.store_retry = None;
+            self.pause_all(false);
+        }
+        self.dial_round(now);
+        self.announce_if_due(now);
+        self.answer_waiting(now);
+        self.transfers.values_mut().for_each(|transfer| transfer.meter.tick(now));
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.start.elapsed().as_micros() as u64)
+    }
+
+    fn instant(&self, at: Timestamp) -> Instant {
+        self.start + Duration::from_micros(at.0)
+    }
+
+    /// Runs something off the loop; its result comes back as an outcome.
+    fn spawn(&self, task: impl Future<Output = Outcome> + Send + 'static) {
+        let outcomes = self.outcomes.clone();
+        tokio::spawn(async move {
+            let outcome = task.await;
+            let _ = outcomes.send(outcome).await;
+        });
+    }
+
+    fn problem(&mut self, text: String) {
+        tracing::warn!(problem = %text);
+        self.problems.retain(|known| *known != text);
+        self.problems.push_back(text);
+        while self.problems.len() > PROBLEMS_MAX {
+            self.problems.pop_front();
+        }
+    }
+}
+
+/// Parses addresses that others told us; what is no address is dropped.
+fn socket_addresses(texts: &[String]) -> Vec<SocketAddr> {
+    texts.iter().filter_map(|text| text.parse().ok()).filter(|address: &SocketAddr| address.port() != 0).collect()
+}

@@ -1,0 +1,155 @@
+//! The tracker: announcing, and taking in what it knows. While it is away everything else goes on.
+
+use super::{Driver, Outcome};
+use crate::handle::view::TrackerView;
+use crate::tracker_client::TrackerError;
+use karez_protocol::content::Document as _;
+use karez_protocol::trust::Signed;
+use karez_protocol::wire::tracker::{Announce, AnnounceResponse};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Shortest time between announces, also when hurried.
+const HURRY: Duration = Duration::from_millis(400);
+/// Longest interval a tracker may ask for.
+const INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// First wait after a failure; doubles up to [`RETRY_MAX`].
+const RETRY: Duration = Duration::from_secs(2);
+/// Longest wait after a failure.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Without a tracker, how often members are asked for news.
+const GOSSIP: Duration = Duration::from_secs(15);
+
+/// What came of an announce.
+pub(super) type Answer = Result<AnnounceResponse, TrackerError>;
+
+/// Relations with the tracker.
+#[derive(Debug)]
+pub(super) struct TrackerContact {
+    next: Instant,
+    last_sent: Option<Instant>,
+    under_way: bool,
+    last_success: Option<Instant>,
+    failures: u32,
+    problem: Option<String>,
+    next_gossip: Instant,
+    sequence: u64,
+}
+
+impl TrackerContact {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            next: now,
+            last_sent: None,
+            under_way: false,
+            last_success: None,
+            failures: 0,
+            problem: None,
+            next_gossip: now,
+            sequence: 0,
+        }
+    }
+
+    /// Announces soon: something changed that others should know.
+    pub(super) fn hurry(&mut self) {
+        if self.failures == 0 {
+            self.next = self.last_sent.map_or_else(Instant::now, |sent| sent + HURRY);
+        }
+    }
+
+    pub(super) fn is_reachable(&self) -> bool {
+        self.failures == 0 && self.last_success.is_some()
+    }
+
+    pub(super) fn gossip_due(&mut self, now: Instant) -> bool {
+        let due = self.next_gossip <= now;
+        if due {
+            self.next_gossip = now + GOSSIP;
+        }
+        due
+    }
+
+    pub(super) fn view(&self, url: &str) -> TrackerView {
+        TrackerView {
+            url: url.into(),
+            reachable: self.is_reachable(),
+            last_contact_s: self.last_success.map(|at| at.elapsed().as_secs()),
+            problem: self.problem.clone(),
+        }
+    }
+
+    /// A number that grows over restarts as well: the tracker refuses older ones as replays.
+    fn next_sequence(&mut self) -> u64 {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+        self.sequence = clock.max(self.sequence + 1);
+        self.sequence
+    }
+}
+
+impl Driver {
+    pub(super) fn announce_if_due(&mut self, now: Instant) {
+        if self.contact.under_way || self.contact.next > now {
+            return;
+        }
+        self.contact.under_way = true;
+        self.contact.last_sent = Some(now);
+        let announce = Announce {
+            header: Announce::new_header(),
+            peer: self.me(),
+            sequence: self.contact.next_sequence(),
+            addresses: self.parts.addresses.clone(),
+            held: self.held_versions(),
+            wanted: self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.collection.clone()).collect(),
+            roster: self.parts.roster.value().version,
+            catalogue: self.catalogue.revision,
+        };
+        let signed = Signed::sign(announce, &self.parts.network, self.parts.key.signing());
+        let tracker = self.parts.tracker.clone();
+        self.spawn(async move { Outcome::Announced(tracker.announce(&signed).await) });
+    }
+
+    pub(super) fn on_announced(&mut self, answer: Answer) {
+        let now = Instant::now();
+        self.contact.under_way = false;
+        match answer {
+            Ok(response) => {
+                let interval = Duration::from_secs(response.interval.max(1).into()).min(INTERVAL_MAX);
+                let hurried = self.contact.next > now;
+                self.contact.next = if hurried { self.contact.next.min(now + interval) } else { now + interval };
+                (self.contact.failures, self.contact.problem, self.contact.last_success) = (0, None, Some(now));
+                self.take_in(response);
+                self.list_pending();
+            }
+            Err(cause) => {
+                let wait = RETRY.saturating_mul(1 << self.contact.failures.min(6)).min(RETRY_MAX);
+                self.contact.failures += 1;
+                self.contact.next = now + wait;
+                self.contact.problem = Some(cause.to_string());
+                tracing::debug!(%cause, "announce failed");
+            }
+        }
+    }
+
+    fn take_in(&mut self, response: AnnounceResponse) {
+        if let Some(roster) = response.roster {
+            self.learn_roster(&roster);
+        }
+        let more = response.releases.last().is_some_and(|entry| entry.revision < response.catalogue);
+        for entry in &response.releases {
+            if let Err(cause) = self.learn(&entry.release, entry.revision) {
+                tracing::debug!(%cause, "a release from the tracker was not taken");
+            }
+            self.catalogue.revision = self.catalogue.revision.max(entry.revision);
+        }
+        for told in &response.peers {
+            for peer in &told.peers {
+                self.learn_addresses(peer);
+                if peer.peer != self.me() {
+                    self.peers.entry(peer.peer).collections.entry(told.collection.clone()).or_insert(false);
+                }
+            }
+        }
+        if more {
+            self.contact.hurry();
+        }
+    }
+}

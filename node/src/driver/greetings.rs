@@ -1,0 +1,130 @@
+//! The control plane: greetings carry what is new from member to member, so that nothing depends on the tracker.
+
+use super::Driver;
+use crate::control;
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::PROTOCOL;
+use karez_protocol::wire::control::{
+    ControlRequest, ControlResponse, Greeting, HeldVersion, LIST_MAX, PeerAddress, SignedRelease,
+};
+use minicbor::bytes::ByteVec;
+use std::net::{IpAddr, SocketAddr};
+
+impl Driver {
+    pub(super) fn on_control(&mut self, event: control::Event) {
+        use control::Event;
+        match event {
+            Event::Connected { peer } => {
+                self.peers.entry(peer).control = true;
+                self.parts.control.ask(peer, ControlRequest::Greet(self.greeting()));
+                if !self.contact.is_reachable() {
+                    self.parts.control.ask(peer, ControlRequest::Peers);
+                }
+            }
+            Event::Disconnected { peer } => self.peers.entry(peer).control = false,
+            Event::Request { peer, host, request, reply } => {
+                let response = self.answer(peer, host, request);
+                // The asker may be gone by now.
+                let _ = reply.send(response);
+            }
+            Event::Response { peer, request, response } => self.on_answer(peer, &request, response),
+            Event::StrangerRefused => self.on_stranger(),
+        }
+    }
+
+    fn greeting(&self) -> Greeting {
+        Greeting {
+            versions: PROTOCOL,
+            network: self.parts.network,
+            roster: self.parts.roster.value().version,
+            addresses: self.parts.addresses.clone(),
+            held: self.held_versions(),
+        }
+    }
+
+    /// Releases held or being fetched.
+    pub(super) fn held_versions(&self) -> Vec<HeldVersion> {
+        let held = self.transfers.values().filter(|transfer| transfer.wanted || transfer.complete).map(|transfer| {
+            let collection = transfer.collection.clone();
+            HeldVersion { collection, version: transfer.version, complete: transfer.complete }
+        });
+        held.take(LIST_MAX).collect()
+    }
+
+    /// Something changed: tell everybody who is connected.
+    pub(super) fn greet_all(&mut self) {
+        for peer in self.peers.on_control().collect::<Vec<_>>() {
+            self.parts.control.ask(peer, ControlRequest::Greet(self.greeting()));
+        }
+    }
+
+    fn answer(&mut self, peer: PeerId, host: Option<IpAddr>, request: ControlRequest) -> ControlResponse {
+        match request {
+            ControlRequest::Greet(greeting) => {
+                self.on_greeting(peer, host, greeting);
+                ControlResponse::Greeting(self.greeting())
+            }
+            ControlRequest::Roster { newer_than } if self.parts.roster.value().version > newer_than => {
+                ControlResponse::Roster(ByteVec::from(self.parts.roster.bytes().to_vec()))
+            }
+            ControlRequest::Release { collection, newer_than } => match self.catalogue.get(&collection) {
+                Some(known) if known.version() > newer_than => ControlResponse::Release(known.signed()),
+                _ => ControlResponse::Nothing,
+            },
+            ControlRequest::Peers => ControlResponse::Peers(self.known_addresses()),
+            ControlRequest::Roster { .. } => ControlResponse::Nothing,
+        }
+    }
+
+    fn known_addresses(&self) -> Vec<PeerAddress> {
+        let known = self.peers.iter().filter(|(_, peer)| !peer.addresses.is_empty());
+        known.map(|(id, peer)| PeerAddress { peer: *id, addresses: peer.addresses.clone() }).take(LIST_MAX).collect()
+    }
+
+    fn on_answer(&mut self, peer: PeerId, request: &ControlRequest, response: ControlResponse) {
+        match (request, response) {
+            (ControlRequest::Greet(_), ControlResponse::Greeting(greeting)) => self.on_greeting(peer, None, greeting),
+            (ControlRequest::Roster { .. }, ControlResponse::Roster(bytes)) => self.learn_roster(&bytes),
+            (ControlRequest::Release { .. }, ControlResponse::Release(release)) => self.on_release(peer, &release),
+            (ControlRequest::Peers, ControlResponse::Peers(peers)) => {
+                peers.iter().take(LIST_MAX).for_each(|told| self.learn_addresses(told));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_release(&mut self, peer: PeerId, release: &SignedRelease) {
+        if let Err(cause) = self.learn(release, 0) {
+            tracing::debug!(peer = self.name_of(&peer), %cause, "a release was not taken");
+        }
+    }
+
+    fn on_greeting(&mut self, peer: PeerId, host: Option<IpAddr>, greeting: Greeting) {
+        if greeting.network != self.parts.network {
+            return;
+        }
+        let addresses = greeting.addresses.iter().filter_map(|text| text.parse().ok());
+        let addresses = addresses.filter_map(|address| reachable(address, host)).collect();
+        self.learn_addresses(&PeerAddress { peer, addresses });
+        if greeting.roster > self.parts.roster.value().version {
+            self.parts.control.ask(peer, ControlRequest::Roster { newer_than: self.parts.roster.value().version });
+        }
+        for held in greeting.held.into_iter().take(LIST_MAX) {
+            let known = self.catalogue.get(&held.collection).map_or(0, super::catalogue::Known::version);
+            if held.version > known {
+                let (collection, newer_than) = (held.collection.clone(), known);
+                self.parts.control.ask(peer, ControlRequest::Release { collection, newer_than });
+            }
+            self.peers.entry(peer).collections.insert(held.collection, held.complete);
+        }
+    }
+}
+
+/// A node that listens everywhere does not know its address: the host it was seen from stands in.
+fn reachable(address: SocketAddr, host: Option<IpAddr>) -> Option<String> {
+    match (address.ip().is_unspecified(), host) {
+        (false, _) => Some(address.to_string()),
+        (true, Some(host)) => Some(SocketAddr::new(host, address.port()).to_string()),
+        (true, None) => None,
+    }
+}

@@ -1,0 +1,308 @@
+//! What the bulk lane reports: peers coming and going, their messages, chunks that arrived.
+
+use super::transfer::{Stage, Transfer};
+use super::{Driver, STORE_RETRY};
+use crate::bulk;
+use crate::bulk::CloseReason;
+use karez_protocol::content::chunk::ChunkIndex;
+use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::name::CollectionName;
+use karez_protocol::swarm::io::{Input, Verdict};
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::control::ControlRequest;
+use karez_protocol::wire::peer::{PeerMessage, from_runs, to_runs};
+use std::time::Instant;
+
+/// Chunks that one message may name.
+const NAMED_MAX: usize = 1 << 20;
+
+impl Driver {
+    pub(super) fn on_bulk(&mut self, event: bulk::Event) {
+        use bulk::Event;
+        match event {
+            Event::Connected { peer, generation, roster, .. } => self.on_lane(peer, generation, roster),
+            Event::Disconnected { peer, generation, reason } => {
+                if self.peers.lane_of(&peer) == Some(generation) {
+                    tracing::debug!(peer = self.name_of(&peer), reason, "lane closed");
+                    self.on_lane_lost(peer);
+                    // Give whoever closed it a moment; then dial again if something is still missing.
+                    self.peers.dial_failed(peer, Instant::now());
+                }
+            }
+            Event::DialFailed { peer, detail } => {
+                tracing::debug!(peer = self.name_of(&peer), detail, "dial failed");
+                if self.peers.lane_of(&peer).is_none() {
+                    self.peers.dial_failed(peer, Instant::now());
+                }
+            }
+            Event::Message { peer, generation, message } => {
+                if self.peers.lane_of(&peer) == Some(generation) {
+                    self.on_message(peer, message);
+                }
+            }
+            Event::Progress { peer, bytes } => self.on_progress(peer, bytes),
+            Event::Chunk { peer, manifest, chunk, bytes, outcome } => self.on_chunk(peer, manifest, chunk, bytes, outcome),
+            Event::Unservable { peer, manifest, chunk } => {
+                let chunks = to_runs(&[chunk]);
+                self.parts.bulk.send(&peer, PeerMessage::Refused { manifest, chunks });
+            }
+            Event::StrangerRefused => self.on_stranger(),
+        }
+    }
+
+    /// Somebody outside the roster: perhaps a member that is newer than our roster.
+    pub(super) fn on_stranger(&mut self) {
+        self.counters.strangers_refused += 1;
+        self.contact.hurry();
+    }
+
+    fn on_lane(&mut self, peer: PeerId, generation: u64, roster: u64) {
+        if self.peers.lane_of(&peer).is_some_and(|current| current > generation) {
+            return;
+        }
+        if self.peers.lane_of(&peer).is_some() {
+            self.on_lane_lost(peer);
+        }
+        if self.peers.is_banned(&peer, Instant::now()) {
+            return self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
+        }
+        self.peers.connected_on(peer, generation);
+        if roster > self.parts.roster.value().version {
+            self.parts.control.ask(peer, ControlRequest::Roster { newer_than: self.parts.roster.value().version });
+        }
+        let hungry: Vec<_> = self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.manifest).collect();
+        hungry.iter().for_each(|manifest| self.tell(manifest, peer));
+    }
+
+    fn on_lane_lost(&mut self, peer: PeerId) {
+        let now = self.now();
+        self.peers.entry(peer).lane = None;
+        let manifests: Vec<_> = self.transfers.keys().copied().collect();
+        for manifest in manifests {
+            let Some(transfer) = self.transfers.get_mut(&manifest) else { continue };
+            transfer.told.remove(&peer);
+            if transfer.participants.remove(&peer).is_some() {
+                transfer.swarm.handle(now, Input::PeerLeft { peer });
+                self.pump(&manifest);
+            }
+        }
+    }
+
+    /// Tells every connected peer that this node takes part in a release.
+    pub(super) fn introduce(&mut self, manifest: &ManifestId) {
+        let connected: Vec<_> = self.peers.connected().collect();
+        let Some(transfer) = self.transfers.get(manifest) else { return };
+        let (hungry, waiting) = (transfer.is_hungry(), transfer.participants.clone());
+        for peer in connected {
+            if hungry || waiting.contains_key(&peer) {
+                self.tell(manifest, peer);
+            }
+        }
+    }
+
+    /// Interest and have-map, once for each peer and release.
+    fn tell(&mut self, manifest: &ManifestId, peer: PeerId) {
+        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+        if transfer.stage == Stage::Opening || !transfer.told.insert(peer) {
+            return;
+        }
+        let (collection, manifest) = (transfer.collection.clone(), *manifest);
+        let (wants, set) = (transfer.is_hungry(), transfer.swarm.have().clone());
+        self.parts.bulk.send(&peer, PeerMessage::Interest { collection, manifest, wants });
+        self.parts.bulk.send(&peer, PeerMessage::Have { manifest, set });
+    }
+
+    fn on_message(&mut self, peer: PeerId, message: PeerMessage) {
+        let well_formed = match message {
+            PeerMessage::Hello(_) => false,
+            PeerMessage::Interest { collection, manifest, wants } => self.on_interest(peer, &collection, manifest, wants),
+            PeerMessage::NoInterest { manifest } => self.on_no_interest(peer, &manifest),
+            PeerMessage::Have { manifest, mut set } => {
+                let count = self.transfers.get(&manifest).map_or(0, |transfer| transfer.layout.count());
+                set.truncate(count);
+                self.tell_swarm(peer, &manifest, Input::PeerHas { peer, set })
+            }
+            PeerMessage::HaveDelta { manifest, gained, coming } => {
+                match (from_runs(&gained, NAMED_MAX), from_runs(&coming, NAMED_MAX)) {
+                    (Some(gained), Some(coming)) => {
+                        self.tell_swarm(peer, &manifest, Input::PeerGained { peer, gained, coming })
+                    }
+                    _ => false,
+                }
+            }
+            PeerMessage::Refused { manifest, chunks } => match from_runs(&chunks, NAMED_MAX) {
+                Some(chunks) => self.tell_swarm(peer, &manifest, Input::PeerRefused { peer, chunks }),
+                None => false,
+            },
+            PeerMessage::Request { manifest, urgency, chunks } => match from_runs(&chunks, NAMED_MAX) {
+                Some(chunks) => self.on_request(peer, manifest, urgency, &chunks),
+                None => false,
+            },
+            PeerMessage::Cancel { manifest, chunks } => match from_runs(&chunks, NAMED_MAX) {
+                Some(chunks) => {
+                    self.parts.bulk.unserve(&peer, manifest, &chunks);
+                    true
+                }
+                None => false,
+            },
+        };
+        if !well_formed {
+            tracing::warn!(peer = self.name_of(&peer), "dropped: it broke the protocol's rules");
+            self.parts.bulk.disconnect(&peer, CloseReason::Violation);
+        }
+    }
+
+    fn tell_swarm(&mut self, peer: PeerId, manifest: &ManifestId, input: Input) -> bool {
+        let now = self.now();
+        if let Some(transfer) = self.transfers.get_mut(manifest)
+            && transfer.participants.contains_key(&peer)
+        {
+            transfer.swarm.handle(now, input);
+            self.pump(manifest);
+        }
+        true
+    }
+
+    fn on_interest(&mut self, peer: PeerId, collection: &CollectionName, manifest: ManifestId, wants: bool) -> bool {
+        if !self.transfers.contains_key(&manifest) {
+            self.begin_held(collection, &manifest);
+        }
+        let (now, profile) = (self.now(), self.profile(&peer, collection));
+        let Some(transfer) = self.transfers.get_mut(&manifest) else { return true };
+        if transfer.collection != *collection {
+            return false;
+        }
+        self.peers.entry(peer).collections.insert(collection.clone(), !wants);
+        if transfer.participants.insert(peer, wants).is_none() {
+            transfer.swarm.handle(now, Input::PeerJoined { peer, profile });
+        }
+        transfer.swarm.handle(now, Input::PeerWants { peer, wants });
+        self.tell(&manifest, peer);
+        self.pump(&manifest);
+        true
+    }
+
+    /// Somebody asks for an older version that is still in the store.
+    fn begin_held(&mut self, collection: &CollectionName, manifest: &ManifestId) {
+        let held = self.parts.store.releases().unwrap_or_default();
+        for held in held.into_iter().filter(|held| held.collection == *collection) {
+            let offered = karez_protocol::wire::control::SignedRelease { release: held.signed, root: held.root };
+            match self.check(&offered) {
+                Ok(known) if known.manifest() == *manifest => return self.begin(collection, &known, false),
+                _ => {}
+            }
+        }
+    }
+
+    fn on_no_interest(&mut self, peer: PeerId, manifest: &ManifestId) -> bool {
+        let now = self.now();
+        if let Some(transfer) = self.transfers.get_mut(manifest)
+            && transfer.participants.remove(&peer).is_some()
+        {
+            transfer.told.remove(&peer);
+            transfer.swarm.handle(now, Input::PeerLeft { peer });
+            self.pump(manifest);
+        }
+        true
+    }
+
+    fn on_request(
+        &mut self,
+        peer: PeerId,
+        manifest: ManifestId,
+        urgency: karez_protocol::wire::peer::Urgency,
+        chunks: &[ChunkIndex],
+    ) -> bool {
+        let have = self.transfers.get(&manifest).map(|transfer| transfer.swarm.have());
+        let held = |chunk: &ChunkIndex| have.is_some_and(|have| have.contains(*chunk));
+        let (serve, refuse): (Vec<_>, Vec<_>) = chunks.iter().copied().partition(held);
+        if !refuse.is_empty() {
+            self.parts.bulk.send(&peer, PeerMessage::Refused { manifest, chunks: to_runs(&refuse) });
+        }
+        self.parts.bulk.serve(peer, manifest, urgency, &serve)
+    }
+
+    fn on_progress(&mut self, peer: PeerId, bytes: u64) {
+        let now = self.now();
+        for transfer in self.transfers.values_mut().filter(|t| !t.complete && t.participants.contains_key(&peer)) {
+            transfer.swarm.handle(now, Input::Progress { peer, bytes });
+        }
+    }
+
+    fn on_chunk(&mut self, peer: PeerId, manifest: ManifestId, chunk: ChunkIndex, bytes: u64, outcome: bulk::Outcome) {
+        self.count(peer, &manifest, bytes);
+        let (now, mut stored) = (self.now(), false);
+        let input = match outcome {
+            bulk::Outcome::Stored { fresh } => {
+                self.counters.refetched_chunks += u64::from(!fresh);
+                stored = true;
+                Input::Received { peer, chunk, verdict: Verdict::Good }
+            }
+            bulk::Outcome::Bad => {
+                self.counters.bad_chunks += 1;
+                Input::Received { peer, chunk, verdict: Verdict::Bad }
+            }
+            bulk::Outcome::NotStored { detail } => {
+                self.problem(detail);
+                self.store_retry = Some(Instant::now() + STORE_RETRY);
+                Input::NotStored { chunk }
+            }
+        };
+        let full = matches!(input, Input::NotStored { .. });
+        let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
+        transfer.swarm.handle(now, input);
+        if stored {
+            note_stored(transfer, chunk);
+            self.share(&manifest, chunk);
+        }
+        self.pump(&manifest);
+        if full {
+            self.pause_all(true);
+        }
+    }
+
+    /// A chunk that another release needs as well is here now.
+    fn share(&mut self, manifest: &ManifestId, chunk: ChunkIndex) {
+        let Some(id) = self.transfers.get(manifest).and_then(|t| t.layout.entry(chunk)).map(|entry| entry.id) else {
+            return;
+        };
+        let now = self.now();
+        let needs = |t: &&mut Transfer| t.manifest != *manifest && !t.complete && t.stage == Stage::Content;
+        let mut shared = Vec::new();
+        for other in self.transfers.values_mut().filter(needs) {
+            if let Some(index) = other.layout.index_of(&id)
+                && !other.swarm.have().contains(index)
+            {
+                other.swarm.handle(now, Input::Held([index].into_iter().collect()));
+                note_stored(other, index);
+                shared.push(other.manifest);
+            }
+        }
+        shared.iter().for_each(|manifest| self.pump(manifest));
+    }
+
+    fn count(&mut self, peer: PeerId, manifest: &ManifestId, bytes: u64) {
+        let (flagship, group) = (self.is_flagship(&peer), self.same_group(&peer));
+        self.counters.chunk_bytes_received += bytes;
+        self.peers.entry(peer).received += bytes;
+        let counters = &mut self.counters;
+        match flagship {
+            true => counters.bytes_from_flagship += bytes,
+            false => counters.bytes_from_peers += bytes,
+        }
+        counters.bytes_from_group += if group { bytes } else { 0 };
+        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+        transfer.meter.add(bytes);
+        match flagship {
+            true => transfer.sources.flagship += bytes,
+            false => transfer.sources.peers += bytes,
+        }
+        transfer.sources.group += if group { bytes } else { 0 };
+    }
+}
+
+fn note_stored(transfer: &mut Transfer, chunk: ChunkIndex) {
+    let bytes = transfer.layout.entry(chunk).map_or(0, |entry| u64::from(entry.stored_len));
+    transfer.have_bytes += bytes;
+    transfer.changes.send_modify(|count| *count += 1);
+}

@@ -1,0 +1,164 @@
+//! Who is where, who is connected, and whom to dial.
+
+use super::{Driver, socket_addresses};
+use crate::state::Change;
+use karez_protocol::content::name::CollectionName;
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::control::PeerAddress;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// First wait after a dial that led nowhere; doubles up to [`BACKOFF_MAX`].
+const BACKOFF: Duration = Duration::from_secs(1);
+/// Longest wait between dials of one peer.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// Peers dialled for one collection; more connections do not fill a rural link any better.
+const PEERS_PER_COLLECTION: usize = 32;
+/// How long a peer that sent false bytes is shunned.
+const BAN: Duration = Duration::from_secs(3600);
+/// Addresses kept of one peer.
+const ADDRESSES_MAX: usize = 8;
+
+/// What is known of a peer.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    pub(super) addresses: Vec<String>,
+    /// Number of its bulk connection.
+    pub(super) lane: Option<u64>,
+    pub(super) control: bool,
+    /// Collections it is known to hold or fetch; true when it said that it holds all.
+    pub(super) collections: BTreeMap<CollectionName, bool>,
+    next_dial: Option<Instant>,
+    failures: u32,
+    dialling: bool,
+    banned_until: Option<Instant>,
+    pub(super) received: u64,
+}
+
+/// All peers ever heard of.
+#[derive(Debug)]
+pub(super) struct Peers {
+    known: BTreeMap<PeerId, Peer>,
+}
+
+impl Peers {
+    pub(super) fn new(remembered: Vec<(PeerId, Vec<String>)>) -> Self {
+        let known = remembered.into_iter().map(|(peer, addresses)| (peer, Peer { addresses, ..Peer::default() }));
+        Self { known: known.collect() }
+    }
+
+    pub(super) fn entry(&mut self, peer: PeerId) -> &mut Peer {
+        self.known.entry(peer).or_default()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&PeerId, &Peer)> {
+        self.known.iter()
+    }
+
+    /// Peers with a bulk connection.
+    pub(super) fn connected(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.known.iter().filter(|(_, peer)| peer.lane.is_some()).map(|(id, _)| *id)
+    }
+
+    /// Peers with a control connection.
+    pub(super) fn on_control(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.known.iter().filter(|(_, peer)| peer.control).map(|(id, _)| *id)
+    }
+
+    pub(super) fn lane_of(&self, peer: &PeerId) -> Option<u64> {
+        self.known.get(peer)?.lane
+    }
+
+    pub(super) fn dial_failed(&mut self, peer: PeerId, now: Instant) {
+        let peer = self.entry(peer);
+        peer.dialling = false;
+        let wait = BACKOFF.saturating_mul(1 << peer.failures.min(8)).min(BACKOFF_MAX);
+        peer.failures += 1;
+        peer.next_dial = Some(now + wait);
+    }
+
+    pub(super) fn connected_on(&mut self, peer: PeerId, lane: u64) {
+        let peer = self.entry(peer);
+        (peer.lane, peer.dialling, peer.failures, peer.next_dial) = (Some(lane), false, 0, None);
+    }
+
+    pub(super) fn ban(&mut self, peer: PeerId, now: Instant) {
+        self.entry(peer).banned_until = Some(now + BAN);
+    }
+
+    pub(super) fn is_banned(&self, peer: &PeerId, now: Instant) -> bool {
+        self.known.get(peer).and_then(|peer| peer.banned_until).is_some_and(|until| until > now)
+    }
+}
+
+impl Peer {
+    fn may_dial(&self, now: Instant) -> bool {
+        self.lane.is_none()
+            && !self.dialling
+            && !self.addresses.is_empty()
+            && self.next_dial.is_none_or(|at| at <= now)
+            && self.banned_until.is_none_or(|until| until <= now)
+    }
+}
+
+impl Driver {
+    /// Remembers where a member can be reached.
+    pub(super) fn learn_addresses(&mut self, told: &PeerAddress) {
+        if told.peer == self.me() || self.member(&told.peer).is_none() {
+            return;
+        }
+        let addresses: Vec<_> = told.addresses.iter().take(ADDRESSES_MAX).cloned().collect();
+        if socket_addresses(&addresses).is_empty() || self.peers.entry(told.peer).addresses == addresses {
+            return;
+        }
+        let peer = self.peers.entry(told.peer);
+        (peer.addresses, peer.next_dial, peer.failures) = (addresses.clone(), None, 0);
+        self.state.remember(Change::Addresses { peer: told.peer, addresses });
+    }
+
+    /// Dials whoever may have something that is missing here.
+    pub(super) fn dial_round(&mut self, now: Instant) {
+        let missing: BTreeSet<CollectionName> =
+            self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.collection.clone()).collect();
+        for collection in missing {
+            let origin = self.parts.roster.value().publisher(collection.publisher()).map(|owner| owner.peer);
+            let holds = |(id, peer): &(&PeerId, &Peer)| {
+                peer.collections.contains_key(&collection) || Some(**id) == origin
+            };
+            let fit = self.peers.iter().filter(holds);
+            let (connected, others): (Vec<_>, Vec<_>) =
+                fit.map(|(id, peer)| (*id, peer)).partition(|(_, peer)| peer.lane.is_some());
+            let room = PEERS_PER_COLLECTION.saturating_sub(connected.len());
+            let dial: Vec<_> =
+                others.into_iter().filter(|(_, peer)| peer.may_dial(now)).map(|(id, _)| id).take(room).collect();
+            dial.into_iter().for_each(|peer| self.dial(peer));
+        }
+        self.dial_control(now);
+    }
+
+    fn dial(&mut self, peer: PeerId) {
+        if self.member(&peer).is_none() || peer == self.me() {
+            return;
+        }
+        let entry = self.peers.entry(peer);
+        entry.dialling = true;
+        let addresses = socket_addresses(&entry.addresses);
+        if !entry.control {
+            self.parts.control.dial(peer, addresses.clone());
+        }
+        self.parts.bulk.dial(peer, addresses);
+    }
+
+    /// Without a tracker, news travels between members: keep a control connection to some of those we know.
+    fn dial_control(&mut self, now: Instant) {
+        if self.contact.is_reachable() || !self.contact.gossip_due(now) || self.peers.on_control().count() > 0 {
+            return;
+        }
+        let members: Vec<_> = self.peers.iter().filter(|(_, peer)| !peer.addresses.is_empty()).collect();
+        for (id, peer) in members.into_iter().take(4) {
+            if self.member(id).is_some() && *id != self.me() {
+                self.parts.control.dial(*id, socket_addresses(&peer.addresses));
+            }
+        }
+    }
+}

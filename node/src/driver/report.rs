@@ -1,0 +1,110 @@
+//! What `karez status` shows.
+
+use super::Driver;
+use super::transfer::Transfer;
+use crate::handle::view::{CollectionState, Counters, NodeView, PeerView, Status};
+use karez_protocol::content::name::CollectionName;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+impl Driver {
+    pub(super) fn status(&self) -> Status {
+        Status {
+            node: self.node_view(),
+            tracker: self.contact.view(self.parts.tracker.url()),
+            counters: Counters { chunk_bytes_sent: self.parts.bulk.sent(), ..self.counters },
+            peers: self.peer_views(),
+            collections: self.collection_states(),
+            problems: self.problems.iter().cloned().collect(),
+        }
+    }
+
+    fn node_view(&self) -> NodeView {
+        NodeView {
+            name: self.name_of(&self.me()),
+            peer: self.me().to_string(),
+            network: self.parts.roster.value().network_name.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            listen: self.parts.addresses.clone(),
+            gateway: self.parts.gateway.clone(),
+            uptime_s: self.start.elapsed().as_secs(),
+            up_limit: self.parts.limits.0.0,
+            down_limit: self.parts.limits.1.0,
+        }
+    }
+
+    fn peer_views(&self) -> Vec<PeerView> {
+        let connected = self.peers.iter().filter(|(_, peer)| peer.lane.is_some());
+        let view = |(id, peer): (&karez_protocol::trust::PeerId, &super::peers::Peer)| {
+            let figures = self.parts.bulk.figures(id);
+            let rates = self.transfers.values().filter(|t| !t.complete).filter_map(|t| t.swarm.status().rate_of(id));
+            PeerView {
+                name: self.name_of(id),
+                peer: id.to_string(),
+                role: if self.is_flagship(id) { "flagship" } else { "site" }.into(),
+                same_group: self.same_group(id),
+                lane: "direct".into(),
+                address: figures.map(|figures| figures.address.to_string()).unwrap_or_default(),
+                bytes_received: peer.received,
+                bytes_sent: figures.map_or(0, |figures| figures.sent),
+                rate_down: rates.sum(),
+                rtt_ms: figures.map_or(0.0, |figures| figures.rtt.as_secs_f64() * 1000.0),
+            }
+        };
+        connected.map(view).collect()
+    }
+
+    /// One row for each collection: the version being fetched, else the newest held.
+    fn collection_states(&self) -> Vec<CollectionState> {
+        let mut newest: BTreeMap<&CollectionName, &Transfer> = BTreeMap::new();
+        for transfer in self.transfers.values().filter(|transfer| transfer.wanted || transfer.complete) {
+            let row = newest.entry(&transfer.collection).or_insert(transfer);
+            if row.version < transfer.version {
+                *row = transfer;
+            }
+        }
+        newest.into_values().map(|transfer| self.collection_state(transfer)).collect()
+    }
+
+    fn collection_state(&self, transfer: &Transfer) -> CollectionState {
+        let status = transfer.swarm.status();
+        let root = transfer.layout.root();
+        let owned = self.owns(&transfer.collection);
+        let rate = if transfer.complete { 0 } else { transfer.meter.rate() };
+        let left = root.stored_bytes.saturating_sub(transfer.have_bytes);
+        let until = transfer.finished.unwrap_or_else(Instant::now);
+        let without_holder = if transfer.complete { 0 } else { status.missing_without_holder };
+        CollectionState {
+            collection: transfer.collection.to_string(),
+            title: root.metadata.title.clone(),
+            version: transfer.version,
+            complete_version: self.complete_version(&transfer.collection),
+            complete: transfer.complete,
+            following: self.wanted.get(&transfer.collection) == Some(&true),
+            state: transfer.state_name(self.store_retry.is_some(), owned, without_holder).into(),
+            chunks: if transfer.content_known { status.known } else { 0 },
+            have_chunks: status.held,
+            stored_bytes: root.stored_bytes,
+            have_bytes: if transfer.complete { root.stored_bytes } else { transfer.have_bytes },
+            missing_without_holder: without_holder,
+            waiting_for: if transfer.complete { Vec::new() } else { self.waiting_for(transfer) },
+            rate,
+            eta_s: (!transfer.complete && rate > 0).then(|| left / rate),
+            wall_s: until.duration_since(transfer.started).as_secs_f64(),
+            bytes_from_flagship: transfer.sources.flagship,
+            bytes_from_peers: transfer.sources.peers,
+            bytes_from_group: transfer.sources.group,
+            bytes_already_here: transfer.sources.already_here,
+        }
+    }
+
+    /// Members that are known to hold all of it but are not connected, the publisher first.
+    fn waiting_for(&self, transfer: &Transfer) -> Vec<String> {
+        let publisher = self.parts.roster.value().publisher(transfer.collection.publisher());
+        let origin = publisher.map(|publisher| publisher.peer).filter(|peer| *peer != self.me());
+        let away = |peer: &karez_protocol::trust::PeerId| self.peers.lane_of(peer).is_none();
+        let holders = self.peers.iter().filter(|(_, peer)| peer.collections.get(&transfer.collection) == Some(&true));
+        let holders = holders.map(|(id, _)| *id).filter(|id| Some(*id) != origin);
+        origin.into_iter().chain(holders).filter(away).map(|peer| self.name_of(&peer)).collect()
+    }
+}

@@ -1,0 +1,294 @@
+//! Beginning, opening, feeding and finishing transfers, and carrying out what their swarms decide.
+
+use super::catalogue::Known;
+use super::transfer::{Sources, Stage, Transfer};
+use super::{Driver, Outcome};
+use crate::bulk::CloseReason;
+use crate::handle::HandleError;
+use crate::state::Change;
+use karez_content_tools::store::{HeldRelease, Store, StoreError};
+use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex};
+use karez_protocol::content::chunk_set::ChunkSet;
+use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::layout::Layout;
+use karez_protocol::content::name::CollectionName;
+use karez_protocol::swarm::io::{DropReason, Input, KnownChunk, Output};
+use karez_protocol::swarm::{Config, Swarm};
+use karez_protocol::wire::peer::{PeerMessage, to_runs};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// What the store has of a release.
+#[derive(Debug)]
+pub(super) struct Opened {
+    layout: Arc<Layout>,
+    held: ChunkSet,
+    problem: Option<String>,
+}
+
+/// Reads the pages that are here and asks the store for the rest. Blocking.
+fn open(store: &Store, mut layout: Layout) -> Opened {
+    let read = |store: &Store, layout: &mut Layout| -> Result<ChunkSet, StoreError> {
+        let missing: Vec<usize> = layout.missing_pages().collect();
+        for page in missing {
+            let id = layout.root().pages[page].entry.id;
+            if let Some(plain) = store.read_plain(&id)?
+                && let Err(cause) = layout.add_page(page, &plain)
+            {
+                tracing::error!(page, %cause, "a manifest page is not usable");
+            }
+        }
+        let entries: Vec<(ChunkIndex, ChunkEntry)> = layout.entries().collect();
+        let ids: Vec<_> = entries.iter().map(|(_, entry)| entry.id).collect();
+        let here = store.contains_many(&ids)?;
+        Ok(entries.iter().zip(here).filter(|(_, here)| *here).map(|((index, _), _)| *index).collect())
+    };
+    match read(store, &mut layout) {
+        Ok(held) => Opened { layout: Arc::new(layout), held, problem: None },
+        Err(cause) => Opened { layout: Arc::new(layout), held: ChunkSet::new(), problem: Some(cause.to_string()) },
+    }
+}
+
+fn known(entries: impl Iterator<Item = (ChunkIndex, ChunkEntry)>) -> Vec<KnownChunk> {
+    entries.map(|(index, entry)| KnownChunk { index, id: entry.id, stored_len: entry.stored_len }).collect()
+}
+
+impl Driver {
+    /// Wants the newest version known of a collection; `follow` says whether its coming versions, too.
+    pub(super) fn want(&mut self, collection: CollectionName, follow: Option<bool>) -> Result<(), HandleError> {
+        if self.catalogue.get(&collection).is_none() {
+            return Err(HandleError::UnknownCollection { collection: collection.to_string() });
+        }
+        let follow = follow.unwrap_or_else(|| self.wanted.get(&collection).copied().unwrap_or(false));
+        self.state.remember(Change::Wanted { collection: collection.clone(), follow });
+        self.wanted.insert(collection.clone(), follow);
+        self.fetch_newest(&collection);
+        self.contact.hurry();
+        Ok(())
+    }
+
+    /// Begins or goes on with the newest version of a wanted collection.
+    pub(super) fn fetch_newest(&mut self, collection: &CollectionName) {
+        if let Some(known) = self.catalogue.get(collection).cloned() {
+            self.begin(collection, &known, true);
+        }
+    }
+
+    /// Starts a transfer, or raises one that only described to a wanted one.
+    pub(super) fn begin(&mut self, collection: &CollectionName, known: &Known, wanted: bool) {
+        let manifest = known.manifest();
+        if let Some(transfer) = self.transfers.get_mut(&manifest) {
+            transfer.wanted |= wanted;
+            self.feed_content(&manifest);
+            return;
+        }
+        if wanted && let Err(cause) = self.save(collection, known) {
+            self.problem(format!("{collection}: {cause}"));
+        }
+        let me = self.me();
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&me.as_bytes()[..8]);
+        let profile = self.profile(&me, collection);
+        let config = Config { me, profile, mode: self.parts.mode, seed: u64::from_le_bytes(seed) };
+        let layout = Arc::new(Layout::new(known.root.clone()));
+        self.parts.shelf.put(manifest, layout.clone());
+        let transfer = Transfer {
+            collection: collection.clone(),
+            version: known.version(),
+            manifest,
+            layout: layout.clone(),
+            swarm: Swarm::new(config),
+            stage: Stage::Opening,
+            wanted,
+            content_known: false,
+            complete: false,
+            changes: watch::channel(0).0,
+            participants: BTreeMap::new(),
+            told: BTreeSet::new(),
+            sources: Sources::default(),
+            meter: super::meter::Meter::new(Instant::now()),
+            started: Instant::now(),
+            finished: None,
+            have_bytes: 0,
+        };
+        self.transfers.insert(manifest, transfer);
+        self.open_transfer(manifest, layout);
+    }
+
+    fn save(&self, collection: &CollectionName, known: &Known) -> Result<(), StoreError> {
+        self.parts.store.save_release(&HeldRelease {
+            collection: collection.clone(),
+            version: known.version(),
+            signed: known.release.bytes().to_vec(),
+            root: known.root_bytes.to_vec(),
+        })
+    }
+
+    fn open_transfer(&self, manifest: ManifestId, layout: Arc<Layout>) {
+        let store = self.parts.store.clone();
+        self.spawn(async move {
+            let fallback = layout.clone();
+            let opened = tokio::task::spawn_blocking(move || open(&store, Layout::clone(&layout))).await;
+            let failed = |e: tokio::task::JoinError| Opened {
+                layout: fallback,
+                held: ChunkSet::new(),
+                problem: Some(e.to_string()),
+            };
+            Outcome::Opened(manifest, opened.unwrap_or_else(failed))
+        });
+    }
+
+    pub(super) fn on_opened(&mut self, manifest: ManifestId, opened: Opened) {
+        if let Some(problem) = opened.problem {
+            self.problem(problem);
+        }
+        let now = self.now();
+        let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
+        let first = transfer.stage == Stage::Opening;
+        transfer.stage = if opened.layout.is_whole() { Stage::Content } else { Stage::Pages };
+        transfer.layout = opened.layout.clone();
+        self.parts.shelf.put(manifest, opened.layout.clone());
+        if first {
+            let pages = transfer.pages();
+            let pages = known(opened.layout.entries().filter(|(index, _)| index.0 < pages));
+            transfer.swarm.handle(now, Input::ChunksKnown(pages));
+        }
+        let news = opened.held.difference(transfer.swarm.have());
+        let bytes: u64 =
+            news.iter().filter_map(|chunk| opened.layout.entry(chunk)).map(|entry| u64::from(entry.stored_len)).sum();
+        transfer.sources.already_here += bytes;
+        transfer.have_bytes += bytes;
+        transfer.swarm.handle(now, Input::Held(opened.held));
+        self.feed_content(&manifest);
+        if first {
+            self.introduce(&manifest);
+        }
+        self.pump(&manifest);
+    }
+
+    /// Lets the swarm fetch the content, once the layout is whole and somebody wants it.
+    fn feed_content(&mut self, manifest: &ManifestId) {
+        let now = self.now();
+        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+        // What is held is known to the swarm in any case, so that it can be served.
+        let held_whole = transfer.swarm.have().len() > u64::from(transfer.pages());
+        if transfer.stage != Stage::Content || transfer.content_known || !(transfer.wanted || held_whole) {
+            return;
+        }
+        transfer.content_known = true;
+        transfer.started = Instant::now();
+        let pages = transfer.pages();
+        let content = known(transfer.layout.entries().filter(|(index, _)| index.0 >= pages));
+        if content.is_empty() {
+            self.finish(manifest);
+        } else {
+            transfer.swarm.handle(now, Input::ChunksKnown(content));
+        }
+        self.pump(manifest);
+    }
+
+    /// Carries out what a swarm has decided.
+    pub(super) fn pump(&mut self, manifest: &ManifestId) {
+        while let Some(output) = self.transfers.get_mut(manifest).and_then(|t| t.swarm.poll_output()) {
+            self.carry_out(*manifest, output);
+        }
+    }
+
+    fn carry_out(&mut self, manifest: ManifestId, output: Output) {
+        match output {
+            Output::Request { peer, urgency, chunks } => {
+                self.parts.bulk.send(&peer, PeerMessage::Request { manifest, urgency, chunks: to_runs(&chunks) });
+            }
+            Output::Cancel { peer, chunks } => {
+                self.parts.bulk.send(&peer, PeerMessage::Cancel { manifest, chunks: to_runs(&chunks) });
+            }
+            Output::Announce { gained, coming } => {
+                let (gained, coming) = (to_runs(&gained), to_runs(&coming));
+                let Some(transfer) = self.transfers.get(&manifest) else { return };
+                for peer in transfer.participants.keys().filter(|peer| transfer.told.contains(peer)) {
+                    let (gained, coming) = (gained.clone(), coming.clone());
+                    self.parts.bulk.send(peer, PeerMessage::HaveDelta { manifest, gained, coming });
+                }
+            }
+            Output::Disconnect { peer, reason: DropReason::BadChunk } => {
+                tracing::warn!(peer = self.name_of(&peer), "dropped: it sent false bytes");
+                self.peers.ban(peer, Instant::now());
+                self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
+            }
+            Output::Complete => self.on_complete(&manifest),
+        }
+    }
+
+    /// The chunks known so far are all here: either the description, or everything.
+    fn on_complete(&mut self, manifest: &ManifestId) {
+        let Some(transfer) = self.transfers.get(manifest) else { return };
+        if transfer.stage == Stage::Pages && transfer.holds_all_pages() {
+            self.open_transfer(*manifest, transfer.layout.clone());
+        } else if transfer.content_known {
+            self.finish(manifest);
+        }
+    }
+
+    /// Claims completeness only for what survives a power cut.
+    fn finish(&self, manifest: &ManifestId) {
+        let (store, manifest) = (self.parts.store.clone(), *manifest);
+        self.spawn(async move {
+            let synced = tokio::task::spawn_blocking(move || store.sync()).await;
+            let result = synced.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
+            Outcome::Durable(manifest, result)
+        });
+    }
+
+    pub(super) fn on_durable(&mut self, manifest: ManifestId, result: Result<(), String>) {
+        if let Err(detail) = result {
+            return self.problem(detail);
+        }
+        let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
+        if transfer.complete {
+            return;
+        }
+        transfer.complete = true;
+        transfer.finished = Some(Instant::now());
+        transfer.changes.send_modify(|count| *count += 1);
+        tracing::info!(collection = %transfer.collection, version = transfer.version, "complete");
+        let told: Vec<_> = transfer.told.iter().copied().collect();
+        let collection = transfer.collection.clone();
+        for peer in told {
+            let interest = PeerMessage::Interest { collection: collection.clone(), manifest, wants: false };
+            self.parts.bulk.send(&peer, interest);
+        }
+        self.contact.hurry();
+        self.greet_all();
+    }
+
+    pub(super) fn pause_all(&mut self, paused: bool) {
+        let now = self.now();
+        let manifests: Vec<_> = self.transfers.keys().copied().collect();
+        for manifest in manifests {
+            if let Some(transfer) = self.transfers.get_mut(&manifest) {
+                transfer.swarm.handle(now, Input::Paused(paused));
+            }
+            self.pump(&manifest);
+        }
+    }
+
+    /// When the next swarm wants to be woken.
+    pub(super) fn swarm_deadline(&self) -> Instant {
+        let deadlines = self.transfers.values().filter_map(|transfer| transfer.swarm.next_deadline());
+        deadlines.min().map_or(self.next_round, |at| self.instant(at))
+    }
+
+    pub(super) fn on_deadline(&mut self) {
+        let now = self.now();
+        let due = |t: &&Transfer| t.swarm.next_deadline().is_some_and(|at| at <= now);
+        let due: Vec<_> = self.transfers.values().filter(due).map(|transfer| transfer.manifest).collect();
+        for manifest in due {
+            if let Some(transfer) = self.transfers.get_mut(&manifest) {
+                transfer.swarm.handle(now, Input::Tick);
+            }
+            self.pump(&manifest);
+        }
+    }
+}

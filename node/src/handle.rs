@@ -1,0 +1,218 @@
+//! The one door between the daemon's loop (`driver`) and those who ask it things (`gateway`, `api`).
+//!
+//! A [`Handle`] is cheap to clone. Questions are commands with a reply channel; long work reports through a bounded
+//! channel of events. File bytes do not pass here: readers take the store itself and wait on [`Pull::changes`].
+
+pub mod view;
+
+use karez_content_tools::store::Store;
+use karez_protocol::content::chunk::ChunkIndex;
+use karez_protocol::content::layout::Layout;
+use karez_protocol::content::manifest::Kind;
+use karez_protocol::content::name::CollectionName;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+use view::{CollectionView, Published, SearchRow, Status};
+
+/// Commands that may wait in the driver's inbox.
+pub const COMMANDS_MAX: usize = 256;
+
+/// Why the daemon cannot do what was asked.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "error", rename_all = "snake_case")]
+pub enum HandleError {
+    /// Neither the catalogue nor the store knows it.
+    #[error("no collection '{collection}' in the catalogue: `karez search` lists what there is")]
+    UnknownCollection {
+        /// The name asked for.
+        collection: String,
+    },
+    /// The collection has no such item.
+    #[error("'{collection}' has no item '{item}': `karez show {collection}` lists its items")]
+    UnknownItem {
+        /// The collection.
+        collection: String,
+        /// The item asked for.
+        item: String,
+    },
+    /// The collection has no such file.
+    #[error("'{collection}' has no file '{path}'")]
+    UnknownFile {
+        /// The collection.
+        collection: String,
+        /// The path asked for.
+        path: String,
+    },
+    /// Its manifest is still on its way.
+    #[error("the description of '{collection}' has not arrived yet: try again in a moment, or see `karez status`")]
+    NotReady {
+        /// The collection.
+        collection: String,
+    },
+    /// This node owns no namespace of that name.
+    #[error("this node may not publish as '{publisher}': its invite names {owned}")]
+    NotPublisher {
+        /// The namespace asked for.
+        publisher: String,
+        /// The namespaces it owns.
+        owned: String,
+    },
+    /// Packing the folder failed; the text names the file and what to do.
+    #[error("{detail}")]
+    Pack {
+        /// What the packer said.
+        detail: String,
+    },
+    /// The store failed; the text says what to do.
+    #[error("{detail}")]
+    Store {
+        /// What the store said.
+        detail: String,
+    },
+    /// The daemon is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// What to publish.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PublishRequest {
+    /// The folder, absolute.
+    pub dir: PathBuf,
+    /// `publisher/name`.
+    pub collection: String,
+    /// Kind by name, over `collection.toml`.
+    pub kind: Option<String>,
+    /// Title, over `collection.toml`.
+    pub title: Option<String>,
+}
+
+/// Progress of a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishEvent {
+    /// Reading and cutting.
+    Packing {
+        /// Files finished.
+        files: u64,
+        /// Bytes read.
+        bytes: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Finished.
+    Done(Box<Published>),
+    /// It failed; nothing was published.
+    Failed(HandleError),
+}
+
+/// A release this node holds or is fetching, as readers see it.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// The collection.
+    pub collection: CollectionName,
+    /// Version.
+    pub version: u64,
+    /// The manifest, whole.
+    pub layout: Arc<Layout>,
+    /// The store that holds its chunks.
+    pub store: Arc<Store>,
+    /// Counts stored chunks of this release: wait on it, then look into the store again.
+    pub changes: watch::Receiver<u64>,
+}
+
+/// A command to the driver.
+#[derive(Debug)]
+pub enum Command {
+    /// Catalogue rows that match.
+    Search(String, oneshot::Sender<Vec<SearchRow>>),
+    /// One collection with its items.
+    Show(CollectionName, oneshot::Sender<Result<CollectionView, HandleError>>),
+    /// Start (or go on) fetching the newest version known.
+    Want(CollectionName, oneshot::Sender<Result<(), HandleError>>),
+    /// Fetch new versions unasked, from now on.
+    Follow(CollectionName, bool, oneshot::Sender<Result<(), HandleError>>),
+    /// Open the best version for reading: the newest complete one, else the one being fetched.
+    Open(CollectionName, oneshot::Sender<Result<Pull, HandleError>>),
+    /// A reader waits for these chunks, in this order. The driver fetches the collection if it does not yet.
+    Urgent(CollectionName, u64, Vec<ChunkIndex>),
+    /// Pack, sign and list a folder.
+    Publish(PublishRequest, Option<Kind>, mpsc::Sender<PublishEvent>),
+    /// Everything `karez status` shows.
+    Status(oneshot::Sender<Status>),
+    /// Leave the loop.
+    Stop,
+}
+
+/// The door.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Handle {
+    /// A handle and the driver's end of it.
+    pub fn new() -> (Self, mpsc::Receiver<Command>) {
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        (Self { commands }, inbox)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, HandleError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| HandleError::Stopping)?;
+        answer.await.map_err(|_| HandleError::Stopping)
+    }
+
+    /// Catalogue rows whose title, name, description or creators contain `query` (all when empty).
+    pub async fn search(&self, query: String) -> Result<Vec<SearchRow>, HandleError> {
+        self.ask(|reply| Command::Search(query, reply)).await
+    }
+
+    /// One collection with its items; fetches its description first when the node does not hold it.
+    pub async fn show(&self, collection: CollectionName) -> Result<CollectionView, HandleError> {
+        self.ask(|reply| Command::Show(collection, reply)).await?
+    }
+
+    /// Starts or goes on fetching the newest version known.
+    pub async fn want(&self, collection: CollectionName) -> Result<(), HandleError> {
+        self.ask(|reply| Command::Want(collection, reply)).await?
+    }
+
+    /// Follows or stops following a collection.
+    pub async fn follow(&self, collection: CollectionName, on: bool) -> Result<(), HandleError> {
+        self.ask(|reply| Command::Follow(collection, on, reply)).await?
+    }
+
+    /// Opens a collection for reading.
+    pub async fn open(&self, collection: CollectionName) -> Result<Pull, HandleError> {
+        self.ask(|reply| Command::Open(collection, reply)).await?
+    }
+
+    /// Says that a reader waits for these chunks of this version.
+    pub async fn urgent(&self, collection: CollectionName, version: u64, chunks: Vec<ChunkIndex>) {
+        // A driver that is gone needs no hints.
+        let _ = self.commands.send(Command::Urgent(collection, version, chunks)).await;
+    }
+
+    /// Publishes a folder; the receiver yields progress and then `Done` or `Failed`.
+    pub async fn publish(
+        &self,
+        request: PublishRequest,
+        kind: Option<Kind>,
+    ) -> Result<mpsc::Receiver<PublishEvent>, HandleError> {
+        let (events, receiver) = mpsc::channel(16);
+        let command = Command::Publish(request, kind, events);
+        self.commands.send(command).await.map_err(|_| HandleError::Stopping)?;
+        Ok(receiver)
+    }
+
+    /// The node's state.
+    pub async fn status(&self) -> Result<Status, HandleError> {
+        self.ask(Command::Status).await
+    }
+
+    /// Asks the driver to leave its loop.
+    pub async fn stop(&self) {
+        let _ = self.commands.send(Command::Stop).await;
+    }
+}

@@ -1,0 +1,263 @@
+//! What the daemon shows: the shapes of `--json` and of the local API. Bytes are bytes, rates bytes a second, times
+//! seconds. A promise to programs: fields are added, never renamed.
+
+use serde::{Deserialize, Serialize};
+
+/// A catalogue row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchRow {
+    /// `publisher/name`.
+    pub collection: String,
+    /// Newest version listed.
+    pub version: u64,
+    /// Title.
+    pub title: String,
+    /// Kind by name.
+    pub kind: String,
+    /// A few sentences.
+    pub description: Option<String>,
+    /// BCP-47 tags.
+    pub languages: Vec<String>,
+    /// Number of items.
+    pub items: u64,
+    /// Sum of file sizes.
+    pub plain_bytes: u64,
+    /// Stored bytes.
+    pub stored_bytes: u64,
+    /// Unix seconds.
+    pub issued: u64,
+    /// Version held here completely, if any.
+    pub held_version: Option<u64>,
+}
+
+/// A collection with its items.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionView {
+    /// The catalogue row.
+    #[serde(flatten)]
+    pub row: SearchRow,
+    /// The version whose items are listed.
+    pub shown_version: u64,
+    /// Bytes a pull puts on the wire now: exact, from the manifest, less what is here.
+    pub wire_bytes: u64,
+    /// Extra disk that a plain copy (`pull --to`) takes.
+    pub copy_bytes: u64,
+    /// Whether new versions arrive unasked.
+    pub following: bool,
+    /// Licence.
+    pub licence: Option<String>,
+    /// Creators.
+    pub creators: Vec<String>,
+    /// Items in order.
+    pub items: Vec<ItemView>,
+}
+
+/// An item.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemView {
+    /// Number in order, from 1.
+    pub number: u64,
+    /// Stable key.
+    pub key: String,
+    /// Title.
+    pub title: String,
+    /// Sum of its file sizes.
+    pub bytes: u64,
+    /// Of these, bytes that are here.
+    pub have_bytes: u64,
+    /// Its files.
+    pub files: Vec<FileView>,
+}
+
+/// A file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileView {
+    /// Path inside the collection.
+    pub path: String,
+    /// Role by name.
+    pub role: String,
+    /// Media type.
+    pub media_type: String,
+    /// Size.
+    pub bytes: u64,
+    /// Where the local node plays it, when the gateway runs.
+    pub url: Option<String>,
+}
+
+/// Result of a publication.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// `publisher/name`.
+    pub collection: String,
+    /// Version that is current now.
+    pub version: u64,
+    /// Manifest id.
+    pub manifest: String,
+    /// Files.
+    pub files: u64,
+    /// Sum of file sizes.
+    pub plain_bytes: u64,
+    /// Unique stored bytes of the release.
+    pub stored_bytes: u64,
+    /// Bytes a follower of the version before fetches.
+    pub new_bytes: u64,
+    /// The folder is what the current version already holds: nothing was published.
+    pub unchanged: bool,
+    /// Whether the tracker has listed it; false means it will be listed at the next contact.
+    pub listed: bool,
+    /// What was left out.
+    pub skipped: Vec<SkippedView>,
+}
+
+/// Something in the folder that is not published.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedView {
+    /// Its path.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The node's state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Who this is.
+    pub node: NodeView,
+    /// The tracker, as seen from here.
+    pub tracker: TrackerView,
+    /// Bytes moved since the daemon started.
+    pub counters: Counters,
+    /// Connected peers.
+    pub peers: Vec<PeerView>,
+    /// Collections held or being fetched.
+    pub collections: Vec<CollectionState>,
+    /// Something the keeper should act on: disk full, damaged store.
+    pub problems: Vec<String>,
+}
+
+/// This node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Name in the roster.
+    pub name: String,
+    /// Peer id.
+    pub peer: String,
+    /// Network's name.
+    pub network: String,
+    /// Program version.
+    pub version: String,
+    /// `ip:port` on both planes.
+    pub listen: Vec<String>,
+    /// Base URL of the gateway.
+    pub gateway: Option<String>,
+    /// Seconds since start.
+    pub uptime_s: u64,
+    /// Rate limit up, bytes a second; 0 is none.
+    pub up_limit: u64,
+    /// Rate limit down, bytes a second; 0 is none.
+    pub down_limit: u64,
+}
+
+/// The tracker, as seen from here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerView {
+    /// Its address.
+    pub url: String,
+    /// Whether the last contact succeeded.
+    pub reachable: bool,
+    /// Seconds since the last successful contact.
+    pub last_contact_s: Option<u64>,
+    /// What went wrong last.
+    pub problem: Option<String>,
+}
+
+/// Bytes moved since the daemon started. Chunk bytes are stored form, headers not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Chunk bytes sent.
+    pub chunk_bytes_sent: u64,
+    /// Chunk bytes received, duplicates and bad ones included.
+    pub chunk_bytes_received: u64,
+    /// Of the received: from flagships.
+    pub bytes_from_flagship: u64,
+    /// From sites, group included.
+    pub bytes_from_peers: u64,
+    /// From sites of this node's uplink group.
+    pub bytes_from_group: u64,
+    /// Chunks received that were already held.
+    pub refetched_chunks: u64,
+    /// Chunks whose bytes were false.
+    pub bad_chunks: u64,
+    /// Connections refused because the other side is not a member, both planes.
+    pub strangers_refused: u64,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeerView {
+    /// Name in the roster.
+    pub name: String,
+    /// Peer id.
+    pub peer: String,
+    /// `site` or `flagship`.
+    pub role: String,
+    /// Whether it is in this node's uplink group.
+    pub same_group: bool,
+    /// How bytes travel: `direct`.
+    pub lane: String,
+    /// Its address.
+    pub address: String,
+    /// Chunk bytes received from it.
+    pub bytes_received: u64,
+    /// Chunk bytes sent to it.
+    pub bytes_sent: u64,
+    /// Rate from it now.
+    pub rate_down: u64,
+    /// Round trip in milliseconds.
+    pub rtt_ms: f64,
+}
+
+/// A collection held or being fetched.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CollectionState {
+    /// `publisher/name`.
+    pub collection: String,
+    /// Title.
+    pub title: String,
+    /// Version meant by the figures here: the one being fetched, else the newest held.
+    pub version: u64,
+    /// Newest complete version.
+    pub complete_version: Option<u64>,
+    /// Whether `version` is complete.
+    pub complete: bool,
+    /// Whether new versions arrive unasked.
+    pub following: bool,
+    /// `complete`, `pulling`, `waiting` (nobody connected holds the rest), `paused`, `published`.
+    pub state: String,
+    /// Chunks of the release; 0 until its description has arrived.
+    pub chunks: u64,
+    /// Chunks here.
+    pub have_chunks: u64,
+    /// Unique stored bytes of the release.
+    pub stored_bytes: u64,
+    /// Of these, here.
+    pub have_bytes: u64,
+    /// Missing chunks that no connected peer holds.
+    pub missing_without_holder: u64,
+    /// From whom the missing ones could come: names of members that are known to hold it but are not connected.
+    pub waiting_for: Vec<String>,
+    /// Rate now.
+    pub rate: u64,
+    /// Seconds to go at this rate.
+    pub eta_s: Option<u64>,
+    /// Seconds from the start of the pull to completion, or until now.
+    pub wall_s: f64,
+    /// Where the bytes of this version came from.
+    pub bytes_from_flagship: u64,
+    /// From sites, group included.
+    pub bytes_from_peers: u64,
+    /// From the uplink group.
+    pub bytes_from_group: u64,
+    /// Were here before the pull began.
+    pub bytes_already_here: u64,
+}
