@@ -1,2 +1,5 @@
-//! Karez.
-fn main() {}
+//! `karez-tracker`: see [`karez_tracker::cli`].
+
+fn main() -> std::process::ExitCode {
+    karez_tracker::cli::main()
+}
