@@ -4,7 +4,7 @@ use super::{Shared, Source};
 use crate::refusal::RequestError;
 use crate::tracker::{Tracker, UnixSeconds};
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -96,8 +96,10 @@ struct Search {
     q: String,
 }
 
-async fn catalogue(State(shared): State<Shared>, search: Query<Search>) -> Answer {
-    Ok(Json(shared.work(move |tracker| tracker.search(&search.q)).await?).into_response())
+async fn catalogue(State(shared): State<Shared>, search: Result<Query<Search>, QueryRejection>) -> Answer {
+    let Query(Search { q }) =
+        search.map_err(|rejection| Refused::malformed(rejection.status(), &rejection.body_text()))?;
+    Ok(Json(shared.work(move |tracker| tracker.search(&q)).await?).into_response())
 }
 
 async fn health(State(shared): State<Shared>) -> Answer {

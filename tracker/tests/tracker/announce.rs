@@ -1,0 +1,152 @@
+//! Announcing: who may, what is learned from it, what is told in return.
+
+use crate::actors::{NOW, Node, SOURCE, after_hours, collection, flagship_order, order, tracker};
+use karez_protocol::trust::PeerId;
+use karez_protocol::wire::tracker::{Announce, RefusalReason};
+use karez_tracker::{InviteOrder, RequestError, Tracker};
+
+const COURSE: &str = "bj4/algebra-1";
+
+fn placed(name: &str, domain: &str, group: Option<&str>) -> InviteOrder {
+    InviteOrder { domain: domain.into(), uplink_group: group.map(str::to_owned), ..order(name) }
+}
+
+fn peers_for(node: &Node, tracker: &Tracker, sequence: u64) -> Vec<PeerId> {
+    let announce = Announce { wanted: vec![collection(COURSE)], ..node.announce(sequence) };
+    let response = node.send(tracker, announce).unwrap();
+    assert_eq!(response.peers.len(), 1);
+    response.peers[0].peers.iter().map(|peer| peer.peer).collect()
+}
+
+#[test]
+fn strangers_replays_and_false_signatures_are_refused() {
+    let (_folder, tracker) = tracker();
+    let (member, stranger) = (Node::new(1), Node::new(2));
+    member.enter(&tracker, &order("site"));
+    let refused = stranger.send(&tracker, stranger.announce(1)).unwrap_err();
+    assert_eq!((refused.reason(), refused.status()), (RefusalReason::NotMember, 403));
+
+    member.send(&tracker, member.announce(10)).unwrap();
+    for sequence in [10, 9, 0] {
+        let refused = member.send(&tracker, member.announce(sequence)).unwrap_err();
+        assert!(matches!(refused, RequestError::Replay { last: 10, .. }), "{refused:?}");
+        assert_eq!(refused.status(), 409);
+    }
+    member.send(&tracker, member.announce(11)).unwrap();
+
+    let signed_by_another = stranger.sign(member.announce(12), &tracker.network());
+    let mut flipped = member.sign(member.announce(12), &tracker.network());
+    *flipped.last_mut().unwrap() ^= 1;
+    for bytes in [signed_by_another, flipped, b"hello".to_vec()] {
+        let refused = tracker.announce(&bytes, SOURCE, NOW).unwrap_err();
+        assert_eq!(refused.reason(), RefusalReason::Malformed, "{refused:?}");
+    }
+    member.send(&tracker, member.announce(12)).unwrap();
+}
+
+#[test]
+fn the_roster_and_the_catalogue_come_once() {
+    let (_folder, tracker) = tracker();
+    let (site, flagship) = (Node::new(1), Node::publisher(2, 102));
+    site.enter(&tracker, &order("site"));
+    flagship.enter(&tracker, &flagship_order("flagship", "bj4"));
+    for (name, version) in [(COURSE, 1), ("bj4/physics", 1), (COURSE, 2)] {
+        flagship.publish(&tracker, name, version).unwrap();
+    }
+    let first = site.send(&tracker, site.announce(1)).unwrap();
+    assert!(first.roster.is_some());
+    assert_eq!((first.catalogue, first.interval), (3, 30));
+    let revisions: Vec<_> = first.releases.iter().map(|entry| entry.revision).collect();
+    assert_eq!(revisions, [2, 3], "only the newest version of each collection, oldest first");
+    let held = Announce { roster: 3, catalogue: 2, ..site.announce(2) };
+    let second = site.send(&tracker, held).unwrap();
+    assert!(second.roster.is_none());
+    assert_eq!(second.releases, first.releases[1..]);
+    // A node that knows more than a restored tracker gets everything anew.
+    let ahead = site.send(&tracker, Announce { roster: 3, catalogue: 9, ..site.announce(3) }).unwrap();
+    assert_eq!((ahead.catalogue, ahead.releases.len()), (3, 2));
+}
+
+#[test]
+fn a_large_catalogue_comes_in_several_answers() {
+    let (_folder, tracker) = tracker();
+    let flagship = Node::publisher(2, 102);
+    flagship.enter(&tracker, &flagship_order("flagship", "bj4"));
+    for number in 0..4 {
+        let name = format!("bj4/book-{number}");
+        let root = crate::actors::root(&"书".repeat(600_000));
+        let upload = flagship.release_with(&tracker, &name, 1, &root);
+        tracker.publish(&karez_protocol::wire::encode(&upload)).unwrap();
+    }
+    let (mut held, mut seen) = (0, Vec::new());
+    for sequence in 1..=2 {
+        let announce = Announce { roster: 9, catalogue: held, ..flagship.announce(sequence) };
+        let response = flagship.send(&tracker, announce).unwrap();
+        seen.extend(response.releases.iter().map(|entry| entry.revision));
+        assert_eq!(response.interval, if sequence == 1 { 1 } else { 30 });
+        held = response.catalogue;
+    }
+    assert_eq!((seen, held), (vec![1, 2, 3, 4], 4));
+}
+
+#[test]
+fn peers_are_ordered_for_the_asking_site() {
+    let (_folder, tracker) = tracker();
+    let flagship = Node::publisher(9, 109);
+    flagship.enter(&tracker, &flagship_order("flagship", "bj4"));
+    let rows = [
+        (1, "gansu/minqin", Some("g1"), true),
+        (2, "gansu/minqin", None, true),
+        (3, "gansu/minqin", None, false),
+        (4, "gansu/dunhuang", None, true),
+        (5, "yunnan/lijiang", None, true),
+    ];
+    flagship.hold(&tracker, COURSE, 1, true, 1);
+    for (number, domain, group, complete) in rows {
+        Node::new(number).enter(&tracker, &placed(&number.to_string(), domain, group));
+        Node::new(number).hold(&tracker, COURSE, 1, complete, 1);
+    }
+    let asker = Node::new(7);
+    asker.enter(&tracker, &placed("asker", "gansu/minqin", Some("g1")));
+    let expected: Vec<_> = [1, 2, 3, 4, 5].map(|number| Node::new(number).peer()).into();
+    let peers = peers_for(&asker, &tracker, 1);
+    assert_eq!(peers[..5], expected);
+    assert_eq!(peers[5..], [flagship.peer()]);
+}
+
+#[test]
+fn a_new_version_makes_holders_of_the_old_one_partial_and_leavers_vanish() {
+    let (_folder, tracker) = tracker();
+    let (old, new, asker) = (Node::new(1), Node::new(2), Node::new(3));
+    for (node, name) in [(&old, "old"), (&new, "new"), (&asker, "asker")] {
+        node.enter(&tracker, &order(name));
+    }
+    old.hold(&tracker, COURSE, 1, true, 1);
+    new.hold(&tracker, COURSE, 2, true, 1);
+    assert_eq!(peers_for(&asker, &tracker, 1), [new.peer(), old.peer()]);
+    new.send(&tracker, new.announce(2)).unwrap();
+    assert_eq!(peers_for(&asker, &tracker, 2), [old.peer()]);
+    tracker.revoke("old", NOW).unwrap();
+    assert!(peers_for(&asker, &tracker, 3).is_empty());
+}
+
+#[test]
+fn the_origin_is_named_before_it_announces_holding_and_silent_nodes_come_last() {
+    let (_folder, tracker) = tracker();
+    let (flagship, near, asker) = (Node::publisher(9, 109), Node::new(1), Node::new(2));
+    flagship.enter(&tracker, &flagship_order("flagship", "bj4"));
+    near.enter(&tracker, &placed("near", "gansu", None));
+    asker.enter(&tracker, &placed("asker", "gansu", None));
+    near.hold(&tracker, COURSE, 1, true, 1);
+    let late = |node: &Node, sequence, wanted: &[&str]| {
+        let wanted = wanted.iter().map(|name| collection(name)).collect();
+        let bytes = node.sign(Announce { wanted, ..node.announce(sequence) }, &tracker.network());
+        tracker.announce(&bytes, SOURCE, after_hours(1)).unwrap()
+    };
+    late(&flagship, 1, &[]);
+    let response = late(&asker, 1, &[COURSE, COURSE]);
+    assert_eq!(response.peers.len(), 1, "asking twice does not double the answer");
+    let peers: Vec<_> = response.peers[0].peers.iter().map(|peer| peer.peer).collect();
+    assert_eq!(peers, [flagship.peer(), near.peer()]);
+    assert_eq!(response.peers[0].peers[0].addresses, ["203.0.113.9:7000"]);
+}
