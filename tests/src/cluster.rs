@@ -1,0 +1,237 @@
+//! Real `karez-tracker` and `karez` processes on loopback: ports from the system, homes in a temporary folder, every
+//! process ended with its owner. Waiting means asking the node until it says so, under one generous deadline.
+
+mod process;
+pub mod tree;
+
+use process::Daemon;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+/// After this a test has failed: far beyond what any step needs on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(180);
+/// How often a node is asked.
+const POLL: Duration = Duration::from_millis(60);
+
+/// A tracker and the folder everybody lives in.
+#[derive(Debug)]
+pub struct Cluster {
+    dir: tempfile::TempDir,
+    tracker: Option<Daemon>,
+    /// The tracker's address; it keeps its port over restarts.
+    pub tracker_url: String,
+}
+
+/// How a node joins and runs.
+#[derive(Debug, Clone, Default)]
+pub struct NodeOptions<'a> {
+    /// Extra arguments of `karez-tracker invite`.
+    pub invite: &'a [&'a str],
+    /// Extra arguments of `karez run`.
+    pub run: &'a [&'a str],
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    /// Its home.
+    pub home: PathBuf,
+    daemon: Option<Daemon>,
+    run: Vec<String>,
+    /// What it said when it was ready.
+    pub ready: Value,
+}
+
+/// Runs a program of ours to its end.
+pub async fn run(program: &str, args: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(process::binary(program));
+    command.args(args).env("RUST_LOG", "warn").env("LANG", "en_US.UTF-8").kill_on_drop(true);
+    let output = tokio::time::timeout(DEADLINE, command.output()).await;
+    output.unwrap_or_else(|_| panic!("{program} {args:?} did not end")).expect("our program starts")
+}
+
+/// Runs a program that must succeed; returns the last line of its output as JSON.
+pub async fn run_json(program: &str, args: &[&str]) -> Value {
+    let output = run(program, args).await;
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {args:?}: {}\n{out}\n{err}", output.status);
+    let last = out.lines().rfind(|line| !line.is_empty()).unwrap_or("null");
+    serde_json::from_str(last).unwrap_or_else(|e| panic!("{program} {args:?}: {e} in {last}"))
+}
+
+/// Asks until the answer is there.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let poll = async {
+        let mut pace = tokio::time::interval(POLL);
+        loop {
+            pace.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, poll).await.unwrap_or_else(|_| panic!("never happened: {what}"))
+}
+
+impl Cluster {
+    /// A tracker that runs.
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut cluster = Self { dir, tracker: None, tracker_url: String::new() };
+        let home = cluster.tracker_home();
+        run_json("karez-tracker", &["--home", &home, "init", "--name", "Test", "--json"]).await;
+        cluster.start_tracker("127.0.0.1:0").await;
+        cluster
+    }
+
+    async fn start_tracker(&mut self, listen: &str) {
+        let home = self.tracker_home();
+        let args = ["--home", &home, "run", "--listen", listen, "--announce-seconds", "1", "--json"];
+        let (daemon, ready) = Daemon::start("karez-tracker", &args, &self.path("tracker.log")).await;
+        self.tracker_url = ready["url"].as_str().expect("the tracker says its url").to_owned();
+        self.tracker = Some(daemon);
+    }
+
+    fn tracker_home(&self) -> String {
+        self.path("tracker").display().to_string()
+    }
+
+    /// A path in the cluster's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Ends the tracker at once.
+    pub async fn kill_tracker(&mut self) {
+        if let Some(tracker) = self.tracker.take() {
+            tracker.kill().await;
+        }
+    }
+
+    /// Starts it again where it was.
+    pub async fn restart_tracker(&mut self) {
+        let listen = self.tracker_url.trim_start_matches("http://").to_owned();
+        self.start_tracker(&listen).await;
+    }
+
+    /// An invite.
+    pub async fn invite(&self, name: &str, args: &[&str]) -> String {
+        let home = self.tracker_home();
+        let args = [&["--home", &home, "invite", "--json", "--name", name], args].concat();
+        run_json("karez-tracker", &args).await["invite"].as_str().expect("an invite").to_owned()
+    }
+
+    /// A node that joined and runs.
+    pub async fn node(&self, name: &str, options: NodeOptions<'_>) -> Node {
+        let home = self.path(name);
+        let invite = self.invite(name, options.invite).await;
+        let at = home.display().to_string();
+        run_json("karez", &["--home", &at, "join", &invite, "--json"]).await;
+        let run = options.run.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut node = Node { home, daemon: None, run, ready: Value::Null };
+        node.start().await;
+        node
+    }
+
+    /// A flagship that publishes as `bj4`.
+    pub async fn flagship(&self, run: &[&str]) -> Node {
+        self.node("flagship", NodeOptions { invite: &["--publisher", "bj4"], run }).await
+    }
+
+    /// A site.
+    pub async fn site(&self, name: &str, run: &[&str]) -> Node {
+        self.node(name, NodeOptions { invite: &[], run }).await
+    }
+}
+
+impl Node {
+    /// Starts the daemon.
+    pub async fn start(&mut self) {
+        let home = self.home.display().to_string();
+        let mut args = vec!["--home", &home, "--json", "run", "--listen", "127.0.0.1:0", "--gateway", "127.0.0.1:0"];
+        args.extend(self.run.iter().map(String::as_str));
+        let (daemon, ready) = Daemon::start("karez", &args, &self.home.with_extension("log")).await;
+        (self.daemon, self.ready) = (Some(daemon), ready);
+    }
+
+    /// kill -9.
+    pub async fn kill(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.kill().await;
+        }
+    }
+
+    /// A command of this node that must succeed; its last line as JSON.
+    pub async fn json(&self, args: &[&str]) -> Value {
+        let home = self.home.display().to_string();
+        run_json("karez", &[&["--home", &home, "--json"], args].concat()).await
+    }
+
+    /// A command of this node, whatever comes of it.
+    pub async fn command(&self, args: &[&str]) -> Output {
+        let home = self.home.display().to_string();
+        run("karez", &[&["--home", &home], args].concat()).await
+    }
+
+    /// Publishes a folder.
+    pub async fn publish(&self, dir: &Path, name: &str) -> Value {
+        self.json(&["publish", &dir.display().to_string(), "--as", name]).await
+    }
+
+    /// Follows a collection as soon as it is listed.
+    pub async fn follow(&self, collection: &str) {
+        self.see(collection).await;
+        self.json(&["follow", collection]).await;
+    }
+
+    /// Waits until the catalogue lists a collection here.
+    pub async fn see(&self, collection: &str) {
+        until("the collection is listed", || async {
+            let rows = self.json(&["search", collection]).await;
+            rows.as_array().is_some_and(|rows| !rows.is_empty()).then_some(())
+        })
+        .await;
+    }
+
+    /// Everything `status` says.
+    pub async fn status(&self) -> Value {
+        self.json(&["status"]).await
+    }
+
+    /// One counter.
+    pub async fn counter(&self, name: &str) -> u64 {
+        self.status().await["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
+    }
+
+    /// One collection's row of `status`.
+    pub async fn collection(&self, name: &str) -> Value {
+        let status = self.status().await;
+        let rows = status["collections"].as_array().expect("rows");
+        rows.iter().find(|row| row["collection"] == name).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Waits until a version is complete here.
+    pub async fn complete(&self, collection: &str, version: u64) -> Value {
+        until("the version is complete", || async {
+            let row = self.collection(collection).await;
+            (row["complete"] == true && row["version"] == version).then_some(row)
+        })
+        .await
+    }
+
+    /// Waits until at least this many stored bytes are here.
+    pub async fn have_bytes(&self, collection: &str, bytes: u64) {
+        until("enough bytes have come", || async {
+            let row = self.collection(collection).await;
+            row["have_bytes"].as_u64().is_some_and(|have| have >= bytes).then_some(())
+        })
+        .await;
+    }
+
+    /// The gateway's URL of a file.
+    pub fn url(&self, collection: &str, path: &str) -> String {
+        format!("{}/c/{collection}/{path}", self.ready["gateway"].as_str().expect("a gateway"))
+    }
+}

@@ -1,0 +1,52 @@
+//! Folders to publish, and comparing them without any product code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Bytes that no compressor shrinks, the same for the same seed.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// A small course: one large incompressible lesson, one text, Chinese names, an empty folder, an executable.
+pub fn course(dir: &Path, megabytes: usize) {
+    for folder in ["第一课", "第二课/材料", "空文件夹"] {
+        fs::create_dir_all(dir.join(folder)).expect("a folder");
+    }
+    fs::write(dir.join("第一课/视频.mp4"), noise(7, megabytes << 20)).expect("a file");
+    fs::write(dir.join("第一课/视频.zh.vtt"), "WEBVTT\n\n00:00.000 --> 00:05.000\n坎儿井\n".repeat(40)).expect("a file");
+    fs::write(dir.join("第二课/材料/讲义.html"), "<h1>水</h1>\n".repeat(3000)).expect("a file");
+    fs::write(dir.join("第二课/empty.txt"), "").expect("a file");
+    let script = dir.join("第二课/run.sh");
+    fs::write(&script, "#!/bin/sh\necho karez\n").expect("a file");
+    set_executable(&script);
+}
+
+/// Makes a file executable.
+pub fn set_executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("permissions");
+}
+
+/// Relative path -> kind, executable bit and hash of the content.
+pub fn fingerprint(dir: &Path) -> BTreeMap<String, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let entries = walkdir::WalkDir::new(dir).min_depth(1).into_iter().map(|entry| entry.expect("a readable tree"));
+    let describe = |entry: walkdir::DirEntry| {
+        let path = entry.path().strip_prefix(dir).expect("inside").to_str().expect("UTF-8").to_owned();
+        let kind = match entry.file_type() {
+            kind if kind.is_dir() => "folder".into(),
+            kind if kind.is_file() => {
+                let executable = entry.metadata().expect("metadata").permissions().mode() & 0o100 != 0;
+                let hash = blake3::hash(&fs::read(entry.path()).expect("a readable file"));
+                format!("file {executable} {hash}")
+            }
+            _ => "other".into(),
+        };
+        (path, kind)
+    };
+    entries.map(describe).collect()
+}

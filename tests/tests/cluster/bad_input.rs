@@ -1,0 +1,70 @@
+//! Bad input: a clear error, the right exit code, nothing lost.
+
+use karez_tests::cluster::tree::course;
+use karez_tests::cluster::{Cluster, run};
+use std::os::unix::ffi::OsStrExt as _;
+
+fn said(output: &std::process::Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn check(output: &std::process::Output, code: i32, words: &[&str]) {
+    let said = said(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "'{word}' is not in: {said}");
+    }
+}
+
+#[tokio::test]
+async fn publishing_what_cannot_be_published() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 1);
+    let flagship = cluster.flagship(&[]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let nowhere = cluster.path("nowhere");
+    check(&flagship.command(&["publish", nowhere.to_str().unwrap(), "--as", "bj4/x"]).await, 1, &["nowhere"]);
+    let source_text = source.to_str().unwrap();
+    check(&flagship.command(&["publish", source_text, "--as", "other/x"]).await, 1, &["other", "bj4"]);
+    check(&flagship.command(&["publish", source_text, "--as", "bj4"]).await, 1, &["PUBLISHER/NAME"]);
+    let bad_name = std::ffi::OsStr::from_bytes(b"caf\xe9.txt");
+    std::fs::write(source.join(bad_name), "x").unwrap();
+    check(&flagship.command(&["publish", source_text, "--as", "bj4/shui"]).await, 1, &["UTF-8", "caf"]);
+    std::fs::remove_file(source.join(bad_name)).unwrap();
+    // Nothing was lost or published by any of these.
+    let again = flagship.publish(&source, "bj4/shui").await;
+    assert_eq!((&again["version"], &again["unchanged"]), (&1.into(), &true.into()));
+    check(&flagship.command(&["pull", "bj4/none", "--to", nowhere.to_str().unwrap()]).await, 1, &["bj4/none", "search"]);
+    check(&flagship.command(&["frobnicate"]).await, 2, &["frobnicate"]);
+}
+
+#[tokio::test]
+async fn joining_and_running_with_bad_input() {
+    let mut cluster = Cluster::start().await;
+    let site = cluster.site("a", &[]).await;
+    let fresh = cluster.path("fresh").display().to_string();
+    check(&run("karez", &["--home", &fresh, "run"]).await, 1, &["karez init"]);
+    check(&run("karez", &["--home", &fresh, "join", "hello"]).await, 1, &["karez1:"]);
+    let invite = cluster.invite("b", &[]).await;
+    let damaged = format!("{}aaaa", &invite[..invite.len() - 4]);
+    check(&run("karez", &["--home", &fresh, "join", &damaged]).await, 1, &["damaged"]);
+    // Another network's invite does not take a member away from its network.
+    let other = Cluster::start().await;
+    let foreign = other.invite("a", &[]).await;
+    let home = site.home.display().to_string();
+    check(&run("karez", &["--home", &home, "join", &foreign]).await, 1, &["another network"]);
+    // One daemon for each home; a port that is taken is named.
+    check(&run("karez", &["--home", &home, "run", "--listen", "127.0.0.1:0", "--gateway", "off"]).await, 1, &["running"]);
+    let taken = site.ready["listen"][0].as_str().unwrap().to_owned();
+    check(&run("karez", &["--home", &fresh, "join", &invite]).await, 0, &[]);
+    let output = run("karez", &["--home", &fresh, "run", "--listen", &taken, "--gateway", "off"]).await;
+    check(&output, 1, &[&taken]);
+    // The tracker is away, and an invite is used once only.
+    let third = cluster.path("third").display().to_string();
+    check(&run("karez", &["--home", &third, "join", &invite]).await, 1, &["invite"]);
+    let unused = cluster.invite("c", &[]).await;
+    cluster.kill_tracker().await;
+    check(&run("karez", &["--home", &third, "join", &unused]).await, 1, &["cannot be reached"]);
+    check(&run("karez", &["--home", &third, "status"]).await, 1, &["karez run"]);
+}

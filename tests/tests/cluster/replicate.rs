@@ -1,0 +1,91 @@
+//! Publish, replicate, pull, play, update.
+
+use karez_tests::cluster::tree::{course, fingerprint, noise};
+use karez_tests::cluster::{Cluster, NodeOptions};
+use std::fs;
+
+#[tokio::test]
+async fn a_folder_reaches_every_site_whole_and_updates_follow() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 6);
+    std::os::unix::fs::symlink("/etc/passwd", source.join("第二课/link")).unwrap();
+    let flagship = cluster.flagship(&["--up-mbit", "60"]).await;
+    let published = flagship.publish(&source, "bj4/shui").await;
+    assert_eq!((&published["version"], &published["listed"]), (&1.into(), &true.into()), "{published}");
+    assert_eq!(published["skipped"][0]["path"], "第二课/link", "{published}");
+    assert_eq!(flagship.publish(&source, "bj4/shui").await["unchanged"], true);
+
+    let group: &[&str] = &["--group", "g1", "--domain", "gansu/minqin"];
+    let a = cluster.node("a", NodeOptions { invite: group, run: &[] }).await;
+    let b = cluster.node("b", NodeOptions { invite: group, run: &[] }).await;
+    let c = cluster.site("c", &[]).await;
+    for site in [&a, &b, &c] {
+        site.follow("bj4/shui").await;
+    }
+    fs::remove_file(source.join("第二课/link")).unwrap();
+    for site in [&a, &b, &c] {
+        site.complete("bj4/shui", 1).await;
+        let copy = site.home.with_extension("copy");
+        site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+        assert_eq!(fingerprint(&copy), fingerprint(&source));
+    }
+    let stored = published["stored_bytes"].as_u64().unwrap();
+    let egress = flagship.counter("chunk_bytes_sent").await;
+    assert!(egress as f64 <= 1.15 * stored as f64, "{egress} of {stored}");
+    for site in [&a, &b] {
+        assert!(site.counter("bytes_from_group").await > 0);
+    }
+
+    // Version 2: an insertion near the start and an edited subtitle.
+    let video = source.join("第一课/视频.mp4");
+    let mut bytes = fs::read(&video).unwrap();
+    bytes.splice(100_000..100_000, noise(99, 30_000));
+    fs::write(&video, bytes).unwrap();
+    fs::write(source.join("第一课/视频.zh.vtt"), "WEBVTT\n\n00:00.000 --> 00:05.000\n水\n").unwrap();
+    let second = flagship.publish(&source, "bj4/shui").await;
+    assert_eq!(second["version"], 2);
+    let (new, whole) = (second["new_bytes"].as_u64().unwrap(), second["stored_bytes"].as_u64().unwrap());
+    assert!(new * 10 < whole, "an edit of 30 kB costs {new} of {whole} bytes");
+    for site in [&a, &b, &c] {
+        let row = site.complete("bj4/shui", 2).await;
+        let came = row["bytes_from_flagship"].as_u64().unwrap() + row["bytes_from_peers"].as_u64().unwrap();
+        assert_eq!(came, new, "the quote is what travelled");
+        let copy = site.home.with_extension("copy2");
+        site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+        assert_eq!(fingerprint(&copy), fingerprint(&source));
+        assert_eq!(site.counter("refetched_chunks").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn ranges_of_a_half_arrived_file_are_the_right_bytes() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 24);
+    let flagship = cluster.flagship(&["--up-mbit", "16"]).await;
+    let published = flagship.publish(&source, "bj4/shui").await;
+    let site = cluster.site("a", &[]).await;
+    site.follow("bj4/shui").await;
+    site.have_bytes("bj4/shui", published["stored_bytes"].as_u64().unwrap() / 10).await;
+
+    let url = site.url("bj4/shui", "%E7%AC%AC%E4%B8%80%E8%AF%BE/%E8%A7%86%E9%A2%91.mp4");
+    let video = fs::read(source.join("第一课/视频.mp4")).unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (from, to) in [(20_000_000, 20_300_000), (0, 99), (video.len() - 1000, video.len() - 1)] {
+        let response = http.get(&url).header("range", format!("bytes={from}-{to}")).send().await.unwrap();
+        assert_eq!(response.status(), 206);
+        let expected = format!("bytes {from}-{to}/{}", video.len());
+        assert_eq!(response.headers()["content-range"].to_str().unwrap(), expected);
+        assert_eq!(response.bytes().await.unwrap(), &video[from..=to]);
+    }
+    let row = site.collection("bj4/shui").await;
+    assert_eq!(row["complete"], false, "the file was to be half-arrived: {row}");
+    let beyond = http.get(&url).header("range", "bytes=999999999-").send().await.unwrap();
+    assert_eq!(beyond.status(), 416);
+    let head = http.head(&url).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"].to_str().unwrap(), video.len().to_string());
+    let foreign = http.get(&url).header("host", "evil.example").send().await.unwrap();
+    assert!(foreign.status().is_client_error(), "{}", foreign.status());
+    site.complete("bj4/shui", 1).await;
+}
