@@ -1,1 +1,10 @@
-//! Karez.
+//! What happens to bytes on one machine: cutting, storing, packing, verifying, exporting.
+//!
+//! Imports point one way: `pack` and `export` know `store`, `cut` and `verify`; `store` knows `verify`; `cut` and
+//! `store` never meet. Nothing here opens a socket. Every call blocks: a node runs them on its storage threads.
+
+pub mod cut;
+//pub mod export;
+//pub mod pack;
+pub mod store;
+pub mod verify;

@@ -1,0 +1,86 @@
+//! Why a folder cannot be packed, in words for the person who keeps the folder.
+
+use crate::store::StoreError;
+use karez_protocol::content::DocumentError;
+use karez_protocol::content::path::PathError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a folder was not packed. Nothing is recorded as a version then.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// There is nothing at the path.
+    #[error("there is no folder {}: check the path", dir.display())]
+    Missing {
+        /// The path given.
+        dir: PathBuf,
+    },
+    /// The path is a file.
+    #[error("{} is not a folder: put the file into a folder of its own and pack that", dir.display())]
+    NotAFolder {
+        /// The path given.
+        dir: PathBuf,
+    },
+    /// The folder holds neither files nor folders.
+    #[error("{} holds nothing to pack", dir.display())]
+    Empty {
+        /// The path given.
+        dir: PathBuf,
+    },
+    /// The store lies inside the folder and would be packed into itself.
+    #[error("the store {} lies inside the folder: keep it somewhere else", store.display())]
+    StoreInside {
+        /// The store's folder.
+        store: PathBuf,
+    },
+    /// A file or folder that cannot be read.
+    #[error("cannot read {}: {source}; make it readable or take it out of the folder", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file that goes on changing while it is read.
+    #[error("{} is being changed by another program: wait until it is finished, then pack again", path.display())]
+    Changing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A name that is not UTF-8.
+    #[error("the name {} is not UTF-8: rename it (convmv turns old GBK names into UTF-8)", path.display())]
+    NameEncoding {
+        /// The file or folder; unreadable bytes show as replacement characters.
+        path: PathBuf,
+    },
+    /// A name that cannot travel.
+    #[error("{} cannot be packed: {reason}; rename it", path.display())]
+    Name {
+        /// The file or folder.
+        path: PathBuf,
+        /// The rule that it breaks.
+        reason: PathError,
+    },
+    /// `collection.toml` is wrong.
+    #[error("{} is not right:\n{source}", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// Where and what, with the line.
+        source: Box<toml::de::Error>,
+    },
+    /// `collection.toml` names an item that is not there.
+    #[error("{} describes item '{key}', but there is no such folder or file: correct the name", path.display())]
+    UnknownItem {
+        /// The file.
+        path: PathBuf,
+        /// The name without an item.
+        key: String,
+    },
+    /// The collection breaks a limit of the manifest.
+    #[error("the folder is too large for one collection ({0}): split it")]
+    TooLarge(#[source] DocumentError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

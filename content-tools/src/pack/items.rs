@@ -1,0 +1,193 @@
+//! Which files form an item, and what each file is for.
+//!
+//! What must stay true: every file belongs to exactly one item; keys are names of top-level folders or files, so they stay
+//! the same when content changes; items and their files come in natural order.
+
+use super::description::{Description, FILE_NAME};
+use super::error::PackError;
+use super::media;
+use super::natural;
+use super::walk::SourceFile;
+use karez_protocol::content::manifest::Role;
+use std::path::Path;
+
+/// An item to pack.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SourceItem {
+    pub(super) key: String,
+    pub(super) title: String,
+    pub(super) files: Vec<ItemFile>,
+}
+
+/// A file with its place in an item.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ItemFile {
+    pub(super) source: SourceFile,
+    pub(super) role: Role,
+    pub(super) language: Option<String>,
+}
+
+/// Groups files into items and gives them their titles.
+pub(super) fn group(files: Vec<SourceFile>, description: &Description, dir: &Path) -> Result<Vec<SourceItem>, PackError> {
+    let recordings = top_level_recordings(&files);
+    let mut items: Vec<SourceItem> = Vec::new();
+    for source in files {
+        let key = item_key(source.path.as_str(), &recordings);
+        let title = default_title(&key, source.path.as_str());
+        let file = ItemFile { source, role: Role::Attachment, language: None };
+        // Grouping is stable: within an item, files keep the natural order in which the walk found them.
+        match items.iter_mut().rfind(|item| item.key == key) {
+            Some(item) => item.files.push(file),
+            None => items.push(SourceItem { key, title, files: vec![file] }),
+        }
+    }
+    items.sort_by(|a, b| natural::compare(&a.key, &b.key));
+    items.iter_mut().for_each(assign_roles);
+    apply_titles(&mut items, description, dir)?;
+    Ok(items)
+}
+
+fn top_level_recordings(files: &[SourceFile]) -> Vec<String> {
+    let top = files.iter().map(|file| file.path.as_str()).filter(|path| !path.contains('/'));
+    top.filter(|path| media::is_recording(path)).map(str::to_owned).collect()
+}
+
+/// Key of the item a path belongs to: its top-level folder, the recording it goes with, or its own name.
+fn item_key(path: &str, recordings: &[String]) -> String {
+    if let Some((folder, _)) = path.split_once('/') {
+        return folder.to_owned();
+    }
+    let companion = is_subtitle(path) || (media::is_picture(path) && !is_cover(path));
+    let goes_with = |recording: &&String| companion && suffix_of(path, recording).is_some();
+    // The longest stem wins: `a.b.zh.vtt` goes with `a.b.mp4`, not with `a.mp4`.
+    recordings.iter().filter(goes_with).max_by_key(|recording| stem(recording).len()).map_or(path, String::as_str).to_owned()
+}
+
+/// What stands between the stem of a recording and the extension of a file that goes with it: nothing, or a language.
+fn suffix_of<'a>(path: &'a str, recording: &str) -> Option<&'a str> {
+    let rest = stem(path).strip_prefix(stem(recording))?;
+    match rest.strip_prefix('.') {
+        Some(language) => is_language(language).then_some(language),
+        None => rest.is_empty().then_some(""),
+    }
+}
+
+fn default_title(key: &str, path: &str) -> String {
+    if path.contains('/') { key.to_owned() } else { stem(key).to_owned() }
+}
+
+fn assign_roles(item: &mut SourceItem) {
+    let recorded = item.files.iter().any(|file| media::is_recording(file.source.path.file_name()));
+    for file in &mut item.files {
+        let name = file.source.path.file_name();
+        file.role = role(name, recorded);
+        if file.role == Role::Subtitle {
+            file.language = stem(name).rsplit_once('.').map(|(_, tag)| tag).filter(|tag| is_language(tag)).map(str::to_owned);
+        }
+    }
+}
+
+/// In an item with a recording, that is the main file; in others (books, studies) the documents are.
+fn role(name: &str, recorded: bool) -> Role {
+    match name {
+        FILE_NAME => Role::Attachment,
+        _ if is_cover(name) => Role::Cover,
+        _ if is_subtitle(name) => Role::Subtitle,
+        _ if media::is_recording(name) => Role::Main,
+        _ if recorded && media::is_picture(name) => Role::Cover,
+        _ if recorded => Role::Attachment,
+        _ => Role::Main,
+    }
+}
+
+fn apply_titles(items: &mut [SourceItem], description: &Description, dir: &Path) -> Result<(), PackError> {
+    for (key, described) in &description.items {
+        let item = items.iter_mut().find(|item| item.key == *key || stem(&item.key) == key);
+        let unknown = || PackError::UnknownItem { path: dir.join(FILE_NAME), key: key.clone() };
+        let item = item.ok_or_else(unknown)?;
+        if let Some(title) = &described.title {
+            item.title.clone_from(title);
+        }
+    }
+    Ok(())
+}
+
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map(|(stem, _)| stem).filter(|stem| !stem.is_empty()).unwrap_or(name)
+}
+
+fn is_subtitle(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(".vtt") || lower.ends_with(".srt")
+}
+
+fn is_cover(name: &str) -> bool {
+    stem(name).eq_ignore_ascii_case("cover") && media::is_picture(name)
+}
+
+/// Whether a text looks like a BCP-47 tag: `zh`, `zh-Hans`, `bo-CN`.
+fn is_language(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let primary = parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
+    primary && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(path: &str) -> SourceFile {
+        SourceFile { on_disk: path.into(), path: path.parse().unwrap(), size: 1, executable: false }
+    }
+
+    fn check(paths: &[&str], expected: &[&str]) {
+        let files = paths.iter().map(|path| source(path)).collect();
+        let items = group(files, &Description::default(), Path::new("x")).unwrap();
+        let shown: Vec<String> = items
+            .iter()
+            .map(|item| {
+                let file = |file: &ItemFile| {
+                    let language = file.language.as_ref().map(|l| format!("@{l}")).unwrap_or_default();
+                    format!("{}={}{language}", file.source.path, file.role.name())
+                };
+                format!("{}|{}: {}", item.key, item.title, item.files.iter().map(file).collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn folders_are_items_in_natural_order() {
+        check(
+            &["第10课/v.mp4", "第2课/v.mp4", "第2课/v.zh-Hans.vtt", "第2课/讲义.pdf", "第2课/cover.jpg", "书/b.pdf"],
+            &[
+                "书|书: 书/b.pdf=main",
+                "第2课|第2课: 第2课/v.mp4=main 第2课/v.zh-Hans.vtt=subtitle@zh-Hans 第2课/讲义.pdf=attachment 第2课/cover.jpg=cover",
+                "第10课|第10课: 第10课/v.mp4=main",
+            ],
+        );
+    }
+
+    #[test]
+    fn side_cars_go_with_their_recording() {
+        check(
+            &["a.mp4", "a.vtt", "a.zh.vtt", "a.2.mp4", "a.2.bo.srt", "ab.vtt", "a.jpg", "cover.png", "collection.toml", "n.pdf"],
+            &[
+                "a.2.mp4|a.2: a.2.mp4=main a.2.bo.srt=subtitle@bo",
+                "a.mp4|a: a.mp4=main a.vtt=subtitle a.zh.vtt=subtitle@zh a.jpg=cover",
+                "ab.vtt|ab: ab.vtt=subtitle",
+                "collection.toml|collection: collection.toml=attachment",
+                "cover.png|cover: cover.png=cover",
+                "n.pdf|n: n.pdf=main",
+            ],
+        );
+    }
+
+    #[test]
+    fn titles_come_from_the_description_and_must_have_an_item() {
+        let titled = |text: &str| group(vec![source("a.mp4")], &toml::from_str(text).unwrap(), Path::new("x"));
+        assert_eq!(titled("items.'a.mp4'.title = '一'").unwrap()[0].title, "一");
+        assert_eq!(titled("items.a.title = '一'").unwrap()[0].title, "一");
+        assert!(matches!(titled("items.b.title = '一'"), Err(PackError::UnknownItem { key, .. }) if key == "b"));
+    }
+}

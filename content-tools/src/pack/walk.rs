@@ -1,0 +1,148 @@
+//! What lies in a folder: files to pack, empty folders to remember, and what is passed over.
+//!
+//! What must stay true: no link is followed below the folder itself, names are taken exactly as they are, and the result
+//! does not depend on the order in which the file system lists things.
+
+use super::error::PackError;
+use super::natural;
+use karez_protocol::content::path::{ContentPath, PathError};
+use std::collections::BTreeSet;
+use std::fs::{self, FileType};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use walkdir::{DirEntry, WalkDir};
+
+/// A file to pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SourceFile {
+    pub(super) on_disk: PathBuf,
+    pub(super) path: ContentPath,
+    pub(super) size: u64,
+    pub(super) executable: bool,
+}
+
+/// Something in the folder that is not packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its path inside the folder.
+    pub path: String,
+    /// What it is.
+    pub reason: SkipReason,
+}
+
+/// Why something is not packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// A symbolic link; what it points to is not packed in its place.
+    Link,
+    /// A named pipe.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// A device.
+    Device,
+}
+
+impl SkipReason {
+    /// The reason's name in messages and `--json`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Pipe => "pipe",
+            Self::Socket => "socket",
+            Self::Device => "device",
+        }
+    }
+}
+
+/// All that a folder holds, in natural order.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    pub(super) files: Vec<SourceFile>,
+    pub(super) empty_folders: Vec<ContentPath>,
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// Walks a folder, which is not a store and holds none.
+pub(super) fn walk(dir: &Path, store: &Path) -> Result<Tree, PackError> {
+    check_dir(dir, store)?;
+    let mut tree = Tree::default();
+    let mut folders = BTreeSet::new();
+    let mut parents = BTreeSet::new();
+    let by_name = |a: &DirEntry, b: &DirEntry| {
+        natural::compare(&a.file_name().to_string_lossy(), &b.file_name().to_string_lossy())
+            .then_with(|| a.file_name().cmp(b.file_name()))
+    };
+    for entry in WalkDir::new(dir).min_depth(1).sort_by(by_name) {
+        let entry = entry.map_err(|error| walk_error(dir, error))?;
+        let path = content_path(dir, entry.path())?;
+        if let Some(reason) = skip_reason(entry.file_type()) {
+            tree.skipped.push(Skipped { path: path.to_string(), reason });
+            continue;
+        }
+        if let Some((parent, _)) = path.as_str().rsplit_once('/') {
+            parents.insert(parent.to_owned());
+        }
+        if entry.file_type().is_dir() {
+            folders.insert(path);
+        } else {
+            tree.files.push(source_file(&entry, path)?);
+        }
+    }
+    folders.retain(|folder| !parents.contains(folder.as_str()));
+    tree.empty_folders = folders.into_iter().collect();
+    if tree.files.is_empty() && tree.empty_folders.is_empty() {
+        return Err(PackError::Empty { dir: dir.into() });
+    }
+    Ok(tree)
+}
+
+fn check_dir(dir: &Path, store: &Path) -> Result<(), PackError> {
+    let unreadable = |source| PackError::Unreadable { path: dir.into(), source };
+    match fs::metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(PackError::Missing { dir: dir.into() }),
+        Err(error) => return Err(unreadable(error)),
+        Ok(metadata) if !metadata.is_dir() => return Err(PackError::NotAFolder { dir: dir.into() }),
+        Ok(_) => {}
+    }
+    let real = dir.canonicalize().map_err(unreadable)?;
+    match store.canonicalize() {
+        Ok(inside) if inside.starts_with(&real) => Err(PackError::StoreInside { store: store.into() }),
+        _ => Ok(()),
+    }
+}
+
+fn source_file(entry: &DirEntry, path: ContentPath) -> Result<SourceFile, PackError> {
+    let metadata = entry.metadata().map_err(|error| walk_error(entry.path(), error))?;
+    Ok(SourceFile {
+        on_disk: entry.path().into(),
+        path,
+        size: metadata.len(),
+        executable: metadata.permissions().mode() & 0o100 != 0,
+    })
+}
+
+fn content_path(dir: &Path, path: &Path) -> Result<ContentPath, PackError> {
+    let inside = path.strip_prefix(dir).expect("a walk stays below its root");
+    let text = inside.to_str().ok_or_else(|| PackError::NameEncoding { path: path.into() })?;
+    text.parse().map_err(|reason: PathError| PackError::Name { path: path.into(), reason })
+}
+
+fn skip_reason(kind: FileType) -> Option<SkipReason> {
+    match kind {
+        kind if kind.is_file() || kind.is_dir() => None,
+        kind if kind.is_symlink() => Some(SkipReason::Link),
+        kind if kind.is_fifo() => Some(SkipReason::Pipe),
+        kind if kind.is_socket() => Some(SkipReason::Socket),
+        _ => Some(SkipReason::Device),
+    }
+}
+
+pub(super) fn walk_error(dir: &Path, error: walkdir::Error) -> PackError {
+    let path = error.path().unwrap_or(dir).to_path_buf();
+    PackError::Unreadable { path, source: error.into() }
+}
+
+#[cfg(test)]
+mod tests;

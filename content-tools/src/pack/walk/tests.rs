@@ -1,0 +1,67 @@
+//! Tests of the walk over a folder.
+
+use super::*;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+fn walked(dir: &Path) -> Result<Tree, PackError> {
+    walk(dir, Path::new("/nonexistent"))
+}
+
+#[test]
+fn keeps_names_and_finds_empty_folders_and_passes_links_and_pipes_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    fs::create_dir_all(root.join("第10课/空")).unwrap();
+    fs::create_dir_all(root.join("只有链接")).unwrap();
+    fs::write(root.join("第10课/a.txt"), "x").unwrap();
+    fs::write(root.join("第2课.mp4"), "").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", root.join("只有链接/l")).unwrap();
+    std::os::unix::fs::symlink(root, root.join("loop")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let tree = walked(root).unwrap();
+    let files: Vec<_> = tree.files.iter().map(|file| (file.path.as_str(), file.size)).collect();
+    assert_eq!(files, [("第2课.mp4", 0), ("第10课/a.txt", 1)]);
+    let folders: Vec<_> = tree.empty_folders.iter().map(ContentPath::as_str).collect();
+    assert_eq!(folders, ["只有链接", "第10课/空"]);
+    let skipped: Vec<_> = tree.skipped.iter().map(|skipped| (skipped.path.as_str(), skipped.reason.name())).collect();
+    assert_eq!(skipped, [("loop", "link"), ("pipe", "pipe"), ("只有链接/l", "link")]);
+}
+
+#[test]
+fn says_what_is_wrong_with_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(walked(dir.path()), Err(PackError::Empty { .. })));
+    assert!(matches!(walked(&dir.path().join("none")), Err(PackError::Missing { .. })));
+    let file = dir.path().join("f");
+    fs::write(&file, "x").unwrap();
+    assert!(matches!(walked(&file), Err(PackError::NotAFolder { .. })));
+    let store = dir.path().join("store");
+    fs::create_dir(&store).unwrap();
+    assert!(matches!(walk(dir.path(), &store), Err(PackError::StoreInside { .. })));
+}
+
+#[test]
+fn names_that_cannot_travel_are_errors() {
+    for (name, encoding) in [(&b"\xb5\xda\xd2\xbb\xbf\xce.mp4"[..], true), (b"a\nb", false)] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(OsStr::from_bytes(name)), "x").unwrap();
+        match walked(dir.path()) {
+            Err(PackError::NameEncoding { .. }) => assert!(encoding),
+            Err(PackError::Name { reason: PathError::Control, .. }) => assert!(!encoding),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Permissions stop nobody who tests as root, so the mapping is tested on an error that the system makes.
+#[test]
+fn a_folder_that_cannot_be_listed_is_named() {
+    let error = WalkDir::new("/nonexistent/x").into_iter().next().unwrap().unwrap_err();
+    match walk_error(Path::new("/dir"), error) {
+        PackError::Unreadable { path, source } => {
+            assert_eq!((path.to_str(), source.kind()), (Some("/nonexistent/x"), io::ErrorKind::NotFound));
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,286 @@
+//! The chunk store of one machine: append-only segment files, an SQLite index over them, and release files.
+//!
+//! What must stay true:
+//! - only [`VerifiedChunk`]s come in, and every read is checked against the record's checksum;
+//! - a chunk is usable as soon as it is written, and survives SIGKILL from then on (opening scans the open segment);
+//! - an index row exists only for bytes that were fsynced before; a sync that failed poisons the store for writing;
+//! - everything but segments and release files can be deleted and is rebuilt;
+//! - one process per store: the lock dies with the process.
+//!
+//! Locks are taken in the order writer, index, pending; readers never take the writer lock, so a sync does not stop them.
+
+mod error;
+mod held;
+mod index;
+mod read;
+mod record;
+mod recovery;
+mod scan;
+mod scrub;
+mod segment;
+
+pub use error::StoreError;
+pub use held::HeldRelease;
+pub use read::StoredChunk;
+pub use scrub::{ScrubCursor, ScrubStep};
+
+use crate::verify::VerifiedChunk;
+use index::{Index, Location};
+use karez_protocol::content::hash::ChunkId;
+use segment::{Readers, Segment};
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+/// How a store behaves.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Written bytes after which a put syncs: what a power cut may cost.
+    pub sync_bytes: u64,
+    /// Age of the oldest unsynced byte at which [`Store::sync_if_due`] syncs.
+    pub sync_interval: Duration,
+    /// Length at which a segment file is closed and the next one begun. 256 MiB: small enough to rewrite when half of
+    /// it is garbage, large enough that 20 TB are 80 000 files.
+    pub segment_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { sync_bytes: 64 << 20, sync_interval: Duration::from_secs(5), segment_bytes: 256 << 20 }
+    }
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Chunks that can be read.
+    pub chunks: u64,
+    /// Their stored bytes, without record headers.
+    pub stored_bytes: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// Chunks that opening found written and not in the index: the tail after a kill, or all after the index was lost.
+    pub recovered_at_open: u64,
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    options: StoreOptions,
+    writer: Mutex<Writer>,
+    index: Mutex<Index>,
+    /// Written, usable, and not yet in the index.
+    pending: RwLock<HashMap<ChunkId, Location>>,
+    readers: Readers,
+    counts: Counts,
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Writer {
+    segment: Segment,
+    unsynced: u64,
+    oldest_unsynced: Instant,
+    poisoned: bool,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    chunks: AtomicU64,
+    stored_bytes: AtomicU64,
+    segments: AtomicU64,
+    recovered: u64,
+}
+
+impl Store {
+    /// Opens the store in a folder, creating both as needed, and recovers what a kill or a lost index left behind.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        for folder in ["segments", "releases", "drafts"].map(|name| dir.join(name)) {
+            fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
+        }
+        let lock = lock(dir)?;
+        segment::sync_dir(dir)?;
+        let index_path = dir.join("index.sqlite");
+        let index = Index::open(&index_path).map_err(|e| StoreError::index(e, &index_path))?;
+        let recovered = recovery::recover(&dir.join("segments"), &index, options.segment_bytes)?;
+        let readers = Readers::new(&dir.join("segments"));
+        readers.insert(recovered.segment.number, recovered.segment.file());
+        let writer = Writer {
+            segment: recovered.segment,
+            unsynced: 0,
+            oldest_unsynced: Instant::now(),
+            poisoned: false,
+        };
+        Ok(Self {
+            dir: dir.into(),
+            options,
+            writer: Mutex::new(writer),
+            index: Mutex::new(index),
+            pending: RwLock::default(),
+            readers,
+            counts: Counts {
+                chunks: recovered.chunks.into(),
+                stored_bytes: recovered.stored_bytes.into(),
+                segments: recovered.segments.into(),
+                recovered: recovered.recovered,
+            },
+            _lock: lock,
+        })
+    }
+
+    /// The store's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Appends a chunk, which is usable when this returns; false when it was there already.
+    pub fn put(&self, chunk: &VerifiedChunk) -> Result<bool, StoreError> {
+        let mut writer = self.writer()?;
+        if self.locate(&chunk.id())?.is_some() {
+            return Ok(false);
+        }
+        let record_len = (record::RECORD_HEADER_LEN + chunk.stored().len()) as u64;
+        if writer.segment.len() + record_len > self.options.segment_bytes && !writer.segment.is_empty() {
+            self.roll(&mut writer)?;
+        }
+        let place = match writer.segment.append(&chunk.entry(), chunk.stored()) {
+            Ok(place) => place,
+            Err(failed) => {
+                writer.poisoned |= !failed.whole;
+                return Err(failed.error);
+            }
+        };
+        let stored_len = chunk.stored().len() as u32;
+        self.pending.write().unwrap_or_else(PoisonError::into_inner).insert(chunk.id(), Location { place, stored_len });
+        self.counts.chunks.fetch_add(1, Ordering::Relaxed);
+        self.counts.stored_bytes.fetch_add(u64::from(stored_len), Ordering::Relaxed);
+        if writer.unsynced == 0 {
+            writer.oldest_unsynced = Instant::now();
+        }
+        writer.unsynced += record_len;
+        if writer.unsynced >= self.options.sync_bytes {
+            self.sync_writer(&mut writer)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes every chunk written so far durable.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer()?;
+        self.sync_writer(&mut writer)
+    }
+
+    /// Syncs if something has been waiting for longer than [`StoreOptions::sync_interval`].
+    pub fn sync_if_due(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer()?;
+        if writer.unsynced > 0 && writer.oldest_unsynced.elapsed() >= self.options.sync_interval {
+            self.sync_writer(&mut writer)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a signed release. Chunks written before are synced first, so a release file never knows more than the disk.
+    pub fn save_release(&self, release: &HeldRelease) -> Result<(), StoreError> {
+        self.sync()?;
+        held::save(&self.dir.join("releases"), release)
+    }
+
+    /// The signed releases held, by collection and version. Damaged files are skipped with a warning.
+    pub fn releases(&self) -> Result<Vec<HeldRelease>, StoreError> {
+        held::list(&self.dir.join("releases"))
+    }
+
+    /// Keeps a packed version that nobody signed; like [`Store::save_release`], in a place of its own.
+    pub fn save_draft(&self, draft: &HeldRelease) -> Result<(), StoreError> {
+        self.sync()?;
+        held::save(&self.dir.join("drafts"), draft)
+    }
+
+    /// The drafts held, by collection and version.
+    pub fn drafts(&self) -> Result<Vec<HeldRelease>, StoreError> {
+        held::list(&self.dir.join("drafts"))
+    }
+
+    /// What the store holds now.
+    pub fn stats(&self) -> StoreStats {
+        StoreStats {
+            chunks: self.counts.chunks.load(Ordering::Relaxed),
+            stored_bytes: self.counts.stored_bytes.load(Ordering::Relaxed),
+            segments: self.counts.segments.load(Ordering::Relaxed),
+            recovered_at_open: self.counts.recovered,
+        }
+    }
+
+    fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.poisoned { Err(StoreError::Poisoned { dir: self.dir.clone() }) } else { Ok(writer) }
+    }
+
+    /// fsync first, index rows second, and only then out of the pending map, so that a reader always finds the chunk.
+    fn sync_writer(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if writer.unsynced == 0 {
+            return Ok(());
+        }
+        if let Err(error) = writer.segment.sync() {
+            writer.poisoned = true;
+            return Err(error);
+        }
+        let rows: Vec<(ChunkId, Location)> = {
+            let pending = self.pending.read().unwrap_or_else(PoisonError::into_inner);
+            pending.iter().map(|(id, at)| (*id, *at)).collect()
+        };
+        self.with_index(|index| index.commit(writer.segment.number, writer.segment.len(), &rows))?;
+        // Whoever adds to the map holds the writer lock, as this does: nothing came in since.
+        self.pending.write().unwrap_or_else(PoisonError::into_inner).clear();
+        writer.unsynced = 0;
+        Ok(())
+    }
+
+    fn roll(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        self.sync_writer(writer)?;
+        let exhausted = || StoreError::SegmentsExhausted { dir: self.dir.clone() };
+        let number = writer.segment.number.checked_add(1).ok_or_else(exhausted)?;
+        writer.segment = Segment::create(&self.dir.join("segments"), number)?;
+        self.readers.insert(number, writer.segment.file());
+        self.counts.segments.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Runs a call on the index; when the index turns out damaged, leaves word that it must be rebuilt.
+    fn with_index<T>(&self, call: impl FnOnce(&Index) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let path = self.dir.join("index.sqlite");
+        call(&self.index.lock().unwrap_or_else(PoisonError::into_inner)).map_err(|error| {
+            if index::is_damage(&error) {
+                index::mark_damaged(&path);
+            }
+            StoreError::index(error, &path)
+        })
+    }
+}
+
+impl Drop for Store {
+    /// A clean stop costs nothing at the next start; when this fails, the next start scans as after a kill.
+    fn drop(&mut self) {
+        if let Err(error) = self.sync() {
+            tracing::warn!(%error, "the last sync of the store failed");
+        }
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|e| StoreError::io("open", &path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.into() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! What can go wrong in a store, and what the person in front of it can do.
+
+use karez_protocol::content::DocumentError;
+use karez_protocol::content::hash::ChunkId;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a call to a store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the store open.
+    #[error("the store {} is in use by another Karez process: stop that one, or use its commands", dir.display())]
+    Locked {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+    /// No space left. Everything written before is kept.
+    #[error("no space left on the disk of {}: free some and try again; nothing stored before is lost", path.display())]
+    DiskFull {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A chunk's bytes have rotted. It was dropped from the index, so it can be fetched again.
+    #[error("chunk {chunk} is damaged on disk (segment {segment}, offset {offset}): it will be fetched again")]
+    Damaged {
+        /// The chunk.
+        chunk: ChunkId,
+        /// Number of its segment file.
+        segment: u32,
+        /// Offset of its record.
+        offset: u64,
+    },
+    /// A sync failed earlier. What the kernel dropped then cannot be known, so nothing more is written.
+    #[error("an earlier write to the disk of {} failed: check the disk, then start again", dir.display())]
+    Poisoned {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+    /// A file of a newer Karez.
+    #[error("{} has format {found}, this program knows up to {known}: update Karez", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u16,
+        /// The newest format known here.
+        known: u16,
+    },
+    /// The index failed. It is rebuilt from the segments when it is damaged or missing.
+    #[error("the index of the store failed: {0}; it is rebuilt when the store is opened the next time")]
+    Index(#[source] rusqlite::Error),
+    /// A release that cannot be kept as it is.
+    #[error("the release cannot be stored: {0}")]
+    Release(#[from] DocumentError),
+    /// All segment numbers are used up.
+    #[error("the store {} has no segment number left", dir.display())]
+    SegmentsExhausted {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Wraps a system error, telling a full disk from the rest.
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path: path.into() },
+            _ => Self::Io { action, path: path.into(), source },
+        }
+    }
+
+    /// Wraps an index error, telling a full disk from the rest.
+    pub(super) fn index(source: rusqlite::Error, path: &Path) -> Self {
+        match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull { path: path.into() },
+            _ => Self::Index(source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn a_full_disk_has_its_own_error() {
+        for (errno, full) in [(Errno::NOSPC, true), (Errno::DQUOT, true), (Errno::ACCESS, false), (Errno::IO, false)] {
+            let error = StoreError::io("append to", Path::new("x"), errno.into());
+            assert_eq!(matches!(error, StoreError::DiskFull { .. }), full, "{error}");
+        }
+    }
+}

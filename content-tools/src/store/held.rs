@@ -1,0 +1,147 @@
+//! Release files: the signed documents and manifest roots that a store keeps beside its chunks.
+//!
+//! What must stay true: a file appears under its final name whole and synced, or not at all; a damaged one is reported
+//! and skipped, never half believed. What the signature means is the caller's business: the envelope is opaque here.
+
+use super::error::StoreError;
+use super::segment::sync_dir;
+use karez_protocol::content::manifest::ManifestRoot;
+use karez_protocol::content::name::CollectionName;
+use karez_protocol::content::{Document, DocumentError, Header};
+use minicbor::{Decode, Encode};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// A release as a store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRelease {
+    /// The collection.
+    pub collection: CollectionName,
+    /// Its version.
+    pub version: u64,
+    /// The signed envelope as received; empty for a draft that nobody signed.
+    pub signed: Vec<u8>,
+    /// The encoded manifest root.
+    pub root: Vec<u8>,
+}
+
+/// The document inside a release file; 32 bytes of BLAKE3 over it follow.
+#[derive(Debug, Encode, Decode)]
+#[cbor(map)]
+struct ReleaseFile {
+    #[n(0)]
+    header: Header,
+    #[n(1)]
+    collection: CollectionName,
+    #[n(2)]
+    version: u64,
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    signed: Vec<u8>,
+    #[n(4)]
+    #[cbor(with = "minicbor::bytes")]
+    root: Vec<u8>,
+}
+
+impl Document for ReleaseFile {
+    const NAME: &'static str = "release file";
+    const FORMAT: u16 = 1;
+    const FIELD_MAX: u16 = 4;
+    const BYTES_MAX: usize = ManifestRoot::BYTES_MAX + (1 << 20);
+
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn validate(&self) -> Result<(), DocumentError> {
+        Ok(())
+    }
+}
+
+const CHECK_LEN: usize = 32;
+
+/// Writes a release file below `dir`: `PUBLISHER/NAME/VERSION.release`.
+pub(super) fn save(dir: &Path, release: &HeldRelease) -> Result<(), StoreError> {
+    let mut bytes = encode(release)?;
+    let check = blake3::hash(&bytes);
+    bytes.extend_from_slice(check.as_bytes());
+    let publisher = dir.join(release.collection.publisher().as_str());
+    let folder = publisher.join(release.collection.name());
+    fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
+    let path = folder.join(format!("{}.release", release.version));
+    let io = |e| StoreError::io("write", &path, e);
+    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
+    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
+    file.persist(&path).map_err(|e| io(e.error))?;
+    for parent in [&folder, &publisher, dir] {
+        sync_dir(parent)?;
+    }
+    Ok(())
+}
+
+fn encode(release: &HeldRelease) -> Result<Vec<u8>, DocumentError> {
+    let file = ReleaseFile {
+        header: ReleaseFile::new_header(),
+        collection: release.collection.clone(),
+        version: release.version,
+        signed: release.signed.clone(),
+        root: release.root.clone(),
+    };
+    let bytes = file.to_bytes();
+    if bytes.len() > ReleaseFile::BYTES_MAX {
+        let (document, limit) = (ReleaseFile::NAME, ReleaseFile::BYTES_MAX);
+        return Err(DocumentError::TooLarge { document, found: bytes.len(), limit });
+    }
+    Ok(bytes)
+}
+
+/// Every release file below `dir` that can be read, by collection and version.
+pub(super) fn list(dir: &Path) -> Result<Vec<HeldRelease>, StoreError> {
+    let mut held = Vec::new();
+    for entry in walkdir::WalkDir::new(dir).min_depth(3).max_depth(3) {
+        let entry = entry.map_err(|e| StoreError::io("list", dir, e.into()))?;
+        if entry.path().extension().is_none_or(|extension| extension != "release") {
+            continue;
+        }
+        match load(entry.path(), dir) {
+            Ok(release) => held.push(release),
+            Err(reason) => {
+                tracing::warn!(file = %entry.path().display(), %reason, "skipping a damaged release file");
+            }
+        }
+    }
+    held.sort_by(|a, b| (&a.collection, a.version).cmp(&(&b.collection, b.version)));
+    Ok(held)
+}
+
+fn load(path: &Path, dir: &Path) -> Result<HeldRelease, Damage> {
+    let limit = (ReleaseFile::BYTES_MAX + CHECK_LEN) as u64;
+    if fs::metadata(path)?.len() > limit {
+        return Err(Damage::Check);
+    }
+    let bytes = fs::read(path)?;
+    let (document, check) = bytes.split_at(bytes.len().saturating_sub(CHECK_LEN));
+    if blake3::hash(document).as_bytes() != check {
+        return Err(Damage::Check);
+    }
+    let ReleaseFile { collection, version, signed, root, .. } = ReleaseFile::from_bytes(document)?;
+    let named = dir.join(collection.to_string()).join(format!("{version}.release"));
+    if path != named {
+        return Err(Damage::Name);
+    }
+    Ok(HeldRelease { collection, version, signed, root })
+}
+
+/// Why a release file is skipped.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("its bytes differ from its checksum")]
+    Check,
+    #[error("it is named for another release")]
+    Name,
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}

@@ -1,0 +1,158 @@
+//! Segment files: names, the one that is being appended to, and handles for reading.
+//!
+//! What must stay true: a failed append leaves the file at the last record boundary, and a sync that failed once is not
+//! tried again (the kernel may have dropped the pages and would report success).
+
+use super::error::StoreError;
+use super::record::{self, Place, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN};
+use karez_protocol::content::chunk::ChunkEntry;
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Segment files open for reading at a time: far below the usual limit of 1024 files per process.
+const READERS_MAX: usize = 128;
+
+/// File of a segment.
+pub(super) fn path(dir: &Path, number: u32) -> PathBuf {
+    dir.join(format!("{number:08}.kseg"))
+}
+
+/// Numbers of the segment files in a folder, ascending.
+pub(super) fn list(dir: &Path) -> Result<Vec<u32>, StoreError> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| StoreError::io("list", dir, e))? {
+        let name = entry.map_err(|e| StoreError::io("list", dir, e))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".kseg")).and_then(|stem| stem.parse().ok());
+        numbers.extend(number.filter(|number| path(dir, *number).file_name() == Some(&name)));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Makes names in a folder durable.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|handle| handle.sync_all()).map_err(|e| StoreError::io("sync", dir, e))
+}
+
+/// The segment that new records go to.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) number: u32,
+    file: Arc<File>,
+    path: PathBuf,
+    len: u64,
+    buffer: Vec<u8>,
+}
+
+impl Segment {
+    /// Begins a new segment file. Its name is durable when this returns, its header with the next sync.
+    pub(super) fn create(dir: &Path, number: u32) -> Result<Self, StoreError> {
+        let path = path(dir, number);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(|e| StoreError::io("create", &path, e))?;
+        let segment = Self { number, file: Arc::new(file), path, len: 0, buffer: Vec::new() }.with_header()?;
+        sync_dir(dir)?;
+        Ok(segment)
+    }
+
+    /// Goes on with a segment file, of which the first `len` bytes are whole records; what follows is cut off.
+    pub(super) fn resume(dir: &Path, number: u32, len: u64) -> Result<Self, StoreError> {
+        let path = path(dir, number);
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|e| StoreError::io("open", &path, e))?;
+        file.set_len(len).map_err(|e| StoreError::io("truncate", &path, e))?;
+        let segment = Self { number, file: Arc::new(file), path, len, buffer: Vec::new() };
+        if len < SEGMENT_HEADER_LEN as u64 { segment.with_header() } else { Ok(segment) }
+    }
+
+    fn with_header(mut self) -> Result<Self, StoreError> {
+        let header = record::segment_header(self.number);
+        self.file.write_all_at(&header, 0).map_err(|e| StoreError::io("write", &self.path, e))?;
+        self.len = SEGMENT_HEADER_LEN as u64;
+        Ok(self)
+    }
+
+    /// Bytes of header and whole records.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it holds no record.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len <= SEGMENT_HEADER_LEN as u64
+    }
+
+    /// The handle, for reading what is still only in the page cache.
+    pub(super) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// Appends a record. After an error the file ends where it ended before, unless [`AppendError::whole`] says otherwise.
+    pub(super) fn append(&mut self, entry: &ChunkEntry, stored: &[u8]) -> Result<Place, AppendError> {
+        let place = Place { segment: self.number, offset: self.len };
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&record::record_header(entry, place));
+        self.buffer.extend_from_slice(stored);
+        if let Err(error) = self.file.write_all_at(&self.buffer, self.len) {
+            let whole = self.file.set_len(self.len).is_ok();
+            return Err(AppendError { error: StoreError::io("append to", &self.path, error), whole });
+        }
+        self.len += (RECORD_HEADER_LEN + stored.len()) as u64;
+        Ok(place)
+    }
+
+    /// Makes everything appended so far durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|e| StoreError::io("sync", &self.path, e))
+    }
+}
+
+/// An append that failed.
+#[derive(Debug)]
+pub(super) struct AppendError {
+    pub(super) error: StoreError,
+    /// Whether the file ends at a record boundary again.
+    pub(super) whole: bool,
+}
+
+/// Handles of segments for reading, at most [`READERS_MAX`].
+#[derive(Debug)]
+pub(super) struct Readers {
+    dir: PathBuf,
+    open: Mutex<BTreeMap<u32, Arc<File>>>,
+}
+
+impl Readers {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.into(), open: Mutex::default() }
+    }
+
+    /// Keeps the handle of the segment that is being written.
+    pub(super) fn insert(&self, number: u32, file: Arc<File>) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= READERS_MAX {
+            // The lowest number is the oldest segment, which is as good a guess as any.
+            open.pop_first();
+        }
+        open.insert(number, file);
+    }
+
+    fn get(&self, number: u32) -> std::io::Result<Arc<File>> {
+        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
+        if let Some(file) = known {
+            return Ok(file);
+        }
+        let file = Arc::new(File::open(path(&self.dir, number))?);
+        self.insert(number, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Reads `len` bytes of a segment.
+    pub(super) fn read(&self, place: Place, len: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        self.get(place.segment)?.read_exact_at(&mut bytes, place.offset)?;
+        Ok(bytes)
+    }
+}
