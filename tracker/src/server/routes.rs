@@ -3,13 +3,13 @@
 use super::{Shared, Source};
 use crate::refusal::RequestError;
 use crate::tracker::{Tracker, UnixSeconds};
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use karez_protocol::content::Document as _;
 use karez_protocol::wire;
@@ -33,14 +33,14 @@ type Answer = Result<Response, Refused>;
 
 pub(super) fn router(shared: Shared) -> Router {
     let quick = Router::new()
-        .route("/v1/join", post(join).layer(DefaultBodyLimit::max(JoinRequest::BYTES_MAX + ENVELOPE_BYTES_MAX)))
-        .route("/v1/announce", post(announce).layer(DefaultBodyLimit::max(Announce::BYTES_MAX + ENVELOPE_BYTES_MAX)))
+        .route("/v1/join", bounded(post(join), JoinRequest::BYTES_MAX + ENVELOPE_BYTES_MAX))
+        .route("/v1/announce", bounded(post(announce), Announce::BYTES_MAX + ENVELOPE_BYTES_MAX))
         .route("/v1/roster", get(roster))
         .route("/v1/catalogue.json", get(catalogue))
         .route("/v1/health", get(health))
         .layer(middleware::from_fn(|request, next| within(REQUEST_WITHIN, request, next)));
     let uploads = Router::new()
-        .route("/v1/release", post(release).layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)))
+        .route("/v1/release", bounded(post(release), REQUEST_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), one_of_few))
         .layer(middleware::from_fn(|request, next| within(UPLOAD_WITHIN, request, next)));
     quick
@@ -50,6 +50,19 @@ pub(super) fn router(shared: Shared) -> Router {
             Refused::malformed(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method")
         })
         .with_state(shared)
+}
+
+/// Refuses long bodies: by the announced length before anything is read, by counting otherwise.
+fn bounded(route: MethodRouter<Shared>, bytes: usize) -> MethodRouter<Shared> {
+    let check = move |request: Request, next: Next| async move {
+        let announced = request.body().size_hint().lower();
+        if announced > bytes as u64 {
+            let detail = format!("the body has {announced} bytes, more than the {bytes} allowed here");
+            return Refused::malformed(StatusCode::PAYLOAD_TOO_LARGE, &detail).into_response();
+        }
+        next.run(request).await
+    };
+    route.layer(DefaultBodyLimit::max(bytes)).layer(middleware::from_fn(check))
 }
 
 async fn within(limit: Duration, request: Request, next: Next) -> Response {

@@ -13,7 +13,7 @@ fn placed(name: &str, domain: &str, group: Option<&str>) -> InviteOrder {
 
 fn peers_for(node: &Node, tracker: &Tracker, sequence: u64) -> Vec<PeerId> {
     let announce = Announce { wanted: vec![collection(COURSE)], ..node.announce(sequence) };
-    let response = node.send(tracker, announce).unwrap();
+    let response = node.send(tracker, announce).expect("members may announce");
     assert_eq!(response.peers.len(), 1);
     response.peers[0].peers.iter().map(|peer| peer.peer).collect()
 }

@@ -104,7 +104,7 @@ async fn invites_and_revocations_work_beside_a_running_server() {
 
     let invite = json(home, &["invite", "--name", "旗舰", "--publisher", "bj4", "--json"]);
     let invite = Invite::from_text(invite["invite"].as_str().unwrap()).unwrap();
-    assert_eq!(invite.trackers, [url.clone()]);
+    assert_eq!(invite.trackers, std::slice::from_ref(&url));
     let (node, http) = (Node::publisher(1, 101), reqwest::Client::builder().no_proxy().build().unwrap());
     let request = node.join_bytes(&invite, &invite.secret);
     let joined = http.post(format!("{url}/v1/join")).body(request).send().await.unwrap();

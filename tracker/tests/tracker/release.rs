@@ -17,7 +17,7 @@ fn with_flagship() -> (TempDir, Tracker, Node) {
 }
 
 fn refusal(tracker: &Tracker, upload: &SignedRelease) -> (RefusalReason, u16) {
-    let refused = tracker.publish(&wire::encode(upload)).unwrap_err();
+    let refused = tracker.publish(&wire::encode(upload)).expect_err("it must be refused");
     (refused.reason(), refused.status())
 }
 
