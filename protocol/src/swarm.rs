@@ -1,5 +1,22 @@
 //! What a node asks of whom: one pure state machine per release.
 //!
 //! `swarm.handle(now, Input)`, `swarm.poll_output() -> Option<Output>`, `swarm.next_deadline() -> Option<Timestamp>`.
+//! The rule: each chunk crosses each bottleneck once. A chunk is taken from the cheapest lane that has it (uplink group,
+//! other site, publisher); over a bottleneck only its importer takes it, and the others wait as long as that delivers.
+//!
+//! Inside: `importer` says whose turn it is, `picker` which chunk, `peers` who can give it and `patience` how long to
+//! wait; these never meet. `scheduler` joins them.
 
+mod announcer;
+mod importer;
 pub mod io;
+mod lane;
+mod pace;
+mod patience;
+mod peers;
+mod picker;
+mod scheduler;
+mod status;
+
+pub use scheduler::{Config, Swarm};
+pub use status::{PeerStatus, Status};

@@ -1,0 +1,184 @@
+//! How fast a peer delivers, hence how much to ask of it at once and how long its silence may last.
+//!
+//! Everything adapts to what this peer has shown: a fixed timeout is too long for a fibre and too short for a modem.
+
+use crate::plan::time::Timestamp;
+use std::time::Duration;
+
+/// Time's worth of chunks kept in flight beside the round trip.
+const PIPELINE: Duration = Duration::from_millis(500);
+/// A pipeline has at least these bytes: four average chunks, so that an unmeasured lane is not idle between them.
+pub(super) const WINDOW_BYTES_MIN: u64 = 256 << 10;
+/// And at most these: 500 ms of 64 Mbit/s; what is queued at a peer cannot be asked elsewhere.
+const WINDOW_BYTES_MAX: u64 = 4 << 20;
+/// Longest round trip that widens the pipeline: a geostationary hop is 0.6 s, more is a queue.
+const LATENCY_MAX: Duration = Duration::from_secs(1);
+/// Shortest busy time that gives a rate: less is one packet train.
+const SAMPLE: Duration = Duration::from_millis(500);
+/// Shortest silence that counts as a stall: longer than a re-routed link's gap (leo: 15 s would be ideal, but peers that
+/// answer are worth more; a stall only moves the work).
+const SILENCE_MIN: Duration = Duration::from_secs(10);
+/// Longest silence borne, however slow the peer was.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Rate assumed for a peer that has delivered nothing yet, in bytes a second: 1 Mbit/s.
+const RATE_UNKNOWN: u64 = 125_000;
+
+/// What one peer has shown. Bytes are stored bytes of chunks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pace {
+    /// Bytes asked for and not delivered as whole chunks.
+    asked: u64,
+    /// Bytes of those that have come as parts of unfinished chunks.
+    partial: u64,
+    /// Bytes a second while busy.
+    rate: Option<u64>,
+    sample_bytes: u64,
+    sample_busy: Duration,
+    counted_until: Timestamp,
+    /// Shortest time seen from a request to its first byte.
+    latency: Option<Duration>,
+    first_ask: Option<Timestamp>,
+    last_sign: Timestamp,
+    /// Typical time between two signs of life while busy.
+    gap: Duration,
+}
+
+impl Pace {
+    /// A chunk was asked for.
+    pub(super) fn ask(&mut self, now: Timestamp, bytes: u64) {
+        if self.asked == 0 {
+            self.last_sign = now;
+            self.counted_until = now;
+            self.first_ask = Some(now);
+        }
+        self.asked += bytes;
+    }
+
+    /// A request was taken back or refused.
+    pub(super) fn take_back(&mut self, bytes: u64) {
+        self.asked = self.asked.saturating_sub(bytes);
+        self.partial = self.partial.min(self.asked);
+    }
+
+    /// A part of a chunk came.
+    pub(super) fn progress(&mut self, now: Timestamp, bytes: u64) {
+        self.partial = (self.partial + bytes).min(self.asked);
+        self.sign_of_life(now, bytes);
+    }
+
+    /// A whole chunk came; `expected` tells whether it was still asked for.
+    pub(super) fn deliver(&mut self, now: Timestamp, bytes: u64, expected: bool) {
+        let counted = bytes.min(self.partial);
+        self.sign_of_life(now, bytes - counted);
+        self.partial -= counted;
+        if expected {
+            self.asked = self.asked.saturating_sub(bytes);
+        }
+    }
+
+    fn sign_of_life(&mut self, now: Timestamp, bytes: u64) {
+        if let Some(asked) = self.first_ask.take() {
+            let latency = now.since(asked);
+            self.latency = Some(self.latency.map_or(latency, |known| known.min(latency)));
+        }
+        self.gap = (self.gap * 7 + now.since(self.last_sign)) / 8;
+        self.last_sign = self.last_sign.max(now);
+        self.sample_bytes += bytes;
+        if self.asked > 0 {
+            self.sample_busy += now.since(self.counted_until);
+            self.counted_until = now;
+        }
+        if self.sample_busy >= SAMPLE {
+            let sample = self.sample_bytes * 1_000_000 / self.sample_busy.as_micros() as u64;
+            self.rate = Some(self.rate.map_or(sample, |rate| (rate * 7 + sample * 3) / 10));
+            self.sample_bytes = 0;
+            self.sample_busy = Duration::ZERO;
+        }
+    }
+
+    /// Measured rate in bytes a second.
+    pub(super) fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
+    /// Bytes asked for that have not come.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.asked - self.partial
+    }
+
+    /// Bytes to keep in flight: half a second and a round trip at the measured rate.
+    pub(super) fn window(&self) -> u64 {
+        let time = PIPELINE + self.latency.unwrap_or_default().min(LATENCY_MAX);
+        let bytes = self.rate.unwrap_or_default() * time.as_micros() as u64 / 1_000_000;
+        bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX)
+    }
+
+    /// Time that what is outstanding and `more` bytes will take.
+    pub(super) fn time_for(&self, more: u64) -> Duration {
+        let rate = self.rate.unwrap_or(RATE_UNKNOWN).max(1);
+        Duration::from_micros((self.outstanding() + more).saturating_mul(1_000_000) / rate)
+    }
+
+    /// When its silence becomes a stall; `None` while nothing is asked.
+    pub(super) fn silent_at(&self) -> Option<Timestamp> {
+        (self.asked > 0).then(|| self.last_sign + (self.gap * 6).clamp(SILENCE_MIN, SILENCE_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp(millis * 1_000)
+    }
+
+    /// Delivers `bytes` each `every` ms for ten seconds with the pipeline never empty; returns the pace.
+    fn steady(bytes: u64, every: u64) -> Pace {
+        let mut pace = Pace::default();
+        pace.ask(at(0), bytes * 2);
+        for tick in 1..=10_000 / every {
+            pace.ask(at(tick * every), bytes);
+            pace.deliver(at(tick * every), bytes, true);
+        }
+        pace
+    }
+
+    #[test]
+    fn window_follows_the_rate() {
+        for (bytes, every, window) in
+            [(64 << 10, 1_000, WINDOW_BYTES_MIN), (64 << 10, 26, 1_325_000), (64 << 10, 2, WINDOW_BYTES_MAX)]
+        {
+            let got = steady(bytes, every).window();
+            assert!(got.abs_diff(window) * 20 <= window, "{bytes} B each {every} ms: {got}, expected {window}");
+        }
+    }
+
+    #[test]
+    fn patience_follows_the_gaps() {
+        for (every, silence) in [(25, 10), (1_000, 10), (2_000, 10), (2_500, 10)] {
+            let pace = steady(64 << 10, every);
+            let until = pace.silent_at().expect("it has outstanding bytes") - at(10_000);
+            assert_eq!(until.as_secs(), silence, "gaps of {every} ms");
+        }
+        let mut slow = steady(64 << 10, 2_000);
+        (1..20).for_each(|turn| slow.progress(at(10_000 + turn * 8_000), 1));
+        assert!(slow.silent_at().expect("busy") > at(10_000 + 19 * 8_000) + SILENCE_MIN * 4);
+        assert_eq!(Pace::default().silent_at(), None);
+    }
+
+    #[test]
+    fn parts_count_once() {
+        let mut pace = Pace::default();
+        pace.ask(at(0), 100);
+        pace.progress(at(10), 60);
+        assert_eq!(pace.outstanding(), 40);
+        pace.ask(at(11), 50);
+        pace.deliver(at(20), 100, true);
+        assert_eq!(pace.outstanding(), 50);
+        pace.deliver(at(30), 70, false);
+        assert_eq!(pace.outstanding(), 50);
+        pace.take_back(50);
+        assert_eq!((pace.outstanding(), pace.silent_at()), (0, None));
+    }
+}

@@ -1,0 +1,158 @@
+//! The connected peers of one release: what each holds, what it has been asked for, and its standing.
+
+use super::io::PeerProfile;
+use super::lane::{Lane, Slot};
+use super::pace::Pace;
+use crate::content::chunk::ChunkIndex;
+use crate::content::chunk_set::ChunkSet;
+use crate::plan::time::Timestamp;
+use crate::trust::PeerId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Largest chunk number taken from a peer: of the protocol's 20 million chunks a release. Bounds what a liar can make us
+/// remember to a few megabytes.
+const CHUNKS_MAX: u32 = 20_000_000;
+
+/// A chunk asked of a peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask {
+    /// When it is so late that somebody idle may be asked, too.
+    pub(super) overdue_at: Timestamp,
+    /// Somebody waits for it at the screen.
+    pub(super) is_play: bool,
+}
+
+/// A peer that let its requests lie: one chunk at a time until it delivers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Snub {
+    /// How often in a row.
+    pub(super) times: u32,
+    /// When to try it again.
+    pub(super) probe_at: Timestamp,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    /// Who.
+    pub(super) id: PeerId,
+    /// What the roster says.
+    pub(super) profile: PeerProfile,
+    /// Behind the same uplink as this node.
+    pub(super) same_group: bool,
+    /// When it came.
+    pub(super) joined: Timestamp,
+    /// It lacks chunks.
+    pub(super) wants: bool,
+    /// Its have-map has come.
+    pub(super) has_told: bool,
+    /// What it holds, as far as told.
+    pub(super) holds: ChunkSet,
+    /// What it has been asked for.
+    pub(super) asks: BTreeMap<ChunkIndex, Ask>,
+    /// How it delivers.
+    pub(super) pace: Pace,
+    /// Its bad standing, if any.
+    pub(super) snub: Option<Snub>,
+    /// Nothing to ask it for until something changes.
+    pub(super) is_dry: bool,
+}
+
+impl Peer {
+    /// The lane it serves over in good standing.
+    pub(super) fn natural_lane(&self) -> Lane {
+        match (self.profile.is_origin, self.same_group) {
+            (true, _) => Lane::Origin,
+            (false, true) => Lane::Group,
+            (false, false) => Lane::Site,
+        }
+    }
+
+    /// The lane it serves over.
+    pub(super) fn lane(&self) -> Lane {
+        if self.snub.is_some() { Lane::Doubtful } else { self.natural_lane() }
+    }
+
+    /// Takes note of a chunk it says it holds; false when that was known or cannot be.
+    pub(super) fn gains(&mut self, chunk: ChunkIndex) -> bool {
+        chunk.0 < CHUNKS_MAX && self.holds.insert(chunk)
+    }
+
+    /// Whether its pipeline is half empty, so that asking is worth a message.
+    pub(super) fn is_open(&self, now: Timestamp) -> bool {
+        match self.snub {
+            Some(snub) => self.asks.is_empty() && snub.probe_at <= now,
+            None => self.asks.is_empty() || self.pace.outstanding() <= self.pace.window() / 2,
+        }
+    }
+
+    /// Whether more fits.
+    pub(super) fn has_room(&self) -> bool {
+        self.asks.is_empty() || (self.snub.is_none() && self.pace.outstanding() < self.pace.window())
+    }
+}
+
+/// All connected peers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Peers {
+    by_slot: BTreeMap<Slot, Peer>,
+    slots: BTreeMap<PeerId, Slot>,
+    banned: BTreeSet<PeerId>,
+}
+
+impl Peers {
+    /// Adds a peer; `None` when it is banned or no number is free.
+    pub(super) fn add(&mut self, peer: Peer) -> Option<Slot> {
+        if self.banned.contains(&peer.id) {
+            return None;
+        }
+        let free = (1..=u16::MAX).map(Slot).find(|slot| !self.by_slot.contains_key(slot))?;
+        self.slots.insert(peer.id, free);
+        self.by_slot.insert(free, peer);
+        Some(free)
+    }
+
+    /// Removes a peer.
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Peer> {
+        let peer = self.by_slot.remove(&slot)?;
+        self.slots.remove(&peer.id);
+        Some(peer)
+    }
+
+    /// Never lets it in again.
+    pub(super) fn ban(&mut self, peer: PeerId) {
+        self.banned.insert(peer);
+    }
+
+    /// The number of a connected peer.
+    pub(super) fn slot(&self, peer: &PeerId) -> Option<Slot> {
+        self.slots.get(peer).copied()
+    }
+
+    /// A connected peer.
+    pub(super) fn get(&self, slot: Slot) -> Option<&Peer> {
+        self.by_slot.get(&slot)
+    }
+
+    /// A connected peer, to change.
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Peer> {
+        self.by_slot.get_mut(&slot)
+    }
+
+    /// All connected peers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Peer)> + '_ {
+        self.by_slot.iter().map(|(slot, peer)| (*slot, peer))
+    }
+
+    /// Something changed for everybody: look again what to ask them for.
+    pub(super) fn wake_all(&mut self) {
+        self.by_slot.values_mut().for_each(|peer| peer.is_dry = false);
+    }
+
+    /// A chunk may be asked for now: its holders are worth looking at again.
+    pub(super) fn wake_holders(&mut self, chunk: ChunkIndex) {
+        for peer in self.by_slot.values_mut().filter(|peer| peer.is_dry) {
+            peer.is_dry = !peer.holds.contains(chunk);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Joins importer, picker, peers and patience: takes what happened, says what to do.
+//!
+//! What must stay true after every input:
+//! - a chunk is asked of one peer at a time (two near the end, when the first is far too late), and never when held;
+//! - over a lane that is a bottleneck only the importer asks; a running import is never displaced;
+//! - whatever a connected peer holds is asked for in the end: claims expire, importers stall, the silent are set aside;
+//! - same inputs at the same times, same outputs.
+//!
+//! Inside: `roster` peers come, go and tell; `placing` what is to be done about a chunk; `asking` fills pipelines;
+//! `arriving` what came; `timing` what is due.
+
+mod arriving;
+mod asking;
+mod placing;
+mod roster;
+#[cfg(test)]
+mod tests;
+mod timing;
+
+use super::announcer::Announcer;
+use super::importer::Domain;
+use super::io::{EgressMode, Input, Output, PeerProfile};
+use super::lane::{Slot, mix};
+use super::patience::Patience;
+use super::peers::Peers;
+use super::picker::Picker;
+use super::status::{PeerStatus, Status};
+use crate::content::chunk::ChunkIndex;
+use crate::content::chunk_set::ChunkSet;
+use crate::plan::time::Timestamp;
+use crate::trust::PeerId;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How a swarm starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This node.
+    pub me: PeerId,
+    /// What the roster says of it.
+    pub profile: PeerProfile,
+    /// How the publisher's upload is traded against time.
+    pub mode: EgressMode,
+    /// Breaks ties; sites with different seeds ask for different chunks first. The node's id is mixed in.
+    pub seed: u64,
+}
+
+/// The state machine of one release on one node.
+#[derive(Debug, Clone)]
+pub struct Swarm {
+    profile: PeerProfile,
+    mode: EgressMode,
+    seed: u64,
+    is_paused: bool,
+    /// Time of the latest input.
+    clock: Timestamp,
+    have: ChunkSet,
+    peers: Peers,
+    picker: Picker,
+    network: Domain,
+    /// `None` for a site that shares its uplink with nobody.
+    group: Option<Domain>,
+    patience: Patience,
+    announcer: Announcer,
+    urgent: Vec<ChunkIndex>,
+    /// Whom each chunk in flight was asked of.
+    flights: BTreeMap<ChunkIndex, Vec<Slot>>,
+    pages_known: bool,
+    complete_told: bool,
+    duplicates: u64,
+    outputs: VecDeque<Output>,
+}
+
+impl Swarm {
+    /// A swarm that knows nothing yet.
+    pub fn new(config: Config) -> Self {
+        let Config { me, profile, mode, seed } = config;
+        let seed = me.as_bytes().iter().fold(mix(seed), |state, byte| mix(state ^ u64::from(*byte)));
+        let group = profile.uplink_group.is_some().then(|| Domain::new(me, profile.weight));
+        Self {
+            network: Domain::new(me, profile.weight),
+            group,
+            profile,
+            mode,
+            seed,
+            is_paused: false,
+            clock: Timestamp::default(),
+            have: ChunkSet::new(),
+            peers: Peers::default(),
+            picker: Picker::default(),
+            patience: Patience::default(),
+            announcer: Announcer::default(),
+            urgent: Vec::new(),
+            flights: BTreeMap::new(),
+            pages_known: false,
+            complete_told: true,
+            duplicates: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes note of what happened; `poll_output` then gives what to do.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        self.clock = self.clock.max(now);
+        self.run_due(now);
+        self.apply(now, input);
+        self.fill(now);
+        self.tell(now);
+    }
+
+    fn apply(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::ChunksKnown(chunks) => self.handle_chunks_known(now, chunks),
+            Input::Held(set) => self.handle_held(now, &set),
+            Input::PeerJoined { peer, profile } => self.handle_joined(now, peer, profile),
+            Input::PeerLeft { peer } => self.handle_left(now, &peer),
+            Input::PeerWants { peer, wants } => self.handle_wants(now, &peer, wants),
+            Input::PeerHas { peer, set } => self.handle_has(now, &peer, set),
+            Input::PeerGained { peer, gained, coming } => self.handle_gained(now, &peer, &gained, &coming),
+            Input::PeerRefused { peer, chunks } => self.handle_refused(now, &peer, &chunks),
+            Input::Progress { peer, bytes } => self.handle_progress(now, &peer, bytes),
+            Input::Received { peer, chunk, verdict } => self.handle_received(now, &peer, chunk, verdict),
+            Input::NotStored { chunk } => self.handle_not_stored(now, chunk),
+            Input::Urgent(chunks) => self.urgent = chunks,
+            Input::Paused(is_paused) => self.handle_paused(now, is_paused),
+            Input::Mode(mode) => {
+                self.mode = mode;
+                self.peers.wake_all();
+            }
+            Input::Tick => {}
+        }
+    }
+
+    /// The next thing to do, in order; `None` when that was all.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Every chunk held.
+    pub fn have(&self) -> &ChunkSet {
+        &self.have
+    }
+
+    /// A snapshot for people. Costs a pass over the peers' have-maps: not for every event.
+    pub fn status(&self) -> Status {
+        let missing = self.picker.missing_count();
+        let id = |slot: Slot| self.peers.get(slot).map(|peer| peer.id);
+        Status {
+            known: self.picker.known_count(),
+            held: self.picker.known_count() - missing,
+            missing,
+            missing_bytes: self.picker.missing_bytes(),
+            missing_without_holder: self.picker.nowhere_count(),
+            in_flight: self.picker.in_flight_count(),
+            is_paused: self.is_paused,
+            waiting_for: self.patience.awaited().filter_map(|(slot, count)| Some((id(slot)?, count))).collect(),
+            duplicates: self.duplicates,
+            peers: self.peers.iter().map(|(slot, _)| slot).filter_map(|slot| self.peer_status(slot)).collect(),
+        }
+    }
+
+    fn peer_status(&self, slot: Slot) -> Option<PeerStatus> {
+        let peer = self.peers.get(slot)?;
+        Some(PeerStatus {
+            peer: peer.id,
+            is_origin: peer.profile.is_origin,
+            wants: peer.wants,
+            holds: self.picker.known_of(&peer.holds).len(),
+            outstanding: peer.asks.len() as u32,
+            rate: peer.pace.rate(),
+            is_snubbed: peer.snub.is_some(),
+            is_stalled: self.patience.is_stalled(slot),
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! Fills pipelines: what somebody watches first, then whoever has room, least loaded first, rarest chunk first.
+
+use super::Swarm;
+use crate::content::chunk::ChunkIndex;
+use crate::plan::time::Timestamp;
+use crate::swarm::io::{EgressMode, Output};
+use crate::swarm::lane::{Lane, Slot, mix};
+use crate::swarm::peers::{Ask, Peer};
+use crate::swarm::picker::{Place, Queue};
+use crate::wire::peer::Urgency;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a peer that has just come may keep us from asking the publisher: its have-map is under way and may well make
+/// that unnecessary. A round trip over a satellite.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Urgent chunks looked at for one event: more than any pipeline takes.
+const URGENT_SCAN_MAX: usize = 64;
+/// Bytes of urgent chunks one peer is asked for at least, whatever its rate: a second of 8 Mbit/s video.
+const PLAY_WINDOW_BYTES_MIN: u64 = 1 << 20;
+/// Near the end at most this many chunks are asked of a second peer.
+const ENDGAME_CHUNKS: u32 = 8;
+/// Slack before a chunk in flight counts as overdue.
+const OVERDUE_SLACK: Duration = Duration::from_secs(1);
+
+/// Requests being put together: per peer and urgency, in order.
+type Batch = BTreeMap<(Slot, Urgency), Vec<ChunkIndex>>;
+
+impl Swarm {
+    /// Asks for whatever may be asked for now.
+    pub(super) fn fill(&mut self, now: Timestamp) {
+        if self.is_paused || self.picker.missing_count() == 0 {
+            return;
+        }
+        let mut batch = Batch::new();
+        self.fill_urgent(now, &mut batch);
+        self.fill_pipelines(now, &mut batch);
+        self.ask_overdue_again(now, &mut batch);
+        for ((slot, urgency), chunks) in batch {
+            if let Some(peer) = self.peers.get(slot) {
+                self.outputs.push_back(Output::Request { peer: peer.id, urgency, chunks });
+            }
+        }
+    }
+
+    fn fill_urgent(&mut self, now: Timestamp, batch: &mut Batch) {
+        self.urgent.retain(|chunk| self.picker.row(*chunk).is_none_or(|row| row.place != Place::Held));
+        for at in 0..self.urgent.len().min(URGENT_SCAN_MAX) {
+            let chunk = self.urgent[at];
+            let Some(row) = self.picker.row(chunk) else { continue };
+            if matches!(row.place, Place::InFlight | Place::Nowhere) {
+                continue;
+            }
+            let Some(slot) = self.best_for_play(chunk, row.len) else { continue };
+            if self.peers.get(slot).is_some_and(|peer| peer.natural_lane() == Lane::Origin) {
+                self.announcer.coming(now, chunk);
+            }
+            self.ask(now, slot, chunk, Urgency::Play, batch);
+        }
+    }
+
+    /// Over the cheapest lane with room for urgent chunks, whoever will have sent it first.
+    fn best_for_play(&self, chunk: ChunkIndex, len: u32) -> Option<Slot> {
+        let has_room = |peer: &Peer| {
+            let asked = peer.asks.values().filter(|ask| ask.is_play).count() as u64 * u64::from(len);
+            match peer.snub {
+                Some(_) => peer.asks.is_empty(),
+                None => asked < peer.pace.window().max(PLAY_WINDOW_BYTES_MIN),
+            }
+        };
+        let holders = self.peers.iter().filter(|(_, peer)| peer.holds.contains(chunk) && has_room(peer));
+        holders.min_by_key(|(_, peer)| (peer.lane(), peer.pace.time_for(u64::from(len)))).map(|(slot, _)| slot)
+    }
+
+    fn fill_pipelines(&mut self, now: Timestamp, batch: &mut Batch) {
+        let may_ask_origin = !self.is_settling(now);
+        let is_open =
+            |peer: &Peer| !peer.is_dry && peer.is_open(now) && (may_ask_origin || peer.natural_lane() != Lane::Origin);
+        let mut open: Vec<_> = self.peers.iter().filter(|(_, peer)| is_open(peer)).map(|(slot, _)| slot).collect();
+        while let Some(at) = self.least_loaded(&open) {
+            let slot = open[at];
+            match self.pick_for(slot) {
+                Some((chunk, urgency)) => self.ask_in_turn(now, slot, chunk, urgency, batch),
+                None => self.mark_dry(slot),
+            }
+            if self.peers.get(slot).is_none_or(|peer| peer.is_dry || !peer.has_room()) {
+                open.swap_remove(at);
+            }
+        }
+    }
+
+    fn mark_dry(&mut self, slot: Slot) {
+        if let Some(peer) = self.peers.get_mut(slot) {
+            peer.is_dry = true;
+        }
+    }
+
+    /// Whether have-maps that may make the publisher's upload unnecessary are under way.
+    fn is_settling(&self, now: Timestamp) -> bool {
+        self.settled_at().is_some_and(|settled| now < settled)
+    }
+
+    /// When the have-maps of those who came last have arrived or are given up.
+    pub(super) fn settled_at(&self) -> Option<Timestamp> {
+        let untold = self.peers.iter().filter(|(_, peer)| !peer.has_told && !peer.profile.is_origin);
+        untold.map(|(_, peer)| peer.joined + SETTLE).max()
+    }
+
+    fn least_loaded(&self, open: &[Slot]) -> Option<usize> {
+        let load = |slot: Slot| {
+            let time = self.peers.get(slot).map(|peer| peer.pace.time_for(0));
+            (time, mix(self.seed ^ u64::from(slot.0)))
+        };
+        (0..open.len()).min_by_key(|at| load(open[*at]))
+    }
+
+    /// What to ask a peer for next, and how urgently.
+    fn pick_for(&self, slot: Slot) -> Option<(ChunkIndex, Urgency)> {
+        let peer = self.peers.get(slot)?;
+        let lane = peer.natural_lane();
+        if let Some(chunk) = self.picker.pick(Queue::Ready(lane), &peer.holds) {
+            return Some((chunk, self.urgency(chunk, lane)));
+        }
+        if peer.snub.is_some() {
+            return self.picker.pick(Queue::Ready(Lane::Doubtful), &peer.holds).map(|it| (it, Urgency::Background));
+        }
+        if lane == Lane::Origin && self.mode == EgressMode::Fast {
+            return self.pick_extra(peer).map(|it| (it, Urgency::Background));
+        }
+        None
+    }
+
+    /// Others wait for pages and for what crosses a bottleneck.
+    fn urgency(&self, chunk: ChunkIndex, lane: Lane) -> Urgency {
+        let is_page = self.picker.row(chunk).is_some_and(|row| row.is_page);
+        let is_import = match lane {
+            Lane::Origin => true,
+            Lane::Site => self.group.as_ref().is_some_and(|group| group.has_others()),
+            Lane::Group | Lane::Doubtful => false,
+        };
+        if is_page || is_import { Urgency::Import } else { Urgency::Background }
+    }
+
+    /// With the publisher's uplink to spare: what no site can give now, then what is rarest among the sites.
+    fn pick_extra(&self, origin: &Peer) -> Option<ChunkIndex> {
+        let suits = |chunk: ChunkIndex| {
+            origin.holds.contains(chunk) && self.group.as_ref().is_none_or(|group| group.winner(chunk) == Slot::ME)
+        };
+        [Queue::Waiting, Queue::Ready(Lane::Site)]
+            .into_iter()
+            .find_map(|queue| self.picker.pick_near_front(queue, suits))
+    }
+
+    /// Asks, and tells the others when that is an import they can wait for.
+    fn ask_in_turn(&mut self, now: Timestamp, slot: Slot, chunk: ChunkIndex, urgency: Urgency, batch: &mut Batch) {
+        if urgency == Urgency::Import && self.network.has_others() {
+            self.announcer.coming(now, chunk);
+        }
+        self.ask(now, slot, chunk, urgency, batch);
+    }
+
+    fn ask(&mut self, now: Timestamp, slot: Slot, chunk: ChunkIndex, urgency: Urgency, batch: &mut Batch) {
+        let len = self.picker.row(chunk).map_or(0, |row| u64::from(row.len));
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let overdue_at = now + peer.pace.time_for(len) * 2 + OVERDUE_SLACK;
+        peer.asks.insert(chunk, Ask { overdue_at, is_play: urgency == Urgency::Play });
+        peer.pace.ask(now, len);
+        self.flights.entry(chunk).or_default().push(slot);
+        self.move_to(now, chunk, Place::InFlight);
+        batch.entry((slot, urgency)).or_default().push(chunk);
+    }
+
+    /// Whether only a few chunks are left and all are under way.
+    pub(super) fn is_endgame(&self) -> bool {
+        let missing = self.picker.missing_count();
+        missing > 0 && missing <= ENDGAME_CHUNKS && missing == self.picker.in_flight_count()
+    }
+
+    /// The moment from which a chunk in flight is asked of a second peer, too.
+    pub(super) fn overdue_at(&self, chunk: ChunkIndex) -> Option<Timestamp> {
+        let [only] = self.flights.get(&chunk)?.as_slice() else { return None };
+        self.peers.get(*only)?.asks.get(&chunk).map(|ask| ask.overdue_at)
+    }
+
+    fn ask_overdue_again(&mut self, now: Timestamp, batch: &mut Batch) {
+        if !self.is_endgame() {
+            return;
+        }
+        let chunks: Vec<_> = self.flights.keys().copied().collect();
+        for chunk in chunks {
+            if self.overdue_at(chunk).is_some_and(|due| due <= now)
+                && let Some(slot) = self.idle_site_with(chunk)
+            {
+                self.ask(now, slot, chunk, Urgency::Background, batch);
+            }
+        }
+    }
+
+    /// A site that holds a chunk and has nothing to do for us; the publisher is not asked twice.
+    fn idle_site_with(&self, chunk: ChunkIndex) -> Option<Slot> {
+        let fits = |peer: &Peer| peer.lane() <= Lane::Site && peer.asks.is_empty() && peer.holds.contains(chunk);
+        self.peers.iter().filter(|(_, peer)| fits(peer)).min_by_key(|(_, peer)| peer.lane()).map(|(slot, _)| slot)
+    }
+}

@@ -1,0 +1,104 @@
+//! What is to be done about a chunk: the importer rule, applied to one chunk at a time.
+
+use super::Swarm;
+use crate::content::chunk::ChunkIndex;
+use crate::plan::time::Timestamp;
+use crate::swarm::lane::{Lane, Slot};
+use crate::swarm::picker::Place;
+
+impl Swarm {
+    /// Looks again at a chunk about which something changed.
+    pub(super) fn place(&mut self, now: Timestamp, chunk: ChunkIndex) {
+        let Some(row) = self.picker.row(chunk) else { return };
+        let (old, lane) = (row.place, row.lane());
+        if matches!(old, Place::Held | Place::InFlight) {
+            return;
+        }
+        let place = match lane {
+            None => Place::Nowhere,
+            Some(lane) => match self.whose_turn(chunk, lane) {
+                Slot::ME => Place::Ready(lane),
+                importer => Place::Waiting(importer),
+            },
+        };
+        if place != old {
+            self.move_to(now, chunk, place);
+        }
+    }
+
+    /// Looks again at some chunks.
+    pub(super) fn place_all(&mut self, now: Timestamp, chunks: impl IntoIterator<Item = ChunkIndex>) {
+        chunks.into_iter().for_each(|chunk| self.place(now, chunk));
+    }
+
+    /// Who takes a chunk over a lane: this node, or the one to wait for.
+    fn whose_turn(&self, chunk: ChunkIndex, lane: Lane) -> Slot {
+        let domain = match lane {
+            Lane::Group | Lane::Doubtful => None,
+            Lane::Site => self.group.as_ref(),
+            Lane::Origin => Some(&self.network),
+        };
+        let Some(domain) = domain else { return Slot::ME };
+        let claimant = self.patience.claimants(chunk).find(|slot| self.is_concerned(*slot, lane));
+        claimant.unwrap_or_else(|| domain.winner(chunk))
+    }
+
+    /// Whether a peer's import over this lane brings the chunk nearer.
+    fn is_concerned(&self, slot: Slot, lane: Lane) -> bool {
+        self.peers.get(slot).is_some_and(|peer| match peer.natural_lane() {
+            Lane::Group => true,
+            Lane::Site => lane == Lane::Origin,
+            Lane::Origin | Lane::Doubtful => false,
+        })
+    }
+
+    /// Moves a chunk and keeps what follows from it: who is waited for, and whom to look at again.
+    pub(super) fn move_to(&mut self, now: Timestamp, chunk: ChunkIndex, place: Place) {
+        let Some(old) = self.picker.set_place(chunk, place) else { return };
+        if let Place::Waiting(importer) = place {
+            self.patience.await_one(now, importer);
+        }
+        if let Place::Waiting(importer) = old {
+            self.patience.await_one_less(importer);
+        }
+        if matches!(place, Place::Ready(_) | Place::Waiting(_)) {
+            self.peers.wake_holders(chunk);
+        }
+    }
+
+    /// Makes a peer an importer, or no longer one, as its standing has it.
+    pub(super) fn review_membership(&mut self, now: Timestamp, slot: Slot) {
+        let Some(peer) = self.peers.get(slot) else { return };
+        let fit = peer.wants
+            && !peer.profile.is_origin
+            && peer.profile.weight > 0
+            && peer.snub.is_none()
+            && !self.patience.is_stalled(slot);
+        if fit == self.network.contains(slot) {
+            return;
+        }
+        let changed = if fit {
+            let (member, same_group) = ((slot, peer.id, peer.profile.weight), peer.same_group);
+            let mut won = self.network.join(member, self.picker.missing());
+            if let Some(group) = self.group.as_mut().filter(|_| same_group) {
+                won.extend(group.join(member, self.picker.missing()));
+            }
+            won
+        } else {
+            self.expel(slot)
+        };
+        self.place_all(now, changed);
+    }
+
+    /// Takes a peer out of the domains; returns the chunks it was to import.
+    pub(super) fn expel(&mut self, slot: Slot) -> Vec<ChunkIndex> {
+        let mut lost = Vec::new();
+        if self.network.contains(slot) {
+            lost.extend(self.network.leave(slot, self.picker.missing()));
+        }
+        if let Some(group) = self.group.as_mut().filter(|group| group.contains(slot)) {
+            lost.extend(group.leave(slot, self.picker.missing()));
+        }
+        lost
+    }
+}

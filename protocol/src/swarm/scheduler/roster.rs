@@ -1,0 +1,140 @@
+//! Peers come, go, and tell what they have.
+
+use super::Swarm;
+use crate::content::chunk::ChunkIndex;
+use crate::content::chunk_set::ChunkSet;
+use crate::plan::time::Timestamp;
+use crate::swarm::io::{DropReason, Output, PeerProfile};
+use crate::swarm::lane::{Lane, Slot};
+use crate::swarm::pace::Pace;
+use crate::swarm::peers::Peer;
+use crate::swarm::picker::{Place, Row};
+use crate::trust::PeerId;
+use std::collections::BTreeMap;
+
+impl Swarm {
+    pub(super) fn handle_joined(&mut self, now: Timestamp, id: PeerId, profile: PeerProfile) {
+        self.handle_left(now, &id);
+        let same_group = profile.uplink_group.is_some() && profile.uplink_group == self.profile.uplink_group;
+        self.peers.add(Peer {
+            id,
+            profile,
+            same_group,
+            joined: now,
+            wants: false,
+            has_told: false,
+            holds: ChunkSet::new(),
+            asks: BTreeMap::new(),
+            pace: Pace::default(),
+            snub: None,
+            is_dry: false,
+        });
+    }
+
+    pub(super) fn handle_left(&mut self, now: Timestamp, id: &PeerId) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let lost = self.expel(slot);
+        let claimed = self.patience.forget(slot);
+        let Some(peer) = self.peers.remove(slot) else { return };
+        let held = self.picker.known_of(&peer.holds);
+        for chunk in held.iter() {
+            self.picker.drop_holder(chunk, peer.lane());
+        }
+        for chunk in peer.asks.keys() {
+            self.end_flight(now, *chunk, slot);
+        }
+        self.place_all(now, lost.into_iter().chain(claimed));
+        self.place_all(now, held.iter());
+        if self.peers.iter().next().is_none() {
+            self.announcer.clear();
+        }
+    }
+
+    /// A lie about bytes is the end: dropped now, ignored for good.
+    pub(super) fn ban(&mut self, now: Timestamp, id: PeerId) {
+        self.handle_left(now, &id);
+        self.peers.ban(id);
+        self.outputs.push_back(Output::Disconnect { peer: id, reason: DropReason::BadChunk });
+    }
+
+    pub(super) fn handle_wants(&mut self, now: Timestamp, id: &PeerId, wants: bool) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        if let Some(peer) = self.peers.get_mut(slot) {
+            peer.wants = wants;
+        }
+        self.review_membership(now, slot);
+    }
+
+    pub(super) fn handle_has(&mut self, now: Timestamp, id: &PeerId, set: ChunkSet) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let lane = peer.lane();
+        peer.has_told = true;
+        peer.is_dry = false;
+        let old = self.picker.known_of(&std::mem::replace(&mut peer.holds, set));
+        let new = self.picker.known_of(&peer.holds);
+        for chunk in old.difference(&new).iter() {
+            self.picker.drop_holder(chunk, lane);
+            self.place(now, chunk);
+        }
+        for chunk in new.difference(&old).iter() {
+            self.picker.add_holder(chunk, lane);
+            self.place(now, chunk);
+        }
+    }
+
+    pub(super) fn handle_gained(&mut self, now: Timestamp, id: &PeerId, gained: &[ChunkIndex], coming: &[ChunkIndex]) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        if gained.iter().any(|chunk| self.is_import(slot, *chunk)) && self.patience.delivered(now, slot) {
+            self.review_membership(now, slot);
+        }
+        for chunk in gained {
+            self.gain(now, slot, *chunk);
+        }
+        for chunk in coming {
+            let place = self.picker.row(*chunk).map(|row| row.place);
+            if place.is_some_and(|place| place != Place::Held) && self.patience.claim(now, slot, *chunk) {
+                self.place(now, *chunk);
+            }
+        }
+    }
+
+    /// Whether a chunk in a peer's hands is nearer to those who wait for it, or the first copy at any site.
+    fn is_import(&self, slot: Slot, chunk: ChunkIndex) -> bool {
+        let is_new = self.peers.get(slot).is_some_and(|peer| !peer.holds.contains(chunk));
+        let is_first = |row: &Row| matches!(row.place, Place::Waiting(_)) || !row.is_at_a_site();
+        is_new && self.picker.row(chunk).is_some_and(is_first)
+    }
+
+    fn gain(&mut self, now: Timestamp, slot: Slot, chunk: ChunkIndex) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        peer.is_dry = false;
+        if !peer.gains(chunk) {
+            return;
+        }
+        let lane = peer.lane();
+        self.picker.add_holder(chunk, lane);
+        if lane == Lane::Group || (lane == Lane::Site && self.group.is_none()) {
+            self.patience.settle(chunk);
+        }
+        self.place(now, chunk);
+    }
+
+    pub(super) fn handle_refused(&mut self, now: Timestamp, id: &PeerId, chunks: &[ChunkIndex]) {
+        let Some(slot) = self.peers.slot(id) else { return };
+        for chunk in chunks {
+            let Some(peer) = self.peers.get_mut(slot) else { return };
+            let lane = peer.lane();
+            if peer.holds.remove(*chunk) {
+                self.picker.drop_holder(*chunk, lane);
+            }
+            self.take_back(slot, *chunk);
+            self.end_flight(now, *chunk, slot);
+            self.place(now, *chunk);
+        }
+        if !chunks.is_empty() {
+            self.patience.distrust(slot);
+            self.review_membership(now, slot);
+        }
+    }
+}
