@@ -4,7 +4,7 @@
 //! `store` never meet. Nothing here opens a socket. Every call blocks: a node runs them on its storage threads.
 
 pub mod cut;
-//pub mod export;
-//pub mod pack;
+pub mod export;
+pub mod pack;
 pub mod store;
 pub mod verify;

@@ -9,6 +9,7 @@ use super::media;
 use super::natural;
 use super::walk::SourceFile;
 use karez_protocol::content::manifest::Role;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// An item to pack.
@@ -31,15 +32,16 @@ pub(super) struct ItemFile {
 pub(super) fn group(files: Vec<SourceFile>, description: &Description, dir: &Path) -> Result<Vec<SourceItem>, PackError> {
     let recordings = top_level_recordings(&files);
     let mut items: Vec<SourceItem> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for source in files {
         let key = item_key(source.path.as_str(), &recordings);
         let title = default_title(&key, source.path.as_str());
-        let file = ItemFile { source, role: Role::Attachment, language: None };
-        // Grouping is stable: within an item, files keep the natural order in which the walk found them.
-        match items.iter_mut().rfind(|item| item.key == key) {
-            Some(item) => item.files.push(file),
-            None => items.push(SourceItem { key, title, files: vec![file] }),
-        }
+        let at = *places.entry(key.clone()).or_insert_with(|| {
+            items.push(SourceItem { key, title, files: Vec::new() });
+            items.len() - 1
+        });
+        // Within an item, files keep the natural order in which the walk found them.
+        items[at].files.push(ItemFile { source, role: Role::Attachment, language: None });
     }
     items.sort_by(|a, b| natural::compare(&a.key, &b.key));
     items.iter_mut().for_each(assign_roles);
@@ -47,29 +49,27 @@ pub(super) fn group(files: Vec<SourceFile>, description: &Description, dir: &Pat
     Ok(items)
 }
 
-fn top_level_recordings(files: &[SourceFile]) -> Vec<String> {
+/// Recordings outside folders, by stem; of two with one stem the first in natural order takes the side-cars.
+fn top_level_recordings(files: &[SourceFile]) -> BTreeMap<String, String> {
+    let mut recordings = BTreeMap::new();
     let top = files.iter().map(|file| file.path.as_str()).filter(|path| !path.contains('/'));
-    top.filter(|path| media::is_recording(path)).map(str::to_owned).collect()
+    for path in top.filter(|path| media::is_recording(path)) {
+        recordings.entry(stem(path).to_owned()).or_insert_with(|| path.to_owned());
+    }
+    recordings
 }
 
 /// Key of the item a path belongs to: its top-level folder, the recording it goes with, or its own name.
-fn item_key(path: &str, recordings: &[String]) -> String {
+fn item_key(path: &str, recordings: &BTreeMap<String, String>) -> String {
     if let Some((folder, _)) = path.split_once('/') {
         return folder.to_owned();
     }
     let companion = is_subtitle(path) || (media::is_picture(path) && !is_cover(path));
-    let goes_with = |recording: &&String| companion && suffix_of(path, recording).is_some();
-    // The longest stem wins: `a.b.zh.vtt` goes with `a.b.mp4`, not with `a.mp4`.
-    recordings.iter().filter(goes_with).max_by_key(|recording| stem(recording).len()).map_or(path, String::as_str).to_owned()
-}
-
-/// What stands between the stem of a recording and the extension of a file that goes with it: nothing, or a language.
-fn suffix_of<'a>(path: &'a str, recording: &str) -> Option<&'a str> {
-    let rest = stem(path).strip_prefix(stem(recording))?;
-    match rest.strip_prefix('.') {
-        Some(language) => is_language(language).then_some(language),
-        None => rest.is_empty().then_some(""),
-    }
+    let recording = companion.then(|| {
+        let without_language = stem(path).rsplit_once('.').filter(|(_, tag)| is_language(tag)).map(|(stem, _)| stem);
+        recordings.get(stem(path)).or_else(|| recordings.get(without_language?))
+    });
+    recording.flatten().map_or(path, String::as_str).to_owned()
 }
 
 fn default_title(key: &str, path: &str) -> String {

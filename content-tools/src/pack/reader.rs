@@ -1,0 +1,142 @@
+//! The reading half of packing: one thread that reads and cuts while the other hashes and stores.
+//!
+//! What must stay true: memory is bounded by the channel ([`BLOCKS_IN_FLIGHT`] blocks of at most 1 MiB); a file counts as
+//! read only when its length and modification time were the same before and after; no link is followed, whatever has
+//! happened to the folder since the walk.
+
+use super::error::PackError;
+use super::media::{self, Media};
+use super::walk::SourceFile;
+use crate::cut::{Block, Cutter};
+use rustix::fs::OFlags;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::sync::mpsc::{Receiver, SyncSender};
+
+/// Blocks between the two threads: enough to even out their speeds, at most 4 MiB.
+pub(super) const BLOCKS_IN_FLIGHT: usize = 4;
+/// A file that changes under the reader is read this often before packing gives up.
+const ATTEMPTS: usize = 3;
+
+/// What the reading thread says, file after file in the order given.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The next file begins, or the same one again because it changed: forget what came since the last `End`.
+    Begin { size: u64, executable: bool, media: Media },
+    /// More chunks of the file.
+    Chunks(Block),
+    /// The file was read completely and did not change meanwhile.
+    End,
+    /// Reading failed; nothing follows.
+    Failed(PackError),
+}
+
+/// The packing half is gone: stop reading.
+struct Hangup;
+
+/// Reads and cuts all files. `spare` brings blocks back for reuse.
+pub(super) fn read_all<'a>(files: impl Iterator<Item = &'a SourceFile>, out: &SyncSender<Step>, spare: &Receiver<Block>) {
+    for file in files {
+        match read_stable(file, out, spare) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                // When the packing half is gone it needs no error.
+                let _ = out.send(Step::Failed(error));
+                return;
+            }
+            Err(Hangup) => return,
+        }
+    }
+}
+
+fn read_stable(
+    file: &SourceFile,
+    out: &SyncSender<Step>,
+    spare: &Receiver<Block>,
+) -> Result<Result<(), PackError>, Hangup> {
+    for _ in 0..ATTEMPTS {
+        match read_once(file, out, spare)? {
+            Ok(true) => return out.send(Step::End).map(Ok).map_err(|_| Hangup),
+            Ok(false) => {}
+            Err(source) => return Ok(Err(PackError::Unreadable { path: file.on_disk.clone(), source })),
+        }
+    }
+    Ok(Err(PackError::Changing { path: file.on_disk.clone() }))
+}
+
+/// Reads a file once; false when it changed meanwhile.
+fn read_once(file: &SourceFile, out: &SyncSender<Step>, spare: &Receiver<Block>) -> Result<io::Result<bool>, Hangup> {
+    let (handle, before) = match open(file) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error)),
+    };
+    let media = media::of(file.path.file_name(), before.len());
+    let executable = before.permissions().mode() & 0o100 != 0;
+    out.send(Step::Begin { size: before.len(), executable, media }).map_err(|_| Hangup)?;
+    let mut cutter = Cutter::new(&handle, media.profile);
+    let mut read = 0;
+    loop {
+        let mut block = spare.try_recv().unwrap_or_default();
+        match cutter.next_block(&mut block) {
+            Ok(true) => read += block.len() as u64,
+            Ok(false) => break,
+            Err(error) => return Ok(Err(error)),
+        }
+        out.send(Step::Chunks(block)).map_err(|_| Hangup)?;
+    }
+    Ok(handle.metadata().map(|after| read == before.len() && stamp(&before) == stamp(&after)))
+}
+
+/// What changes when a file does.
+fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+fn open(file: &SourceFile) -> io::Result<(File, Metadata)> {
+    // NONBLOCK: a pipe that took the file's place since the walk must not hang the packer.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let handle = OpenOptions::new().read(true).custom_flags(flags).open(&file.on_disk)?;
+    let metadata = handle.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no longer a file"));
+    }
+    Ok((handle, metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::sync::mpsc::sync_channel;
+
+    fn steps(path: &Path) -> Vec<Step> {
+        let file = SourceFile { on_disk: path.into(), path: "f".parse().unwrap(), size: 0, executable: false };
+        let ((out, steps), (_, spare)) = (sync_channel(8), sync_channel(1));
+        read_all(std::iter::once(&file), &out, &spare);
+        drop(out);
+        steps.iter().collect()
+    }
+
+    /// Permissions stop nobody who tests as root: a link and a folder in a file's place are unreadable for everybody.
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/etc/hostname", &link).unwrap();
+        for path in [link.as_path(), dir.path(), &dir.path().join("gone")] {
+            match steps(path).as_slice() {
+                [Step::Failed(PackError::Unreadable { path: named, .. })] => assert_eq!(named, path),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_begins_and_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, vec![1; 100_000]).unwrap();
+        assert!(matches!(steps(&path).as_slice(), [Step::Begin { size: 100_000, .. }, Step::Chunks(_), Step::End]));
+    }
+}
