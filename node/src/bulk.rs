@@ -10,7 +10,7 @@ mod messages;
 mod queues;
 mod receiver;
 mod throttle;
-mod tls;
+pub mod tls;
 mod uploader;
 
 use crate::membership::Membership;

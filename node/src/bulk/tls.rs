@@ -13,7 +13,7 @@ fn keypair(mut seed: [u8; 32]) -> Keypair {
 }
 
 /// Accepts any holder of a libp2p key; the caller checks membership before it reads a stream.
-pub(super) fn server_config(seed: [u8; 32]) -> quinn::ServerConfig {
+pub fn server_config(seed: [u8; 32]) -> quinn::ServerConfig {
     let mut tls = libp2p_tls::make_server_config(&keypair(seed)).expect("a fresh certificate is valid");
     tls.alpn_protocols = vec![ALPN.to_vec()];
     tls.key_log = Arc::new(rustls::NoKeyLog);
@@ -22,7 +22,7 @@ pub(super) fn server_config(seed: [u8; 32]) -> quinn::ServerConfig {
 }
 
 /// Connects to exactly this peer: anybody else fails the handshake.
-pub(super) fn client_config(seed: [u8; 32], peer: &PeerId) -> quinn::ClientConfig {
+pub fn client_config(seed: [u8; 32], peer: &PeerId) -> quinn::ClientConfig {
     let expected = libp2p::PeerId::from_bytes(&peer.to_multihash()).expect("a Karez peer id is a libp2p peer id");
     let mut tls = libp2p_tls::make_client_config(&keypair(seed), Some(expected)).expect("a fresh certificate is valid");
     tls.alpn_protocols = vec![ALPN.to_vec()];
@@ -31,7 +31,7 @@ pub(super) fn client_config(seed: [u8; 32], peer: &PeerId) -> quinn::ClientConfi
 }
 
 /// Who is at the other end, by its certificate; `None` for keys that are not Ed25519.
-pub(super) fn peer_of(connection: &quinn::Connection) -> Option<PeerId> {
+pub fn peer_of(connection: &quinn::Connection) -> Option<PeerId> {
     let identity = connection.peer_identity()?;
     let certificates = identity.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().ok()?;
     let peer = libp2p_tls::certificate::parse(certificates.first()?).ok()?.peer_id();

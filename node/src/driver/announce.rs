@@ -133,13 +133,13 @@ impl Driver {
         if let Some(roster) = response.roster {
             self.learn_roster(&roster);
         }
-        let more = response.releases.last().is_some_and(|entry| entry.revision < response.catalogue);
         for entry in &response.releases {
             if let Err(cause) = self.learn(&entry.release, entry.revision) {
                 tracing::debug!(%cause, "a release from the tracker was not taken");
             }
-            self.catalogue.revision = self.catalogue.revision.max(entry.revision);
         }
+        // As far as this answer reaches; lower than before when the tracker was restored from a backup.
+        self.catalogue.revision = response.catalogue;
         for told in &response.peers {
             for peer in &told.peers {
                 self.learn_addresses(peer);
@@ -147,9 +147,6 @@ impl Driver {
                     self.peers.entry(peer.peer).collections.entry(told.collection.clone()).or_insert(false);
                 }
             }
-        }
-        if more {
-            self.contact.hurry();
         }
     }
 }

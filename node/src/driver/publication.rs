@@ -45,7 +45,7 @@ fn pack(
 ) -> Result<(Packed, u64), HandleError> {
     let mut progress = |at: pack::Progress| {
         // Progress is for people; a slow reader misses some.
-        let _ = events.try_send(PublishEvent::Packing { files: at.files, bytes: at.bytes, total: at.total });
+        let _ = events.try_send(PublishEvent::Packing { files: at.files_done, bytes: at.bytes_done, total: at.bytes_total });
     };
     let failed = |detail: String| HandleError::Pack { detail };
     let packed = pack::pack(&request.dir, options, store, &mut progress).map_err(|e| failed(e.to_string()))?;
@@ -119,7 +119,7 @@ impl Driver {
             new_bytes: if unchanged { 0 } else { new_bytes },
             unchanged,
             listed: unchanged && !self.unlisted.contains(collection),
-            skipped: skipped.map(|s| SkippedView { path: s.path.to_string(), reason: s.reason.to_string() }).collect(),
+            skipped: skipped.map(|s| SkippedView { path: s.path.clone(), reason: s.reason.name().into() }).collect(),
         };
         if unchanged {
             return Ok(published);

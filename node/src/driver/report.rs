@@ -35,9 +35,11 @@ impl Driver {
 
     fn peer_views(&self) -> Vec<PeerView> {
         let connected = self.peers.iter().filter(|(_, peer)| peer.lane.is_some());
+        let running = self.transfers.values().filter(|transfer| !transfer.complete);
+        let rates: Vec<_> = running.flat_map(|t| t.swarm.status().peers).map(|p| (p.peer, p.rate.unwrap_or(0))).collect();
         let view = |(id, peer): (&karez_protocol::trust::PeerId, &super::peers::Peer)| {
             let figures = self.parts.bulk.figures(id);
-            let rates = self.transfers.values().filter(|t| !t.complete).filter_map(|t| t.swarm.status().rate_of(id));
+            let rates = rates.iter().filter(|(peer, _)| peer == id).map(|(_, rate)| rate);
             PeerView {
                 name: self.name_of(id),
                 peer: id.to_string(),
@@ -73,7 +75,7 @@ impl Driver {
         let rate = if transfer.complete { 0 } else { transfer.meter.rate() };
         let left = root.stored_bytes.saturating_sub(transfer.have_bytes);
         let until = transfer.finished.unwrap_or_else(Instant::now);
-        let without_holder = if transfer.complete { 0 } else { status.missing_without_holder };
+        let without_holder = if transfer.complete { 0 } else { u64::from(status.missing_without_holder) };
         CollectionState {
             collection: transfer.collection.to_string(),
             title: root.metadata.title.clone(),
@@ -81,9 +83,9 @@ impl Driver {
             complete_version: self.complete_version(&transfer.collection),
             complete: transfer.complete,
             following: self.wanted.get(&transfer.collection) == Some(&true),
-            state: transfer.state_name(self.store_retry.is_some(), owned, without_holder).into(),
-            chunks: if transfer.content_known { status.known } else { 0 },
-            have_chunks: status.held,
+            state: transfer.state_name(&status, owned).into(),
+            chunks: if transfer.content_known { status.known.into() } else { 0 },
+            have_chunks: status.held.into(),
             stored_bytes: root.stored_bytes,
             have_bytes: if transfer.complete { root.stored_bytes } else { transfer.have_bytes },
             missing_without_holder: without_holder,

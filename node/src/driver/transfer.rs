@@ -5,7 +5,7 @@ use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::layout::Layout;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::swarm::Swarm;
+use karez_protocol::swarm::{Status, Swarm};
 use karez_protocol::trust::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -79,13 +79,14 @@ impl Transfer {
         (0..self.pages()).all(|page| self.swarm.have().contains(ChunkIndex(page)))
     }
 
-    pub(super) fn state_name(&self, paused: bool, owned: bool, without_holder: u64) -> &'static str {
+    /// The state's name in `status`.
+    pub(super) fn state_name(&self, status: &Status, owned: bool) -> &'static str {
         match () {
             () if self.complete && owned => "published",
             () if self.complete => "complete",
-            () if paused => "paused",
+            () if status.is_paused => "paused",
             () if !self.wanted => "described",
-            () if without_holder > 0 && without_holder == self.swarm.status().missing => "waiting",
+            () if status.missing > 0 && status.missing_without_holder == status.missing => "waiting",
             () => "pulling",
         }
     }

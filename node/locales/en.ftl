@@ -1,0 +1,146 @@
+### Texts of the commands in English. Keys are the same in every language; `{ $name }` are arguments.
+
+error = error: { $text }
+error-other = { $text }
+
+## What was typed
+error-collection-name = '{ $found }' is not a collection name: it has the form PUBLISHER/NAME, for example bj4/algebra-1
+error-kind = '{ $found }' is not a kind of collection: use one of { $known }
+error-address = { $flag } takes an address with a port, for example 0.0.0.0:4041, not '{ $found }'
+error-rate = { $flag } takes a number of Mbit/s, for example 20 or 0.5, not '{ $found }'
+error-mode = --mode is thrifty or fast, not '{ $found }'
+error-no-home = this user has no home directory: say where the node's folder is with --home DIR
+error-no-folder = there is no folder { $path }: check the name
+error-path = { $path } cannot be used: { $detail }
+error-relative-path = '{ $path }' is not an absolute path
+error-body = the request cannot be read: { $detail }
+
+## The node
+error-not-running = the node is not running: start it with `karez run` (no answer at { $socket })
+error-not-allowed = no permission to use { $socket }: run this as the user that runs the node
+error-broken = the connection to the node broke ({ $detail }): run the same command again, it goes on where it stopped
+error-cut-short = the node stopped before it was done: start it with `karez run` and run the same command again
+error-stopping = the node is stopping: start it with `karez run` and run the same command again
+error-unknown-endpoint = this program and the running node differ in version: restart the node
+error-gateway-off = the gateway is off: start the node without `--gateway off`, or use `karez pull`
+error-store = the node's store failed: { $detail }
+
+## Content
+error-unknown-collection = no collection '{ $collection }' in the catalogue: `karez search` lists what there is
+error-unknown-item = '{ $collection }' has no item '{ $item }': `karez show { $collection }` lists its items
+error-unknown-file = '{ $collection }' has no file '{ $path }'
+error-not-ready = the description of '{ $collection }' has not arrived yet: try again in a moment, or see `karez status`
+error-not-publisher = this node may not publish as '{ $publisher }': its invite names { $owned }
+error-pack = nothing was published: { $detail }
+error-no-space = the copy needs { $needed }, but only { $free } are free at { $path }: choose another disk with --to, or play without a copy with `karez play`
+error-copy = the copy to { $path } failed: { $detail }
+error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show { $collection }` lists its files
+error-no-player = no player could be opened here: copy the address { $url } into a player or browser
+
+## Setting up
+init-done = This machine is a node now: { $peer }
+    Its folder is { $home }.
+    Next: `karez join INVITE` with the line that the county operator sent.
+join-done = Joined the network { $network } as { $name }.
+    Next: `karez run`.
+join-publisher = It may publish as { $publisher }.
+run-ready = Running as { $peer }, listening on { $listen }. Ctrl-C stops.
+run-gateway = Lessons play at { $gateway }
+run-stopped = Stopped. Everything fetched is kept.
+
+## Catalogue
+search-empty = The catalogue is empty: nothing is published yet, or the tracker has not answered (`karez status`).
+search-nothing = Nothing matches '{ $query }': `karez search` without words lists everything.
+list-empty = No collection is here yet: `karez search` lists what there is, `karez pull PUBLISHER/NAME` fetches it.
+show-creators = By { $value }
+show-languages = Languages: { $value }
+show-licence = Licence: { $value }
+show-sizes = { $plain } in files; fetching it now takes { $wire } over the network, a copy { $copy } of disk
+show-following = New versions arrive unasked.
+follow-on = { $collection }: new versions arrive unasked from now on.
+follow-off = { $collection }: no new versions unasked. What is here stays.
+kind-course = course
+kind-consultation = consultation
+kind-care = care
+kind-library = library
+kind-culture = culture
+kind-sport = sport
+here-yes = all
+here-older = v{ $version }
+here-no = –
+column-collection = COLLECTION
+column-title = TITLE
+column-kind = KIND
+column-items = ITEMS
+column-size = SIZE
+column-here = HERE
+column-number = NO
+column-key = KEY
+column-version = VERSION
+column-state = STATE
+column-peer = PEER
+column-role = ROLE
+column-received = RECEIVED
+column-sent = SENT
+column-rate = RATE
+column-rtt = ROUND TRIP
+
+## Pulling and publishing
+files-count = { $count ->
+    [one] { $count } file
+   *[other] { $count } files
+}
+pull-plan = { $title }, version { $version }: { $files }, { $plain }; { $wire } to fetch
+pull-copy = The copy in { $to } takes { $copy } of disk.
+pull-copy-free = The copy in { $to } takes { $copy } of disk, { $free } are free.
+pull-eta = { $eta } left
+pull-sources = flagship { $flagship } · peers { $peers } · group { $group } · already here { $here }
+pull-waiting = nobody connected has the rest; { $from }
+pull-problem = stopped: { $problem }
+pull-copying = copying
+pull-done = { $files }, { $bytes } in { $to } ({ $wall })
+publish-packing = packing, { $files } done
+publish-done = Published { $collection } version { $version }.
+publish-unchanged = { $collection } version { $version } holds exactly this already: nothing was published.
+publish-sizes = { $files }, { $plain }; { $stored } stored, of which { $new } are new to those who have the version before
+publish-unlisted = The tracker has not listed it yet; this happens at the next contact.
+publish-skipped = { $count ->
+    [one] 1 entry was left out:
+   *[other] { $count } entries were left out:
+}
+play-subtitle = subtitles: { $url }
+
+## Status
+status-node = { $name } in { $network }, running for { $uptime } (karez { $version })
+status-peer = peer     { $peer }
+status-listen = listens  { $listen }; up { $up }, down { $down }; gateway { $gateway }
+status-tracker = tracker  { $url }, reachable
+status-tracker-away = tracker  { $url }, NOT reachable; last contact: { $last }. { $problem }
+status-bytes = bytes    received { $received } (flagship { $flagship } · peers { $peers }, of these group { $group }); sent { $sent }
+status-problems = To be looked after:
+status-no-peers = No other node is connected.
+status-missing = { $collection }: { $missing }; { $from }
+missing-description = its description has not arrived
+missing-chunks = { $missing ->
+    [one] 1 chunk is missing
+   *[other] { $missing } chunks are missing
+}, { $count } of which nobody connected holds
+waiting-for = waiting for { $names }
+waiting-for-nobody = no node is known that holds them
+tracker-never = never
+limit-none = unlimited
+gateway-off = off
+state-complete = complete
+state-published = published here
+state-paused = paused
+state-waiting = waiting
+state-pulling = fetching, { $rate }
+state-pulling-eta = fetching, { $rate }, { $eta } left
+state-following = { $state }, following
+role-flagship = flagship
+role-group = group
+role-site = site
+duration-seconds = { $seconds } s
+duration-minutes = { $large } min { $small } s
+duration-hours = { $large } h { $small } min
+duration-days = { $large } d { $small } h

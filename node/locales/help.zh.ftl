@@ -1,0 +1,44 @@
+### 中文帮助：命令的键是命令名，参数的键是“命令名-参数名”。英文帮助在程序的 flags 中。
+
+karez = 把旗舰单位的课程复制到各校，并在各校之间互传
+karez-long = 把旗舰单位的课程复制到各校，并在各校之间互传。大小按十进制计算（1 GB = 1000 MB），速率以 Mbit/s 计。退出码：0 成功，1 失败，2 用法错误。
+karez-home = 本节点的目录 [默认：~/.local/share/karez]
+karez-lang = 消息的语言 [默认：KAREZ_LANG，否则随系统]
+karez-json = 输出一个 JSON 值，而不是文字
+init = 把本机设为节点：生成密钥和目录
+join = 用县里管理员发来的邀请加入网络
+join-invite = 以 karez1: 开头的整行文字
+run = 在前台运行节点
+run-listen = 供其他节点连接的地址：TCP 和 UDP 用同一端口
+run-gateway = 供播放器和浏览器使用的播放网关地址，off 为关闭
+run-up-mbit = 最大发送速率（Mbit/s），0 为不限
+run-down-mbit = 最大接收速率（Mbit/s），0 为不限
+run-mode = thrifty 节省旗舰的上行，fast 节省时间
+run-announce = 告知其他节点的地址，代替监听地址；可以多次给出
+search = 列出网络中的内容集
+search-query = 标题、名称、说明或作者中的词；不给则列出全部
+show = 显示一个内容集和其中各课
+show-collection = 发布者/名称，见 karez search
+pull = 取回一个内容集或其中一课，把普通文件存到目录中
+pull-long = 取回一个内容集或其中一课，把普通文件存到目录中。Ctrl-C 只停止本命令：节点继续取回；再次执行同一命令会接着复制。
+pull-collection = 发布者/名称，见 karez search
+pull-item = 某一课的序号、标识或标题，见 karez show
+pull-to = 存放文件的目录 [默认：./名称]
+follow = 取回一个内容集，今后新版本自动到达
+follow-collection = 发布者/名称，见 karez search
+unfollow = 不再自动接收新版本，已有内容保留
+unfollow-collection = 发布者/名称，见 karez ls
+ls = 列出本机的内容集
+play = 显示课程的播放地址，在桌面上直接打开；不需要副本
+play-collection = 发布者/名称，见 karez ls
+play-item = 某一课的序号、标识或标题；不给则为全部
+play-open = 用桌面的播放器打开
+status = 显示本节点在做什么、在等什么
+status-watch = 每秒刷新，按 Ctrl-C 结束
+publish = 把一个目录发布为内容集，或发布为它的下一版
+publish-dir = 目录：每课一个子目录或一个文件
+publish-collection = 发布者/名称；发布者是本节点邀请中写明的名称
+publish-kind = course、consultation、care、library、culture 或 sport
+publish-title = 供人阅读的标题
+completions = 输出 shell 的补全脚本
+completions-shell = bash、zsh、fish、elvish 或 powershell

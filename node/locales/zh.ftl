@@ -1,0 +1,137 @@
+### 命令的中文文字。各语言的键相同；`{ $name }` 是参数。
+
+error = 错误：{ $text }
+error-other = { $text }
+
+## 输入
+error-collection-name = “{ $found }”不是内容集的名称：格式为 发布者/名称，例如 bj4/algebra-1
+error-kind = “{ $found }”不是内容集的类型：请用 { $known } 之一
+error-address = { $flag } 需要带端口的地址，例如 0.0.0.0:4041，而不是“{ $found }”
+error-rate = { $flag } 需要以 Mbit/s 为单位的数字，例如 20 或 0.5，而不是“{ $found }”
+error-mode = --mode 只能是 thrifty 或 fast，而不是“{ $found }”
+error-no-home = 当前用户没有主目录：请用 --home 目录 指明节点的目录
+error-no-folder = 没有目录 { $path }：请检查名称
+error-path = 无法使用 { $path }：{ $detail }
+error-relative-path = “{ $path }”不是绝对路径
+error-body = 无法读懂请求：{ $detail }
+
+## 节点
+error-not-running = 节点没有运行：请用 `karez run` 启动（{ $socket } 没有应答）
+error-not-allowed = 无权使用 { $socket }：请以运行节点的用户执行
+error-broken = 与节点的连接中断（{ $detail }）：请再次执行同一命令，会从中断处继续
+error-cut-short = 节点在完成前停止了：请用 `karez run` 启动，再次执行同一命令
+error-stopping = 节点正在停止：请用 `karez run` 启动，再次执行同一命令
+error-unknown-endpoint = 本程序与正在运行的节点版本不同：请重启节点
+error-gateway-off = 播放网关已关闭：启动节点时不要加 `--gateway off`，或改用 `karez pull`
+error-store = 节点的存储出错：{ $detail }
+
+## 内容
+error-unknown-collection = 目录中没有“{ $collection }”：`karez search` 列出所有内容集
+error-unknown-item = “{ $collection }”中没有“{ $item }”：`karez show { $collection }` 列出各课
+error-unknown-file = “{ $collection }”中没有文件“{ $path }”
+error-not-ready = “{ $collection }”的说明还没有到达：请稍后再试，或查看 `karez status`
+error-not-publisher = 本节点不能以“{ $publisher }”的名义发布：邀请中写的是 { $owned }
+error-pack = 没有发布：{ $detail }
+error-no-space = 副本需要 { $needed }，而 { $path } 只剩 { $free }：请用 --to 选择别的磁盘，或用 `karez play` 直接播放
+error-copy = 复制到 { $path } 失败：{ $detail }
+error-nothing-to-play = “{ $collection }”在这里没有可播放的文件：`karez show { $collection }` 列出文件
+error-no-player = 这里无法打开播放器：请把地址 { $url } 复制到播放器或浏览器
+
+## 安装
+init-done = 本机已成为节点：{ $peer }
+    目录：{ $home }
+    下一步：用县里管理员发来的邀请执行 `karez join 邀请`。
+join-done = 已加入网络 { $network }，名称为 { $name }。
+    下一步：`karez run`。
+join-publisher = 可以用 { $publisher } 的名义发布。
+run-ready = 正在运行：{ $peer }，监听 { $listen }。按 Ctrl-C 停止。
+run-gateway = 课程播放地址：{ $gateway }
+run-stopped = 已停止。已取得的内容全部保留。
+
+## 目录
+search-empty = 目录是空的：还没有发布内容，或跟踪服务器尚未应答（见 `karez status`）。
+search-nothing = 没有与“{ $query }”相符的内容：不带关键词的 `karez search` 列出全部。
+list-empty = 本机还没有内容集：`karez search` 列出可取的内容，`karez pull 发布者/名称` 取回。
+show-creators = 作者：{ $value }
+show-languages = 语言：{ $value }
+show-licence = 许可：{ $value }
+show-sizes = 文件共 { $plain }；现在取回需经网络传输 { $wire }，另存副本占磁盘 { $copy }
+show-following = 新版本会自动到达。
+follow-on = { $collection }：今后新版本会自动到达。
+follow-off = { $collection }：不再自动接收新版本，已有内容保留。
+kind-course = 课程
+kind-consultation = 会诊
+kind-care = 护理
+kind-library = 图书馆
+kind-culture = 文化
+kind-sport = 体育
+here-yes = 齐全
+here-older = v{ $version }
+here-no = –
+column-collection = 内容集
+column-title = 标题
+column-kind = 类型
+column-items = 课数
+column-size = 大小
+column-here = 本机
+column-number = 序号
+column-key = 标识
+column-version = 版本
+column-state = 状态
+column-peer = 节点
+column-role = 角色
+column-received = 已接收
+column-sent = 已发送
+column-rate = 速率
+column-rtt = 往返时间
+
+## 取回与发布
+files-count = { $count } 个文件
+pull-plan = { $title }，第 { $version } 版：{ $files }，{ $plain }；需取回 { $wire }
+pull-copy = 副本存到 { $to }，占磁盘 { $copy }。
+pull-copy-free = 副本存到 { $to }，占磁盘 { $copy }，剩余 { $free }。
+pull-eta = 还需 { $eta }
+pull-sources = 旗舰 { $flagship } · 其他节点 { $peers } · 同组 { $group } · 本机已有 { $here }
+pull-waiting = 已连接的节点都没有其余部分；{ $from }
+pull-problem = 已停住：{ $problem }
+pull-copying = 正在复制
+pull-done = { $files }，{ $bytes }，存于 { $to }（用时 { $wall }）
+publish-packing = 正在打包，已完成 { $files }
+publish-done = 已发布 { $collection } 第 { $version } 版。
+publish-unchanged = { $collection } 第 { $version } 版与此完全相同：没有发布新版本。
+publish-sizes = { $files }，{ $plain }；存储 { $stored }，其中对已有上一版的节点 { $new } 是新的
+publish-unlisted = 跟踪服务器尚未登记，下次联系时会登记。
+publish-skipped = 有 { $count } 项没有收入：
+play-subtitle = 字幕：{ $url }
+
+## 状态
+status-node = { $name }，网络 { $network }，已运行 { $uptime }（karez { $version }）
+status-peer = 节点号    { $peer }
+status-listen = 监听      { $listen }；上行 { $up }，下行 { $down }；播放网关 { $gateway }
+status-tracker = 跟踪服务  { $url }，可以联系
+status-tracker-away = 跟踪服务  { $url }，无法联系；上次联系：{ $last }。{ $problem }
+status-bytes = 传输      接收 { $received }（旗舰 { $flagship } · 其他节点 { $peers }，其中同组 { $group }）；发送 { $sent }
+status-problems = 需要处理：
+status-no-peers = 没有连接到其他节点。
+status-missing = { $collection }：{ $missing }；{ $from }
+missing-description = 它的说明还没有到达
+missing-chunks = 还缺 { $missing } 块，其中 { $count } 块在已连接的节点上都没有
+waiting-for = 等待 { $names }
+waiting-for-nobody = 不知道哪个节点有
+tracker-never = 从未
+limit-none = 不限
+gateway-off = 已关闭
+state-complete = 齐全
+state-published = 本机发布
+state-paused = 暂停
+state-waiting = 等待
+state-pulling = 正在取回，{ $rate }
+state-pulling-eta = 正在取回，{ $rate }，还需 { $eta }
+state-following = { $state }，自动更新
+role-flagship = 旗舰
+role-group = 同组
+role-site = 站点
+duration-seconds = { $seconds } 秒
+duration-minutes = { $large } 分 { $small } 秒
+duration-hours = { $large } 小时 { $small } 分
+duration-days = { $large } 天 { $small } 小时

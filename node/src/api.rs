@@ -1,0 +1,122 @@
+//! Local control: JSON over HTTP on a Unix socket that only the node's owner can open.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/status` | [`Status`](crate::handle::view::Status) |
+//! | `GET /v1/search?q=` | list of [`SearchRow`](crate::handle::view::SearchRow) |
+//! | `GET /v1/show?collection=` | [`CollectionView`](crate::handle::view::CollectionView) |
+//! | `GET /v1/play?collection=&item=` | [`PlayView`](event::PlayView) |
+//! | `POST /v1/follow`, `/v1/unfollow` with [`Named`](event::Named) | the same, done |
+//! | `POST /v1/pull` with [`PullRequest`](event::PullRequest) | lines of [`PullEvent`](event::PullEvent) |
+//! | `POST /v1/publish` with [`PublishRequest`](crate::handle::PublishRequest) | lines of [`PublishLine`](event::PublishLine) |
+//!
+//! Refusals are `4xx` or `5xx` with a [`ErrorBody`](error::ErrorBody). A client that goes away stops nothing but the
+//! report to it: the download goes on.
+
+pub mod client;
+pub mod error;
+pub mod event;
+
+mod copy;
+mod item;
+mod lines;
+mod play;
+mod publish;
+mod pull;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use socket::{Listener, bind};
+
+use crate::handle::Handle;
+use crate::handle::view::{CollectionView, SearchRow, Status};
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use error::{ApiError, RequestError};
+use event::{Named, PlayView};
+use karez_protocol::content::name::CollectionName;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::io;
+
+type Parameters = Query<BTreeMap<String, String>>;
+
+/// Serves until `shutdown` ends, then takes the socket away.
+pub async fn serve(
+    listener: Listener,
+    handle: Handle,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (socket, _cleanup) = listener.into_parts();
+    axum::serve(socket, router(handle)).with_graceful_shutdown(shutdown).await
+}
+
+fn router(handle: Handle) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/search", get(search))
+        .route("/v1/show", get(show))
+        .route("/v1/play", get(play_urls))
+        .route("/v1/follow", post(follow))
+        .route("/v1/unfollow", post(unfollow))
+        .route("/v1/pull", post(start_pull))
+        .route("/v1/publish", post(start_publish))
+        .fallback(async || ApiError::from(RequestError::UnknownEndpoint))
+        .with_state(handle)
+}
+
+async fn status(State(handle): State<Handle>) -> Result<Json<Status>, ApiError> {
+    Ok(Json(handle.status().await?))
+}
+
+async fn search(State(handle): State<Handle>, query: Parameters) -> Result<Json<Vec<SearchRow>>, ApiError> {
+    let query = query.get("q").cloned().unwrap_or_default();
+    Ok(Json(handle.search(query).await?))
+}
+
+async fn show(State(handle): State<Handle>, query: Parameters) -> Result<Json<CollectionView>, ApiError> {
+    Ok(Json(handle.show(asked_collection(&query)?).await?))
+}
+
+async fn play_urls(State(handle): State<Handle>, query: Parameters) -> Result<Json<PlayView>, ApiError> {
+    let view = handle.show(asked_collection(&query)?).await?;
+    Ok(Json(play::urls(&view, query.get("item").map(String::as_str))?))
+}
+
+async fn follow(State(handle): State<Handle>, body: Bytes) -> Result<Json<Named>, ApiError> {
+    set_following(&handle, &body, true).await
+}
+
+async fn unfollow(State(handle): State<Handle>, body: Bytes) -> Result<Json<Named>, ApiError> {
+    set_following(&handle, &body, false).await
+}
+
+async fn set_following(handle: &Handle, body: &[u8], on: bool) -> Result<Json<Named>, ApiError> {
+    let named: Named = read(body)?;
+    handle.follow(collection(&named.collection)?, on).await?;
+    Ok(Json(named))
+}
+
+async fn start_pull(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
+    pull::start(handle, read(&body)?).await
+}
+
+async fn start_publish(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
+    publish::start(&handle, read(&body)?).await
+}
+
+fn asked_collection(query: &Parameters) -> Result<CollectionName, ApiError> {
+    collection(query.get("collection").map_or("", String::as_str))
+}
+
+fn collection(text: &str) -> Result<CollectionName, ApiError> {
+    text.parse().map_err(|_| RequestError::CollectionName { found: text.into() }.into())
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|cause| RequestError::Body { detail: cause.to_string() }.into())
+}

@@ -1,0 +1,183 @@
+//! The shapes of the local API beside the views. Bytes are bytes, rates bytes a second, times seconds. A promise to
+//! programs: fields are added, never renamed.
+
+use super::error::ErrorBody;
+use crate::handle::view::{FileView, Published};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A collection by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// `publisher/name`.
+    pub collection: String,
+}
+
+/// What to fetch, and where to leave a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// `publisher/name`.
+    pub collection: String,
+    /// One item by number, key or title; all when absent.
+    pub item: Option<String>,
+    /// Folder for plain files, absolute; none are made when absent.
+    pub to: Option<PathBuf>,
+}
+
+/// A line of a running pull. `plan` comes first; `done` or `failed` comes last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum PullEvent {
+    /// What is going to happen.
+    Plan(PullPlan),
+    /// How far the download is.
+    Progress(PullProgress),
+    /// How far the copy is.
+    Copying {
+        /// Bytes written.
+        bytes: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Everything is here, and copied where that was asked for.
+    Done(PullDone),
+    /// It ends here; running the same again goes on where it stopped.
+    Failed(ErrorBody),
+}
+
+/// What a pull is going to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullPlan {
+    /// `publisher/name`.
+    pub collection: String,
+    /// The version fetched.
+    pub version: u64,
+    /// Title of the collection.
+    pub title: String,
+    /// Title of the item, when only one is fetched.
+    pub item: Option<String>,
+    /// Files.
+    pub files: u64,
+    /// Sum of their sizes.
+    pub plain_bytes: u64,
+    /// Bytes that go over the network; for one item an upper estimate.
+    pub wire_bytes: u64,
+    /// Extra disk that the copy takes; files that are there already are not counted.
+    pub copy_bytes: u64,
+    /// Bytes free where the copy goes.
+    pub free_bytes: Option<u64>,
+    /// Where the copy goes.
+    pub to: Option<PathBuf>,
+}
+
+/// How far a download is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullProgress {
+    /// As in `status`: `pulling`, `waiting`, `paused`, `complete`.
+    pub state: String,
+    /// Stored bytes here.
+    pub have_bytes: u64,
+    /// Stored bytes in all.
+    pub total_bytes: u64,
+    /// Rate now.
+    pub rate: u64,
+    /// Seconds to go at this rate.
+    pub eta_s: Option<u64>,
+    /// From flagships.
+    pub bytes_from_flagship: u64,
+    /// From sites, group included.
+    pub bytes_from_peers: u64,
+    /// From the uplink group.
+    pub bytes_from_group: u64,
+    /// Here before.
+    pub bytes_already_here: u64,
+    /// Missing chunks that nobody connected holds.
+    pub missing_without_holder: u64,
+    /// Who could bring them.
+    pub waiting_for: Vec<String>,
+    /// What stops it, when something on this machine does: a full disk.
+    pub problem: Option<String>,
+}
+
+/// A finished pull.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PullDone {
+    /// `publisher/name`.
+    pub collection: String,
+    /// The version.
+    pub version: u64,
+    /// Files copied.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The folder, when a copy was asked for.
+    pub to: Option<PathBuf>,
+    /// Seconds from the request to here.
+    pub wall_s: f64,
+}
+
+/// A line of a running publication. `done` or `failed` comes last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum PublishLine {
+    /// Reading and cutting.
+    Packing {
+        /// Files finished.
+        files: u64,
+        /// Bytes read.
+        bytes: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Published.
+    Done(Box<Published>),
+    /// Nothing was published.
+    Failed(ErrorBody),
+}
+
+/// What to hand to a player.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayView {
+    /// `publisher/name`.
+    pub collection: String,
+    /// The version.
+    pub version: u64,
+    /// The items.
+    pub items: Vec<PlayItem>,
+}
+
+/// An item to play.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayItem {
+    /// Number in order, from 1.
+    pub number: u64,
+    /// Stable key.
+    pub key: String,
+    /// Title.
+    pub title: String,
+    /// The lesson itself.
+    pub main: FileView,
+    /// Its subtitles.
+    pub subtitles: Vec<FileView>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::error::ApiError;
+    use crate::handle::HandleError;
+
+    #[test]
+    fn lines_come_back_as_they_went() {
+        let failed = ApiError::from(HandleError::Store { detail: "disk full".into() });
+        for event in [
+            PullEvent::Plan(PullPlan::default()),
+            PullEvent::Progress(PullProgress { eta_s: Some(3), ..PullProgress::default() }),
+            PullEvent::Done(PullDone::default()),
+            PullEvent::Failed(failed.into()),
+        ] {
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<PullEvent>(&text).unwrap(), event, "{text}");
+        }
+    }
+}

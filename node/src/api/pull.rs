@@ -1,0 +1,244 @@
+//! A pull as its client sees it: the plan, the way there, the copy. The download itself is the driver's and goes on when
+//! the client leaves; the copy is made only while somebody waits for it to begin.
+
+use super::copy::{self, Room};
+use super::error::{ApiError, RequestError};
+use super::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest};
+use super::item::{self, Missing};
+use super::{collection, lines};
+use crate::handle::view::{CollectionState, CollectionView, FileView, Status};
+use crate::handle::{Handle, HandleError, Pull};
+use axum::response::Response;
+use karez_protocol::content::chunk::ChunkIndex;
+use karez_protocol::content::name::CollectionName;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Between two looks at the state; also how often a line is sent.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Chunks of an item asked for at a time.
+const URGENT_CHUNKS_MAX: usize = 64;
+
+/// Why a run ends early.
+#[derive(Debug)]
+enum End {
+    /// The client left.
+    Gone,
+    Failed(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+struct Run {
+    handle: Handle,
+    collection: CollectionName,
+    request: PullRequest,
+    reports: mpsc::Sender<PullEvent>,
+    started: Instant,
+}
+
+/// What is fetched, once the description is here.
+struct Target {
+    version: u64,
+    item: Option<String>,
+}
+
+/// Starts a pull. What is wrong from the start is refused; what comes later is a line.
+pub(super) async fn start(handle: Handle, request: PullRequest) -> Result<Response, ApiError> {
+    let collection = collection(&request.collection)?;
+    if let Some(to) = request.to.as_ref().filter(|to| !to.is_absolute()) {
+        return Err(RequestError::RelativePath { path: to.clone() }.into());
+    }
+    let started = Instant::now();
+    let view = match handle.show(collection.clone()).await {
+        Err(HandleError::NotReady { .. }) => None,
+        found => Some(found?),
+    };
+    let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
+    let run = Run { handle, collection, request, reports, started };
+    let planned = match view {
+        Some(view) => Some(run.plan(&view).await?),
+        None => None,
+    };
+    tokio::spawn(run.to_the_end(planned));
+    Ok(lines::response(receiver))
+}
+
+impl Run {
+    async fn to_the_end(self, planned: Option<(PullPlan, Target)>) {
+        let last = match self.go(planned).await {
+            Ok(done) => PullEvent::Done(done),
+            Err(End::Failed(error)) => PullEvent::Failed(error.into()),
+            Err(End::Gone) => return,
+        };
+        let _ = self.reports.send(last).await;
+    }
+
+    async fn go(&self, planned: Option<(PullPlan, Target)>) -> Result<PullDone, End> {
+        let (plan, target) = match planned {
+            Some(planned) => planned,
+            None => self.wait_for_description().await?,
+        };
+        self.send(PullEvent::Plan(plan)).await?;
+        self.handle.want(self.collection.clone()).await?;
+        let pull = match &target.item {
+            None => self.wait_for_all(target.version).await?,
+            Some(key) => self.wait_for_item(target.version, key).await?,
+        };
+        self.copy(pull, target).await
+    }
+
+    async fn send(&self, event: PullEvent) -> Result<(), End> {
+        self.reports.send(event).await.map_err(|_| End::Gone)
+    }
+
+    async fn wait_for_description(&self) -> Result<(PullPlan, Target), End> {
+        self.handle.want(self.collection.clone()).await?;
+        loop {
+            match self.handle.show(self.collection.clone()).await {
+                Ok(view) => return Ok(self.plan(&view).await?),
+                Err(HandleError::NotReady { .. }) => self.tell(None).await?,
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn plan(&self, view: &CollectionView) -> Result<(PullPlan, Target), ApiError> {
+        let item = self.request.item.as_deref().map(|asked| item::find(view, asked)).transpose()?;
+        let items = item.map_or(&view.items[..], std::slice::from_ref);
+        let files: Vec<FileView> = items.iter().flat_map(|item| item.files.iter().cloned()).collect();
+        let plain_bytes = files.iter().map(|file| file.bytes).sum();
+        let wire_bytes = item.map_or(view.wire_bytes, |item| item.bytes.saturating_sub(item.have_bytes));
+        let plan = PullPlan {
+            collection: self.collection.to_string(),
+            version: view.shown_version,
+            title: view.row.title.clone(),
+            item: item.map(|item| item.title.clone()),
+            files: files.len() as u64,
+            plain_bytes,
+            wire_bytes: wire_bytes.min(view.wire_bytes),
+            ..PullPlan::default()
+        };
+        let target = Target { version: view.shown_version, item: item.map(|item| item.key.clone()) };
+        let Some(to) = self.request.to.clone() else { return Ok((plan, target)) };
+        let Room { needed, free } = blocking(move || copy::room(&files, &to).check(&to)).await??;
+        Ok((PullPlan { copy_bytes: needed, free_bytes: free, to: self.request.to.clone(), ..plan }, target))
+    }
+
+    async fn wait_for_all(&self, version: u64) -> Result<Pull, End> {
+        loop {
+            let status = self.handle.status().await?;
+            let progress = self.progress(&status);
+            let done = self.state(&status).is_some_and(|state| state.complete && state.version >= version);
+            self.send(PullEvent::Progress(progress)).await?;
+            if done {
+                let pull = self.handle.open(self.collection.clone()).await?;
+                if pull.version >= version {
+                    return Ok(pull);
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn wait_for_item(&self, version: u64, key: &str) -> Result<Pull, End> {
+        let pull = self.wait_for_version(version).await?;
+        let (opened, key) = (pull.clone(), key.to_owned());
+        let mut missing = blocking(move || Missing::all(&opened, &key)).await?;
+        let mut asked: Vec<ChunkIndex> = Vec::new();
+        loop {
+            let opened = pull.clone();
+            missing = blocking(move || missing.look(&opened)).await?.map_err(store_error)?;
+            self.tell(Some(&missing)).await?;
+            if missing.is_empty() {
+                return Ok(pull);
+            }
+            let first = missing.first(URGENT_CHUNKS_MAX);
+            if first != asked {
+                self.handle.urgent(self.collection.clone(), pull.version, first.clone()).await;
+                asked = first;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The release of that version, or a later one. While an older complete one is read instead, the newer is waited for.
+    async fn wait_for_version(&self, version: u64) -> Result<Pull, End> {
+        loop {
+            match self.handle.open(self.collection.clone()).await {
+                Ok(pull) if pull.version >= version => return Ok(pull),
+                Ok(_) | Err(HandleError::NotReady { .. }) => self.tell(None).await?,
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Sends how far it is; by the item's chunks, where only an item is fetched.
+    async fn tell(&self, item: Option<&Missing>) -> Result<(), End> {
+        let status = self.handle.status().await?;
+        let mut progress = self.progress(&status);
+        if let Some(item) = item {
+            (progress.have_bytes, progress.total_bytes) = item.bytes();
+            let left = progress.total_bytes - progress.have_bytes;
+            progress.eta_s = (progress.rate > 0).then(|| left / progress.rate);
+        }
+        self.send(PullEvent::Progress(progress)).await
+    }
+
+    fn state<'a>(&self, status: &'a Status) -> Option<&'a CollectionState> {
+        let name = self.collection.to_string();
+        status.collections.iter().find(|state| state.collection == name)
+    }
+
+    fn progress(&self, status: &Status) -> PullProgress {
+        let Some(state) = self.state(status) else {
+            return PullProgress { state: "waiting".into(), ..PullProgress::default() };
+        };
+        let stopped = (state.state == "paused").then(|| status.problems.first().cloned()).flatten();
+        PullProgress {
+            state: state.state.clone(),
+            have_bytes: state.have_bytes,
+            total_bytes: state.stored_bytes,
+            rate: state.rate,
+            eta_s: state.eta_s,
+            bytes_from_flagship: state.bytes_from_flagship,
+            bytes_from_peers: state.bytes_from_peers,
+            bytes_from_group: state.bytes_from_group,
+            bytes_already_here: state.bytes_already_here,
+            missing_without_holder: state.missing_without_holder,
+            waiting_for: state.waiting_for.clone(),
+            problem: stopped,
+        }
+    }
+
+    async fn copy(&self, pull: Pull, target: Target) -> Result<PullDone, End> {
+        let mut done = PullDone {
+            collection: self.collection.to_string(),
+            version: pull.version,
+            to: self.request.to.clone(),
+            ..PullDone::default()
+        };
+        if let Some(to) = self.request.to.clone() {
+            let reports = self.reports.clone();
+            let written = blocking(move || copy::write(&pull, target.item.as_deref(), to, &reports)).await??;
+            (done.files, done.bytes) = (written.files, written.bytes);
+        }
+        done.wall_s = self.started.elapsed().as_secs_f64();
+        Ok(done)
+    }
+}
+
+fn store_error(cause: karez_content_tools::store::StoreError) -> HandleError {
+    HandleError::Store { detail: cause.to_string() }
+}
+
+/// Runs disk work off the loop.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HandleError> {
+    tokio::task::spawn_blocking(work).await.map_err(|cause| HandleError::Store { detail: cause.to_string() })
+}

@@ -1,0 +1,88 @@
+//! The command line: what people type, and what they read, in Chinese or English.
+//!
+//! Arguments are parsed (`flags`), then understood ([`Invocation`]). Commands for a running node go over its local
+//! socket; `init`, `join` and `run` are returned to `main`, which knows the rest of the house. Results go to stdout,
+//! everything else to stderr; exit codes are 0 ok, 1 failed, 2 usage. `--json` prints one JSON value.
+
+mod catalogue;
+mod complaint;
+mod context;
+mod figure;
+mod flags;
+mod help;
+mod invocation;
+mod language;
+mod play;
+mod progress;
+mod publish;
+mod pull;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use complaint::{Complaint, Sentence, Spoken};
+pub use context::Context;
+pub use invocation::{Action, Invocation, PullOrder, Request, RunFlags};
+pub use language::{Argument, Lang, Texts};
+
+use crate::api::client::{Client, ClientError};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Exit code for a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+/// Reads the command line of this process. `Err` when there is nothing left to do: help was shown, or usage was wrong
+/// and said so.
+pub fn parse() -> Result<Invocation, ExitCode> {
+    parse_from(std::env::args_os().collect())
+}
+
+fn parse_from(arguments: Vec<OsString>) -> Result<Invocation, ExitCode> {
+    let lang = language::choose(&arguments, |name| std::env::var(name).ok(), sys_locale::get_locale());
+    let texts = Texts::new(lang);
+    let matched = help::command(lang).try_get_matches_from(arguments).and_then(|matches| flags::read(&matches));
+    let flags = matched.map_err(|error| {
+        // Nothing can be done about a terminal that is gone.
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+    })?;
+    invocation::understand(flags, texts).map_err(|(texts, wrong)| {
+        eprintln!("{}", texts.complain(&wrong));
+        ExitCode::from(USAGE)
+    })
+}
+
+/// Does what a client command asks for.
+pub async fn execute(context: &Context, request: Request) -> ExitCode {
+    match perform(context, request).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => context.fail(&complaint),
+    }
+}
+
+async fn perform(context: &Context, request: Request) -> Result<(), Complaint> {
+    let client = || Client::new(&context.home.join("api.sock"));
+    match request {
+        Request::Search(query) => catalogue::search(context, &client()?, &query).await,
+        Request::Show(collection) => catalogue::show(context, &client()?, &collection).await,
+        Request::List => catalogue::list(context, &client()?).await,
+        Request::Follow(collection, on) => catalogue::follow(context, &client()?, &collection, on).await,
+        Request::Pull(order) => pull::pull(context, &client()?, order).await,
+        Request::Play { collection, item, open } => {
+            play::play(context, &client()?, &collection, item.as_deref(), open).await
+        }
+        Request::Status { watch } => status::status(context, &client()?, watch).await,
+        Request::Publish(request) => publish::publish(context, &client()?, request).await,
+        Request::Completions(shell) => {
+            help::completions(context.texts.lang(), shell);
+            Ok(())
+        }
+    }
+}
+
+impl From<ClientError> for Complaint {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}

@@ -1,0 +1,231 @@
+//! What goes wrong, as a sentence in the user's language that says what to do next.
+
+use super::figure;
+use super::language::{Argument, Texts};
+use crate::api::client::ClientError;
+use crate::api::error::{ApiError, ErrorBody, RequestError};
+use crate::handle::HandleError;
+use serde_json::{Value, json};
+use std::io;
+use std::path::PathBuf;
+
+/// A sentence: its key in the locales, and its arguments.
+pub type Sentence = (&'static str, Vec<Argument<'static>>);
+
+/// Something that has a sentence in every language.
+pub trait Spoken {
+    /// The sentence.
+    fn sentence(&self) -> Sentence;
+
+    /// The same for programs: `error` names it, `message` explains it in English.
+    fn json(&self) -> Value {
+        let english = Texts::new(super::Lang::En);
+        let (key, arguments) = self.sentence();
+        json!({ "error": key.trim_start_matches("error-").replace('-', "_"), "message": english.say(key, &arguments) })
+    }
+}
+
+impl Texts {
+    /// The sentence with the word that marks an error.
+    pub fn complain(&self, error: &impl Spoken) -> String {
+        let (key, arguments) = error.sentence();
+        self.say("error", &[("text", self.say(key, &arguments).into())])
+    }
+}
+
+/// A command line that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// Not `PUBLISHER/NAME`.
+    CollectionName {
+        /// What was typed.
+        found: String,
+    },
+    /// Not a kind.
+    Kind {
+        /// What was typed.
+        found: String,
+        /// The kinds there are.
+        known: String,
+    },
+    /// Not `IP:PORT`.
+    Address {
+        /// The flag.
+        flag: &'static str,
+        /// What was typed.
+        found: String,
+    },
+    /// Not a number of Mbit/s.
+    Rate {
+        /// The flag.
+        flag: &'static str,
+        /// What was typed.
+        found: String,
+    },
+    /// Not a mode.
+    Mode {
+        /// What was typed.
+        found: String,
+    },
+    /// No `--home`, and no home directory to put one in.
+    NoHome,
+}
+
+impl Spoken for Wrong {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::CollectionName { found } => ("error-collection-name", with([("found", found)])),
+            Self::Kind { found, known } => ("error-kind", with([("found", found), ("known", known)])),
+            Self::Address { flag, found } => ("error-address", with([("flag", *flag), ("found", found)])),
+            Self::Rate { flag, found } => ("error-rate", with([("flag", *flag), ("found", found)])),
+            Self::Mode { found } => ("error-mode", with([("found", found)])),
+            Self::NoHome => ("error-no-home", Vec::new()),
+        }
+    }
+}
+
+/// A command that failed.
+#[derive(Debug)]
+pub enum Complaint {
+    /// The node did not answer, or refused.
+    Client(ClientError),
+    /// The node reported a failure at the end of its work.
+    Failed(ErrorBody),
+    /// The node's answer ended before its end.
+    CutShort,
+    /// No such folder.
+    NoFolder {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A path on this machine cannot be used.
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing here opens URLs.
+    NoPlayer {
+        /// What was to be opened.
+        url: String,
+    },
+    /// An error that explains itself, in English.
+    Other {
+        /// Its text.
+        text: String,
+    },
+}
+
+impl Complaint {
+    /// An error from elsewhere, in its own words.
+    pub fn other(error: &dyn std::error::Error) -> Self {
+        Self::Other { text: error.to_string() }
+    }
+}
+
+impl Spoken for Complaint {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::Client(error) => error.sentence(),
+            Self::Failed(body) => body.error.sentence(),
+            Self::CutShort => ("error-cut-short", Vec::new()),
+            Self::NoFolder { path } => ("error-no-folder", with([("path", path.to_string_lossy())])),
+            Self::Path { path, source } => {
+                ("error-path", with([("path", path.to_string_lossy().into_owned()), ("detail", source.to_string())]))
+            }
+            Self::NoPlayer { url } => ("error-no-player", with([("url", url)])),
+            Self::Other { text } => ("error-other", with([("text", text)])),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let body = match self {
+            Self::Client(ClientError::Refused(error)) => ErrorBody::from(error.clone()),
+            Self::Failed(body) => body.clone(),
+            other => {
+                let (key, arguments) = other.sentence();
+                return Bare(key, arguments).json();
+            }
+        };
+        serde_json::to_value(body).unwrap_or_default()
+    }
+}
+
+/// A sentence on its own, for the JSON that every sentence has.
+struct Bare(&'static str, Vec<Argument<'static>>);
+
+impl Spoken for Bare {
+    fn sentence(&self) -> Sentence {
+        (self.0, self.1.clone())
+    }
+}
+
+impl Spoken for ClientError {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::NotRunning { socket } => ("error-not-running", with([("socket", socket.to_string_lossy())])),
+            Self::NotAllowed { socket } => ("error-not-allowed", with([("socket", socket.to_string_lossy())])),
+            Self::Refused(error) => error.sentence(),
+            Self::Broken { detail } => ("error-broken", with([("detail", detail)])),
+        }
+    }
+}
+
+impl Spoken for ApiError {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::Handle(error) => error.sentence(),
+            Self::Request(error) => error.sentence(),
+        }
+    }
+}
+
+impl Spoken for HandleError {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::UnknownCollection { collection } => ("error-unknown-collection", with([("collection", collection)])),
+            Self::UnknownItem { collection, item } => {
+                ("error-unknown-item", with([("collection", collection), ("item", item)]))
+            }
+            Self::UnknownFile { collection, path } => {
+                ("error-unknown-file", with([("collection", collection), ("path", path)]))
+            }
+            Self::NotReady { collection } => ("error-not-ready", with([("collection", collection)])),
+            Self::NotPublisher { publisher, owned } => {
+                ("error-not-publisher", with([("publisher", publisher), ("owned", owned)]))
+            }
+            Self::Pack { detail } => ("error-pack", with([("detail", detail)])),
+            Self::Store { detail } => ("error-store", with([("detail", detail)])),
+            Self::Stopping => ("error-stopping", Vec::new()),
+        }
+    }
+}
+
+impl Spoken for RequestError {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::UnknownEndpoint => ("error-unknown-endpoint", Vec::new()),
+            Self::Body { detail } => ("error-body", with([("detail", detail)])),
+            Self::CollectionName { found } => ("error-collection-name", with([("found", found)])),
+            Self::Kind { found, known } => ("error-kind", with([("found", found), ("known", known)])),
+            Self::RelativePath { path } => ("error-relative-path", with([("path", path.to_string_lossy())])),
+            Self::NoSpace { needed, free, path } => {
+                let [needed, free] = [*needed, *free].map(figure::bytes);
+                let path = path.to_string_lossy().into_owned();
+                ("error-no-space", with([("needed", needed), ("free", free), ("path", path)]))
+            }
+            Self::Copy { path, detail } => {
+                ("error-copy", with([("path", path.to_string_lossy().into_owned()), ("detail", detail.clone())]))
+            }
+            Self::GatewayOff => ("error-gateway-off", Vec::new()),
+            Self::NothingToPlay { collection, item } => {
+                ("error-nothing-to-play", with([("collection", collection), ("item", item)]))
+            }
+        }
+    }
+}
+
+fn with<T: ToString, const N: usize>(arguments: [(&'static str, T); N]) -> Vec<Argument<'static>> {
+    arguments.into_iter().map(|(name, value)| (name, value.to_string().into())).collect()
+}

@@ -1,0 +1,59 @@
+//! How a command speaks: where its output goes, and in which form.
+
+use super::complaint::Spoken;
+use super::language::{Argument, Texts};
+use serde::Serialize;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Home, language and form of the output.
+#[derive(Debug)]
+pub struct Context {
+    /// The node's folder.
+    pub home: PathBuf,
+    /// Whether results are printed as JSON.
+    pub json: bool,
+    /// The texts of the chosen language.
+    pub texts: Texts,
+}
+
+impl Context {
+    /// The text of a key.
+    pub fn text(&self, key: &str, arguments: &[Argument<'_>]) -> String {
+        self.texts.say(key, arguments)
+    }
+
+    /// Prints a result on stdout.
+    pub fn print(&self, text: &str) {
+        // A reader that has seen enough (`| head`) is not an error.
+        let _ = writeln!(io::stdout(), "{}", text.trim_end());
+    }
+
+    /// Prints a JSON value on stdout, in one line.
+    pub fn print_json(&self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(text) => self.print(&text),
+            Err(cause) => eprintln!("{cause}"),
+        }
+    }
+
+    /// Tells something that is not the result: on stderr.
+    pub fn tell(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Says what went wrong, and with `--json` prints it as well. Exit code 1.
+    pub fn fail(&self, error: &impl Spoken) -> ExitCode {
+        self.tell(&self.texts.complain(error));
+        if self.json {
+            self.print_json(&error.json());
+        }
+        ExitCode::FAILURE
+    }
+
+    /// Whether somebody watches stderr.
+    pub(super) fn watched(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+}

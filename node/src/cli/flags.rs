@@ -1,0 +1,136 @@
+//! The command line as typed. Texts only: what they mean is decided in `invocation`. The comments are the English help.
+
+use super::language::Lang;
+use clap::{ArgMatches, FromArgMatches as _, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Copies lectures from a flagship to schools, and between them
+///
+/// Sizes are decimal as disks are sold (1 GB = 1000 MB), rates are in Mbit/s. Exit codes: 0 ok, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "karez", version)]
+pub(super) struct Flags {
+    /// Folder of this node [default: ~/.local/share/karez]
+    #[arg(long, global = true, env = "KAREZ_HOME", hide_env = true, value_name = "DIR")]
+    pub(super) home: Option<PathBuf>,
+    /// Language of messages [default: KAREZ_LANG, else the system's]
+    #[arg(long, global = true, value_name = "LANG")]
+    pub(super) lang: Option<Lang>,
+    /// Print one JSON value instead of text
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make this machine a node: creates its key and folder
+    Init,
+    /// Join a network with the invite that the county operator sent
+    Join {
+        /// The whole line that starts with karez1:
+        invite: String,
+    },
+    /// Run the node in the foreground
+    Run(Run),
+    /// List the collections of the network
+    Search {
+        /// Words in title, name, description or creators; all collections without
+        query: Vec<String>,
+    },
+    /// Show a collection and its items
+    Show {
+        /// PUBLISHER/NAME, as `karez search` lists it
+        collection: String,
+    },
+    /// Fetch a collection, or one item of it, and leave plain files in a folder
+    ///
+    /// Ctrl-C stops nothing but this command: the node goes on fetching, and running the same command again goes on
+    /// with the copy.
+    Pull {
+        /// PUBLISHER/NAME, as `karez search` lists it
+        collection: String,
+        /// Number, key or title of one item, as `karez show` lists it
+        item: Option<String>,
+        /// Folder for the files [default: ./NAME]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+    /// Fetch a collection, and every new version of it unasked
+    Follow {
+        /// PUBLISHER/NAME, as `karez search` lists it
+        collection: String,
+    },
+    /// Stop fetching new versions; what is here stays
+    Unfollow {
+        /// PUBLISHER/NAME, as `karez ls` lists it
+        collection: String,
+    },
+    /// List the collections on this node
+    Ls,
+    /// Print where a player finds a lesson, and open it on a desktop; needs no copy
+    Play {
+        /// PUBLISHER/NAME, as `karez ls` lists it
+        collection: String,
+        /// Number, key or title of one item; all without
+        item: Option<String>,
+        /// Open it in the desktop's player
+        #[arg(long)]
+        open: bool,
+    },
+    /// Show what this node does, and what it waits for
+    Status {
+        /// Show it again every second until Ctrl-C
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Publish a folder as a collection, or as its next version
+    Publish {
+        /// The folder: one sub-folder or file for each lesson
+        dir: PathBuf,
+        /// PUBLISHER/NAME; the publisher is the one in this node's invite
+        #[arg(long = "as", value_name = "PUBLISHER/NAME")]
+        collection: String,
+        /// course, consultation, care, library, culture or sport
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+        /// Title as people read it
+        #[arg(long, value_name = "TITLE")]
+        title: Option<String>,
+    },
+    /// Print the completion script of a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Flags of `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    /// Address for other nodes: TCP and UDP, one port
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:4041")]
+    pub(super) listen: String,
+    /// Address of the gateway for players and browsers, or off
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:4080")]
+    pub(super) gateway: String,
+    /// Most to send, in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) up_mbit: String,
+    /// Most to receive, in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) down_mbit: String,
+    /// thrifty saves the flagship's uplink, fast saves time
+    #[arg(long, value_name = "thrifty|fast", default_value = "thrifty")]
+    pub(super) mode: String,
+    /// Address told to other nodes instead of the one listened on; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    pub(super) announce: Vec<String>,
+}
+
+/// Reads what clap matched.
+pub(super) fn read(matches: &ArgMatches) -> Result<Flags, clap::Error> {
+    Flags::from_arg_matches(matches)
+}

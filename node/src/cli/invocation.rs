@@ -1,0 +1,191 @@
+//! What a command line means.
+
+use super::complaint::Wrong;
+use super::context::Context;
+use super::flags::{Command, Flags, Run};
+use super::language::Texts;
+use crate::handle::PublishRequest;
+use clap_complete::Shell;
+use karez_protocol::content::manifest::Kind;
+use karez_protocol::content::name::CollectionName;
+use karez_protocol::plan::limiter::BytesPerSecond;
+use karez_protocol::swarm::io::EgressMode;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Bytes a second of one Mbit/s.
+const MBIT: f64 = 125_000.0;
+/// Above this a limit is a slip of the keyboard: 1 Tbit/s.
+const MBIT_MAX: f64 = 1_000_000.0;
+
+/// A command line, understood.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Home, language and form of the output.
+    pub context: Context,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Make a home.
+    Init,
+    /// Join a network.
+    Join {
+        /// The invite's text.
+        invite: String,
+    },
+    /// Be the daemon.
+    Run(RunFlags),
+    /// Ask the running daemon: [`execute`](super::execute) does it.
+    Client(Request),
+}
+
+/// Flags of `run`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFlags {
+    /// Where both planes listen.
+    pub listen: SocketAddr,
+    /// Where the gateway listens; `None` when it is off.
+    pub gateway: Option<SocketAddr>,
+    /// Addresses told to others.
+    pub announce: Vec<SocketAddr>,
+    /// Limit up; 0 is none.
+    pub up: BytesPerSecond,
+    /// Limit down; 0 is none.
+    pub down: BytesPerSecond,
+    /// Egress mode.
+    pub mode: EgressMode,
+}
+
+/// A question to the running daemon.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Catalogue rows.
+    Search(String),
+    /// One collection.
+    Show(CollectionName),
+    /// Fetch and copy.
+    Pull(PullOrder),
+    /// Follow or stop following.
+    Follow(CollectionName, bool),
+    /// Collections here.
+    List,
+    /// URLs of lessons.
+    Play {
+        /// The collection.
+        collection: CollectionName,
+        /// One item.
+        item: Option<String>,
+        /// Open it in any case.
+        open: bool,
+    },
+    /// State of the node.
+    Status {
+        /// Again and again.
+        watch: bool,
+    },
+    /// Publish a folder.
+    Publish(PublishRequest),
+    /// A completion script; needs no daemon.
+    Completions(Shell),
+}
+
+/// What `pull` fetches, and where its files go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullOrder {
+    /// The collection.
+    pub collection: CollectionName,
+    /// One item.
+    pub item: Option<String>,
+    /// The folder, as typed or by default.
+    pub to: PathBuf,
+}
+
+/// Understands flags. The texts come back with what is wrong, to say it.
+pub(super) fn understand(flags: Flags, texts: Texts) -> Result<Invocation, (Texts, Wrong)> {
+    let home = match flags.home.or_else(default_home) {
+        Some(home) => home,
+        None => return Err((texts, Wrong::NoHome)),
+    };
+    match action(flags.command) {
+        Ok(action) => Ok(Invocation { context: Context { home, json: flags.json, texts }, action }),
+        Err(wrong) => Err((texts, wrong)),
+    }
+}
+
+fn default_home() -> Option<PathBuf> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share"))).map(|data| data.join("karez"))
+}
+
+fn action(command: Command) -> Result<Action, Wrong> {
+    let request = match command {
+        Command::Init => return Ok(Action::Init),
+        Command::Join { invite } => return Ok(Action::Join { invite }),
+        Command::Run(run) => return run_flags(&run).map(Action::Run),
+        Command::Search { query } => Request::Search(query.join(" ")),
+        Command::Show { collection } => Request::Show(name(&collection)?),
+        Command::Pull { collection, item, to } => {
+            let collection = name(&collection)?;
+            let to = to.unwrap_or_else(|| PathBuf::from(".").join(collection.name()));
+            Request::Pull(PullOrder { collection, item, to })
+        }
+        Command::Follow { collection } => Request::Follow(name(&collection)?, true),
+        Command::Unfollow { collection } => Request::Follow(name(&collection)?, false),
+        Command::Ls => Request::List,
+        Command::Play { collection, item, open } => Request::Play { collection: name(&collection)?, item, open },
+        Command::Status { watch } => Request::Status { watch },
+        Command::Publish { dir, collection, kind, title } => {
+            let kind = kind.map(known_kind).transpose()?;
+            Request::Publish(PublishRequest { dir, collection: name(&collection)?.to_string(), kind, title })
+        }
+        Command::Completions { shell } => Request::Completions(shell),
+    };
+    Ok(Action::Client(request))
+}
+
+fn name(text: &str) -> Result<CollectionName, Wrong> {
+    text.parse().map_err(|_| Wrong::CollectionName { found: text.into() })
+}
+
+fn known_kind(text: String) -> Result<String, Wrong> {
+    match Kind::from_name(&text) {
+        Some(_) => Ok(text),
+        None => Err(Wrong::Kind { found: text, known: Kind::ALL.map(|(_, name)| name).join(", ") }),
+    }
+}
+
+fn run_flags(run: &Run) -> Result<RunFlags, Wrong> {
+    let gateway = match run.gateway.as_str() {
+        "off" => None,
+        text => Some(address("--gateway", text)?),
+    };
+    let mode = match run.mode.as_str() {
+        "thrifty" => EgressMode::Thrifty,
+        "fast" => EgressMode::Fast,
+        other => return Err(Wrong::Mode { found: other.into() }),
+    };
+    Ok(RunFlags {
+        listen: address("--listen", &run.listen)?,
+        gateway,
+        announce: run.announce.iter().map(|text| address("--announce", text)).collect::<Result<_, _>>()?,
+        up: rate("--up-mbit", &run.up_mbit)?,
+        down: rate("--down-mbit", &run.down_mbit)?,
+        mode,
+    })
+}
+
+fn address(flag: &'static str, text: &str) -> Result<SocketAddr, Wrong> {
+    text.parse().map_err(|_| Wrong::Address { flag, found: text.into() })
+}
+
+fn rate(flag: &'static str, text: &str) -> Result<BytesPerSecond, Wrong> {
+    let mbit = text.parse::<f64>().ok().filter(|mbit| (0.0..=MBIT_MAX).contains(mbit));
+    let mbit = mbit.ok_or_else(|| Wrong::Rate { flag, found: text.into() })?;
+    // A limit that rounds to nothing would be no limit at all.
+    let bytes = (mbit * MBIT) as u64;
+    Ok(BytesPerSecond(if mbit > 0.0 { bytes.max(1) } else { 0 }))
+}

@@ -1,0 +1,62 @@
+//! `publish`: a folder becomes the next version of a collection.
+
+use super::complaint::Complaint;
+use super::context::Context;
+use super::figure;
+use super::progress::Progress;
+use crate::api::client::Client;
+use crate::api::event::PublishLine;
+use crate::handle::PublishRequest;
+use crate::handle::view::Published;
+
+pub(super) async fn publish(context: &Context, client: &Client, order: PublishRequest) -> Result<(), Complaint> {
+    let path = order.dir;
+    if !path.is_dir() {
+        return Err(Complaint::NoFolder { path });
+    }
+    let dir = path.canonicalize().map_err(|source| Complaint::Path { path, source })?;
+    let mut lines = client.publish(&PublishRequest { dir, ..order }).await?;
+    let mut progress = Progress::new(context);
+    while let Some(line) = lines.next().await? {
+        match line {
+            PublishLine::Packing { files, bytes, total } => {
+                let count = context.text("files-count", &[("count", files.into())]);
+                progress.show(bytes, total, &context.text("publish-packing", &[("files", count.into())]), "");
+            }
+            PublishLine::Done(published) => {
+                progress.end();
+                report(context, &published);
+                return Ok(());
+            }
+            PublishLine::Failed(body) => return Err(Complaint::Failed(body)),
+        }
+    }
+    Err(Complaint::CutShort)
+}
+
+fn report(context: &Context, published: &Published) {
+    if context.json {
+        return context.print_json(published);
+    }
+    let named = [("collection", published.collection.as_str().into()), ("version", published.version.into())];
+    if published.unchanged {
+        context.print(&context.text("publish-unchanged", &named));
+    } else {
+        context.print(&context.text("publish-done", &named));
+        let files = context.text("files-count", &[("count", published.files.into())]);
+        let [plain, stored, new] =
+            [published.plain_bytes, published.stored_bytes, published.new_bytes].map(figure::bytes);
+        let sizes = [("plain", plain), ("stored", stored), ("new", new)].map(|(name, text)| (name, text.into()));
+        let figures: Vec<_> = [("files", files.into())].into_iter().chain(sizes).collect();
+        context.print(&context.text("publish-sizes", &figures));
+    }
+    if !published.listed {
+        context.tell(&context.text("publish-unlisted", &[]));
+    }
+    if !published.skipped.is_empty() {
+        context.tell(&context.text("publish-skipped", &[("count", published.skipped.len().into())]));
+        for skipped in &published.skipped {
+            context.tell(&format!("  {}  ({})", skipped.path, skipped.reason));
+        }
+    }
+}

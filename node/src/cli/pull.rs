@@ -1,0 +1,107 @@
+//! `pull`: fetch, and leave plain files in a folder.
+
+use super::complaint::Complaint;
+use super::context::Context;
+use super::progress::Progress;
+use super::{PullOrder, figure, status};
+use crate::api::client::Client;
+use crate::api::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest};
+
+pub(super) async fn pull(context: &Context, client: &Client, order: PullOrder) -> Result<(), Complaint> {
+    // The daemon has another working directory.
+    let to = std::path::absolute(&order.to).map_err(|source| Complaint::Path { path: order.to, source })?;
+    let request = PullRequest { collection: order.collection.to_string(), item: order.item, to: Some(to) };
+    let mut lines = client.pull(&request).await?;
+    let mut progress = Progress::new(context);
+    while let Some(event) = lines.next().await? {
+        match event {
+            PullEvent::Plan(plan) => progress.say(&planned(context, &plan)),
+            PullEvent::Progress(now) => {
+                let (figures, sources) = (figures(context, &now), sources(context, &now));
+                progress.show(now.have_bytes, now.total_bytes, &figures, &sources);
+            }
+            PullEvent::Copying { bytes, total } => progress.show(bytes, total, &context.text("pull-copying", &[]), ""),
+            PullEvent::Done(done) => {
+                progress.end();
+                report(context, &done);
+                return Ok(());
+            }
+            PullEvent::Failed(body) => return Err(Complaint::Failed(body)),
+        }
+    }
+    Err(Complaint::CutShort)
+}
+
+/// What is going to happen, and how much disk it takes: said before the first byte comes.
+fn planned(context: &Context, plan: &PullPlan) -> String {
+    let title = match &plan.item {
+        Some(item) => format!("{} · {item}", plan.title),
+        None => plan.title.clone(),
+    };
+    let files = context.text("files-count", &[("count", plan.files.into())]);
+    let head = context.text(
+        "pull-plan",
+        &[
+            ("title", title.into()),
+            ("version", plan.version.into()),
+            ("files", files.into()),
+            ("plain", figure::bytes(plan.plain_bytes).into()),
+            ("wire", figure::bytes(plan.wire_bytes).into()),
+        ],
+    );
+    let to = plan.to.as_ref().map(|to| to.to_string_lossy().into_owned()).unwrap_or_default();
+    let copy = figure::bytes(plan.copy_bytes);
+    let room = match plan.free_bytes {
+        Some(free) => {
+            let free = figure::bytes(free);
+            context.text("pull-copy-free", &[("copy", copy.into()), ("to", to.into()), ("free", free.into())])
+        }
+        None => context.text("pull-copy", &[("copy", copy.into()), ("to", to.into())]),
+    };
+    format!("{head}\n{room}")
+}
+
+fn figures(context: &Context, now: &PullProgress) -> String {
+    let [have, total] = [now.have_bytes, now.total_bytes].map(figure::bytes);
+    let mut text = format!("{have} / {total}  {}", figure::rate(now.rate));
+    if let Some(seconds) = now.eta_s {
+        let eta = figure::duration(&context.texts, seconds);
+        text.push_str("  ");
+        text.push_str(&context.text("pull-eta", &[("eta", eta.into())]));
+    }
+    text
+}
+
+/// From whom it came; or, when it stands still, what it waits for.
+fn sources(context: &Context, now: &PullProgress) -> String {
+    if let Some(problem) = &now.problem {
+        return context.text("pull-problem", &[("problem", problem.as_str().into())]);
+    }
+    if now.state == "waiting" {
+        let from = status::waiting_for(context, &now.waiting_for);
+        return context.text("pull-waiting", &[("from", from.into())]);
+    }
+    let figures = [
+        ("flagship", now.bytes_from_flagship),
+        ("peers", now.bytes_from_peers),
+        ("group", now.bytes_from_group),
+        ("here", now.bytes_already_here),
+    ];
+    context.text("pull-sources", &figures.map(|(name, bytes)| (name, figure::bytes(bytes).into())))
+}
+
+fn report(context: &Context, done: &PullDone) {
+    if context.json {
+        return context.print_json(done);
+    }
+    let to = done.to.as_ref().map(|to| to.to_string_lossy().into_owned()).unwrap_or_default();
+    context.print(&context.text(
+        "pull-done",
+        &[
+            ("files", context.text("files-count", &[("count", done.files.into())]).into()),
+            ("bytes", figure::bytes(done.bytes).into()),
+            ("to", to.into()),
+            ("wall", figure::duration(&context.texts, done.wall_s as u64).into()),
+        ],
+    ));
+}

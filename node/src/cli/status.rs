@@ -1,0 +1,197 @@
+//! `status`: what this node does, and for what is incomplete, what is missing and who could bring it.
+
+use super::catalogue::table;
+use super::complaint::Complaint;
+use super::context::Context;
+use super::figure;
+use crate::api::client::Client;
+use crate::handle::view::{CollectionState, PeerView, Status};
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Clears the terminal and its scrolled-back lines, cursor to the corner.
+const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
+
+pub(super) async fn status(context: &Context, client: &Client, watch: bool) -> Result<(), Complaint> {
+    let mut ticks = tokio::time::interval(WATCH_EVERY);
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c(), if watch => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        let status = client.status().await?;
+        let text = if context.json { None } else { Some(shown(context, &status)) };
+        match text {
+            None => context.print_json(&status),
+            Some(text) if watch && std::io::stdout().is_terminal() => context.print(&format!("{CLEAR}{text}")),
+            Some(text) => context.print(&text),
+        }
+        if !watch {
+            return Ok(());
+        }
+    }
+}
+
+pub(super) fn shown(context: &Context, status: &Status) -> String {
+    let mut parts = vec![node_lines(context, status)];
+    if !status.problems.is_empty() {
+        let lines = status.problems.iter().map(|problem| format!("  ! {problem}"));
+        parts.push([context.text("status-problems", &[])].into_iter().chain(lines).collect::<Vec<_>>().join("\n"));
+    }
+    if status.collections.is_empty() {
+        parts.push(context.text("list-empty", &[]));
+    } else {
+        parts.push(collections_table(context, &status.collections));
+        let waiting: Vec<String> = status.collections.iter().filter_map(|state| waiting_line(context, state)).collect();
+        parts.extend((!waiting.is_empty()).then(|| waiting.join("\n")));
+    }
+    if status.peers.is_empty() {
+        parts.push(context.text("status-no-peers", &[]));
+    } else {
+        parts.push(peers_table(context, &status.peers));
+    }
+    parts.join("\n\n")
+}
+
+fn node_lines(context: &Context, status: &Status) -> String {
+    let node = &status.node;
+    let limit = |rate: u64| if rate == 0 { context.text("limit-none", &[]) } else { figure::rate(rate) };
+    let gateway = node.gateway.clone().unwrap_or_else(|| context.text("gateway-off", &[]));
+    let counters = &status.counters;
+    let figures = [
+        ("received", counters.chunk_bytes_received),
+        ("flagship", counters.bytes_from_flagship),
+        ("peers", counters.bytes_from_peers),
+        ("group", counters.bytes_from_group),
+        ("sent", counters.chunk_bytes_sent),
+    ];
+    [
+        context.text(
+            "status-node",
+            &[
+                ("name", node.name.as_str().into()),
+                ("network", node.network.as_str().into()),
+                ("uptime", figure::duration(&context.texts, node.uptime_s).into()),
+                ("version", node.version.as_str().into()),
+            ],
+        ),
+        context.text("status-peer", &[("peer", node.peer.as_str().into())]),
+        context.text(
+            "status-listen",
+            &[
+                ("listen", node.listen.join(", ").into()),
+                ("gateway", gateway.into()),
+                ("up", limit(node.up_limit).into()),
+                ("down", limit(node.down_limit).into()),
+            ],
+        ),
+        tracker_line(context, status),
+        context.text("status-bytes", &figures.map(|(name, bytes)| (name, figure::bytes(bytes).into()))),
+    ]
+    .join("\n")
+}
+
+fn tracker_line(context: &Context, status: &Status) -> String {
+    let tracker = &status.tracker;
+    let url = tracker.url.as_str();
+    if tracker.reachable {
+        return context.text("status-tracker", &[("url", url.into())]);
+    }
+    let last = match tracker.last_contact_s {
+        Some(seconds) => figure::duration(&context.texts, seconds),
+        None => context.text("tracker-never", &[]),
+    };
+    let problem = tracker.problem.clone().unwrap_or_default();
+    context.text("status-tracker-away", &[("url", url.into()), ("last", last.into()), ("problem", problem.into())])
+}
+
+/// The collections on this node.
+pub(super) fn collections_table(context: &Context, collections: &[CollectionState]) -> String {
+    let headings =
+        ["column-collection", "column-title", "column-version", "column-size", "column-here", "column-state"];
+    let mut table = table(context, &headings);
+    for state in collections {
+        let here = if state.complete { 100 } else { figure::percent(state.have_bytes, state.stored_bytes).min(99) };
+        table.add_row([
+            state.collection.clone(),
+            state.title.clone(),
+            format!("v{}", state.version),
+            figure::bytes(state.stored_bytes),
+            format!("{here} %"),
+            state_text(context, state),
+        ]);
+    }
+    table.to_string()
+}
+
+fn state_text(context: &Context, state: &CollectionState) -> String {
+    let word = match state.state.as_str() {
+        "complete" => context.text("state-complete", &[]),
+        "published" => context.text("state-published", &[]),
+        "paused" => context.text("state-paused", &[]),
+        "waiting" => context.text("state-waiting", &[]),
+        "pulling" => {
+            let eta = state.eta_s.map(|seconds| figure::duration(&context.texts, seconds));
+            let rate = figure::rate(state.rate);
+            match eta {
+                Some(eta) => context.text("state-pulling-eta", &[("rate", rate.into()), ("eta", eta.into())]),
+                None => context.text("state-pulling", &[("rate", rate.into())]),
+            }
+        }
+        other => other.to_owned(),
+    };
+    if state.following { context.text("state-following", &[("state", word.into())]) } else { word }
+}
+
+/// For what cannot be completed now: what is missing, and who could bring it.
+fn waiting_line(context: &Context, state: &CollectionState) -> Option<String> {
+    if state.complete || state.missing_without_holder == 0 && state.state != "waiting" {
+        return None;
+    }
+    let missing = match state.chunks {
+        0 => context.text("missing-description", &[]),
+        _ => context.text(
+            "missing-chunks",
+            &[
+                ("count", state.missing_without_holder.into()),
+                ("missing", state.chunks.saturating_sub(state.have_chunks).into()),
+            ],
+        ),
+    };
+    let from = waiting_for(context, &state.waiting_for);
+    let collection = state.collection.as_str();
+    Some(context.text(
+        "status-missing",
+        &[("collection", collection.into()), ("missing", missing.into()), ("from", from.into())],
+    ))
+}
+
+/// Who is waited for, in words.
+pub(super) fn waiting_for(context: &Context, names: &[String]) -> String {
+    match names {
+        [] => context.text("waiting-for-nobody", &[]),
+        names => context.text("waiting-for", &[("names", names.join(", ").into())]),
+    }
+}
+
+fn peers_table(context: &Context, peers: &[PeerView]) -> String {
+    let headings = ["column-peer", "column-role", "column-received", "column-sent", "column-rate", "column-rtt"];
+    let mut table = table(context, &headings);
+    for peer in peers {
+        let role = match (peer.role.as_str(), peer.same_group) {
+            ("flagship", _) => context.text("role-flagship", &[]),
+            (_, true) => context.text("role-group", &[]),
+            _ => context.text("role-site", &[]),
+        };
+        table.add_row([
+            peer.name.clone(),
+            role,
+            figure::bytes(peer.bytes_received),
+            figure::bytes(peer.bytes_sent),
+            figure::rate(peer.rate_down),
+            format!("{:.0} ms", peer.rtt_ms),
+        ]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,87 @@
+//! Collections over HTTP for players and browsers on this machine, also while they are still arriving.
+//!
+//! What must stay true: only GET and HEAD, nothing here changes the node; a request is answered only when its `Host` is
+//! this machine, so that a web page elsewhere cannot point a name of its own at us (DNS rebinding); paths are looked up
+//! in the manifest and never touch a file system; content comes from strangers, so it runs in a sandbox without scripts.
+
+mod etag;
+mod file;
+mod host;
+mod page;
+mod range;
+mod refusal;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use crate::handle::Handle;
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
+use host::HostRule;
+use karez_protocol::content::name::CollectionName;
+use refusal::Refusal;
+use std::future::Future;
+use std::io;
+use tokio::net::TcpListener;
+
+/// Serves until `shutdown` ends; running responses are finished first.
+pub async fn serve(
+    listener: TcpListener,
+    handle: Handle,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let rule = HostRule::new(listener.local_addr()?);
+    axum::serve(listener, router(handle, rule)).with_graceful_shutdown(shutdown).await
+}
+
+fn router(handle: Handle, rule: HostRule) -> Router {
+    Router::new()
+        .route("/", get(front))
+        .route("/c/{publisher}/{name}", get(to_folder))
+        .route("/c/{publisher}/{name}/", get(listing))
+        .route("/c/{publisher}/{name}/{*path}", get(content))
+        .with_state(handle)
+        .layer(middleware::from_fn_with_state(rule, only_this_machine))
+}
+
+async fn only_this_machine(State(rule): State<HostRule>, request: Request, next: Next) -> Response {
+    match rule.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn front(State(handle): State<Handle>) -> Result<Response, Refusal> {
+    let status = handle.status().await?;
+    Ok(page::front(&status))
+}
+
+async fn to_folder(Path((publisher, name)): Path<(String, String)>) -> Result<Redirect, Refusal> {
+    let collection = collection(&publisher, &name)?;
+    Ok(Redirect::permanent(&format!("/c/{collection}/")))
+}
+
+async fn listing(
+    State(handle): State<Handle>,
+    Path((publisher, name)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    let pull = handle.open(collection(&publisher, &name)?).await?;
+    Ok(page::listing(&pull))
+}
+
+async fn content(
+    State(handle): State<Handle>,
+    Path((publisher, name, path)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let pull = handle.open(collection(&publisher, &name)?).await?;
+    file::answer(handle, pull, path, &headers)
+}
+
+fn collection(publisher: &str, name: &str) -> Result<CollectionName, Refusal> {
+    format!("{publisher}/{name}").parse().map_err(Refusal::Name)
+}
