@@ -40,15 +40,14 @@ pub fn parse() -> Result<Invocation, ExitCode> {
 
 fn parse_from(arguments: Vec<OsString>) -> Result<Invocation, ExitCode> {
     let lang = language::choose(&arguments, |name| std::env::var(name).ok(), sys_locale::get_locale());
-    let texts = Texts::new(lang);
     let matched = help::command(lang).try_get_matches_from(arguments).and_then(|matches| flags::read(&matches));
     let flags = matched.map_err(|error| {
         // Nothing can be done about a terminal that is gone.
         let _ = error.print();
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
     })?;
-    invocation::understand(flags, texts).map_err(|(texts, wrong)| {
-        eprintln!("{}", texts.complain(&wrong));
+    invocation::understand(flags, lang).map_err(|wrong| {
+        eprintln!("{}", Texts::new(lang).complain(&wrong));
         ExitCode::from(USAGE)
     })
 }

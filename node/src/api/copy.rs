@@ -4,7 +4,7 @@ use super::error::{ApiError, RequestError};
 use super::event::PullEvent;
 use crate::handle::Pull;
 use crate::handle::view::FileView;
-use karez_content_tools::export;
+use karez_content_tools::export::{self, ExportProgress, ExportReport};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -56,9 +56,9 @@ pub(super) fn write(
     item: Option<&str>,
     to: PathBuf,
     reports: &mpsc::Sender<PullEvent>,
-) -> Result<export::ExportReport, ApiError> {
+) -> Result<ExportReport, ApiError> {
     let mut last: Option<Instant> = None;
-    let mut report = |progress: export::ExportProgress| {
+    let mut report = |progress: ExportProgress| {
         if last.is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
             last = Some(Instant::now());
             // A reader that is behind gets the next one.

@@ -64,12 +64,12 @@ pub(super) async fn start(handle: Handle, request: PullRequest) -> Result<Respon
         Some(view) => Some(run.plan(&view).await?),
         None => None,
     };
-    tokio::spawn(run.to_the_end(planned));
+    tokio::spawn(run.finish(planned));
     Ok(lines::response(receiver))
 }
 
 impl Run {
-    async fn to_the_end(self, planned: Option<(PullPlan, Target)>) {
+    async fn finish(self, planned: Option<(PullPlan, Target)>) {
         let last = match self.go(planned).await {
             Ok(done) => PullEvent::Done(done),
             Err(End::Failed(error)) => PullEvent::Failed(error.into()),

@@ -3,7 +3,7 @@
 use super::complaint::Wrong;
 use super::context::Context;
 use super::flags::{Command, Flags, Run};
-use super::language::Texts;
+use super::language::{Lang, Texts};
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
 use karez_protocol::content::manifest::Kind;
@@ -104,16 +104,11 @@ pub struct PullOrder {
     pub to: PathBuf,
 }
 
-/// Understands flags. The texts come back with what is wrong, to say it.
-pub(super) fn understand(flags: Flags, texts: Texts) -> Result<Invocation, (Texts, Wrong)> {
-    let home = match flags.home.or_else(default_home) {
-        Some(home) => home,
-        None => return Err((texts, Wrong::NoHome)),
-    };
-    match action(flags.command) {
-        Ok(action) => Ok(Invocation { context: Context { home, json: flags.json, texts }, action }),
-        Err(wrong) => Err((texts, wrong)),
-    }
+/// Understands flags.
+pub(super) fn understand(flags: Flags, lang: Lang) -> Result<Invocation, Wrong> {
+    let home = flags.home.or_else(default_home).ok_or(Wrong::NoHome)?;
+    let action = action(flags.command)?;
+    Ok(Invocation { context: Context { home, json: flags.json, texts: Texts::new(lang) }, action })
 }
 
 fn default_home() -> Option<PathBuf> {

@@ -1,1 +1,174 @@
-//! x
+//! Command lines and what they mean; and that every text exists in every language.
+
+use super::flags::{self, Command, Flags};
+use super::invocation::{Action, PullOrder, Request, understand};
+use super::{Lang, Texts, help};
+use clap::CommandFactory as _;
+use fluent_bundle::FluentResource;
+use karez_protocol::plan::limiter::BytesPerSecond;
+use karez_protocol::swarm::io::EgressMode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+fn action(line: &str) -> Result<Action, String> {
+    let words = ["karez", "--home", "/h"].into_iter().chain(line.split(' '));
+    let matches = help::command(Lang::En).try_get_matches_from(words).map_err(|error| error.to_string())?;
+    let flags = flags::read(&matches).map_err(|error| error.to_string())?;
+    understand(flags, Lang::En)
+        .map(|invocation| invocation.action)
+        .map_err(|wrong| Texts::new(Lang::En).complain(&wrong))
+}
+
+#[test]
+fn client_commands_are_understood() {
+    let name = || "bj4/algebra-1".parse().unwrap();
+    let pull = |item: Option<&str>, to: &str| {
+        Request::Pull(PullOrder { collection: name(), item: item.map(str::to_owned), to: PathBuf::from(to) })
+    };
+    let play = |item: Option<&str>, open| Request::Play { collection: name(), item: item.map(str::to_owned), open };
+    for (line, request) in [
+        ("search 代数 二", Request::Search("代数 二".into())),
+        ("search", Request::Search(String::new())),
+        ("show bj4/algebra-1", Request::Show(name())),
+        ("pull bj4/algebra-1", pull(None, "./algebra-1")),
+        ("pull bj4/algebra-1 3 --to /media/usb", pull(Some("3"), "/media/usb")),
+        ("follow bj4/algebra-1", Request::Follow(name(), true)),
+        ("unfollow bj4/algebra-1 --json", Request::Follow(name(), false)),
+        ("ls --lang zh", Request::List),
+        ("play bj4/algebra-1 2 --open", play(Some("2"), true)),
+        ("play bj4/algebra-1", play(None, false)),
+        ("status --watch", Request::Status { watch: true }),
+    ] {
+        match action(line) {
+            Ok(Action::Client(found)) => assert_eq!(found, request, "{line}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn run_flags_are_understood() {
+    let Ok(Action::Run(run)) = action("run") else { panic!("run") };
+    assert_eq!((run.listen.to_string(), run.gateway.map(|at| at.port())), ("0.0.0.0:4041".into(), Some(4080)));
+    assert_eq!((run.up, run.down, run.mode), (BytesPerSecond(0), BytesPerSecond(0), EgressMode::Thrifty));
+    let line = "run --listen [::]:0 --gateway off --up-mbit 20 --down-mbit 0.5 --mode fast --announce 10.0.0.1:1 \
+                --announce 10.0.0.2:2";
+    let Ok(Action::Run(run)) = action(line) else { panic!("{line}") };
+    assert_eq!((run.gateway, run.up, run.down), (None, BytesPerSecond(2_500_000), BytesPerSecond(62_500)));
+    assert_eq!((run.mode, run.announce.len()), (EgressMode::Fast, 2));
+}
+
+#[test]
+fn nonsense_names_what_is_wrong() {
+    for (line, named) in [
+        ("show algebra", "PUBLISHER/NAME"),
+        ("pull a/b/c", "PUBLISHER/NAME"),
+        ("publish . --as a/b --kind film", "consultation"),
+        ("run --listen 4041", "--listen"),
+        ("run --gateway on", "--gateway"),
+        ("run --up-mbit -1", "-1"),
+        ("run --up-mbit=-1", "--up-mbit"),
+        ("run --down-mbit NaN", "--down-mbit"),
+        ("run --mode slow", "--mode"),
+        ("run --announce example.org:1", "--announce"),
+        ("frobnicate", "frobnicate"),
+        ("publish .", "--as"),
+    ] {
+        match action(line) {
+            Err(text) => assert!(text.contains(named), "{line}: {text}"),
+            Ok(found) => panic!("{line}: {found:?}"),
+        }
+    }
+}
+
+/// Keys of a locale with the arguments that each text uses.
+fn keys(lang: Lang) -> BTreeMap<String, BTreeSet<String>> {
+    let source = lang.source();
+    FluentResource::try_new(source.to_owned()).map_err(|(_, errors)| errors).expect("the locale parses");
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut current = String::new();
+    for line in source.lines().filter(|line| !line.starts_with('#')) {
+        if let Some((key, _)) = line.split_once(" =").filter(|(key, _)| !key.starts_with(' ')) {
+            current = key.to_owned();
+            assert!(keys.insert(current.clone(), BTreeSet::new()).is_none(), "{lang:?}: {current} twice");
+        }
+        let arguments = line.split("{ $").skip(1).filter_map(|rest| rest.split([' ', '}']).next());
+        keys.entry(current.clone()).or_default().extend(arguments.map(str::to_owned));
+    }
+    keys.remove("");
+    keys
+}
+
+#[test]
+fn both_languages_have_the_same_texts_with_the_same_arguments() {
+    assert_eq!(keys(Lang::Zh), keys(Lang::En));
+}
+
+/// The sources of this module, tests aside.
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files: Vec<PathBuf> = vec![root.join("cli.rs"), root.join("main.rs")];
+    files.extend(std::fs::read_dir(root.join("cli")).unwrap().map(|entry| entry.unwrap().path()));
+    let rust = files.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "rs"));
+    let code = |path: PathBuf| (path.clone(), std::fs::read_to_string(path).unwrap());
+    rust.map(code).filter(|(path, _)| !path.ends_with("cli/tests.rs")).collect()
+}
+
+#[test]
+fn every_text_used_exists_and_every_text_is_used() {
+    let known = keys(Lang::En);
+    let sources = sources();
+    for (path, code) in &sources {
+        for call in ["say(\"", "text(\"", "(\"error-", "\"column-"] {
+            for (at, _) in code.match_indices(call) {
+                let start = at + call.find('"').unwrap() + 1;
+                let key = code[start..].split('"').next().unwrap();
+                assert!(known.contains_key(key) || key.ends_with('-'), "{}: no text '{key}'", path.display());
+            }
+        }
+    }
+    // Texts for `main` are used there, or will be.
+    let of_main = ["init-", "join-", "run-"];
+    for key in known.keys().filter(|key| !of_main.iter().any(|prefix| key.starts_with(prefix))) {
+        let quoted = format!("\"{key}\"");
+        assert!(sources.iter().any(|(_, code)| code.contains(&quoted)), "'{key}' is never said");
+    }
+}
+
+#[test]
+fn all_help_is_in_chinese_too() {
+    let root = Flags::command();
+    let mut commands = vec![&root];
+    commands.extend(root.get_subcommands());
+    for command in commands {
+        assert!(help::chinese(command.get_name()).is_some(), "{}", command.get_name());
+        for argument in
+            command.get_arguments().filter(|argument| !argument.is_global_set() || command.get_name() == "karez")
+        {
+            let key = help::key_of(command.get_name(), argument.get_id().as_str());
+            assert!(help::chinese(&key).is_some(), "{key}");
+        }
+    }
+}
+
+#[test]
+fn chinese_help_is_complete_and_sound() {
+    let mut command = help::command(Lang::Zh);
+    command.build();
+    command.clone().debug_assert();
+    let text = command.render_long_help().to_string();
+    assert!(text.contains("用法：") && text.contains("取回") && !text.contains("Print"), "{text}");
+    for sub in help::command(Lang::Zh).get_subcommands() {
+        let name = sub.get_name();
+        let shown = help::command(Lang::Zh).try_get_matches_from(["karez", name, "--help"]).unwrap_err().to_string();
+        assert!(shown.contains("用法：") && !shown.contains("Print"), "{shown}");
+    }
+}
+
+#[test]
+fn flags_agree_with_clap() {
+    Flags::command().debug_assert();
+    let matches = help::command(Lang::Zh).try_get_matches_from(["karez", "ls", "--json"]).unwrap();
+    let flags = flags::read(&matches).unwrap();
+    assert!(flags.json && matches!(flags.command, Command::Ls));
+}
