@@ -94,7 +94,8 @@ pub fn pack(
         ..Progress::default()
     };
     let items = items::group(files, &description, dir)?;
-    let mut run = Run { sealer: Sealer::new(store), pages: PageBuilder::default(), refs: Vec::new(), plain_bytes: 0, shown };
+    let mut run =
+        Run { sealer: Sealer::new(store), pages: PageBuilder::default(), refs: Vec::new(), plain_bytes: 0, shown };
     run.pack_items(&items, progress)?;
     let folders = empty_folders.len() as u64;
     for folder in empty_folders {

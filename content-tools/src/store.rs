@@ -109,12 +109,8 @@ impl Store {
         let recovered = recovery::recover(&dir.join("segments"), &index, options.segment_bytes)?;
         let readers = Readers::new(&dir.join("segments"));
         readers.insert(recovered.segment.number, recovered.segment.file());
-        let writer = Writer {
-            segment: recovered.segment,
-            unsynced: 0,
-            oldest_unsynced: Instant::now(),
-            poisoned: false,
-        };
+        let writer =
+            Writer { segment: recovered.segment, unsynced: 0, oldest_unsynced: Instant::now(), poisoned: false };
         Ok(Self {
             dir: dir.into(),
             options,

@@ -285,12 +285,30 @@ mod tests {
                 VerifyError::Length { chunk, expected: entry.plain_len, found: plain.len() - 1 },
             ),
             ("zstd for raw", raw_row, Codec::Zstd, stored.clone(), VerifyError::Codec { chunk }),
-            ("bad row", ChunkEntry { plain_len: 0, ..entry }, Codec::Zstd, stored.clone(), VerifyError::Inconsistent { chunk }),
+            (
+                "bad row",
+                ChunkEntry { plain_len: 0, ..entry },
+                Codec::Zstd,
+                stored.clone(),
+                VerifyError::Inconsistent { chunk },
+            ),
             ("signed bomb", row_of(&bomb, 1 << 20), Codec::Zstd, bomb.clone(), VerifyError::Decode { chunk }),
             ("no frame", row_of(&[9; 40], 1000), Codec::Zstd, vec![9; 40], VerifyError::Decode { chunk }),
             ("other plain", row_of(&other, entry.plain_len), Codec::Zstd, other.clone(), VerifyError::Id { chunk }),
-            ("too little", row_of(&stored, entry.plain_len + 1), Codec::Zstd, stored.clone(), VerifyError::Decode { chunk }),
-            ("wrong raw check", ChunkEntry { check: entry.check, ..raw_row }, Codec::Raw, plain, VerifyError::Check { chunk }),
+            (
+                "too little",
+                row_of(&stored, entry.plain_len + 1),
+                Codec::Zstd,
+                stored.clone(),
+                VerifyError::Decode { chunk },
+            ),
+            (
+                "wrong raw check",
+                ChunkEntry { check: entry.check, ..raw_row },
+                Codec::Raw,
+                plain,
+                VerifyError::Check { chunk },
+            ),
         ];
         for (lie, row, codec, bytes, verdict) in rows {
             assert_eq!(verify(&row, codec, bytes), Err(verdict), "{lie}");

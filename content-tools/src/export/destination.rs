@@ -109,7 +109,8 @@ impl Slot {
         }
         let now = Mode::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata));
         if now.contains(Mode::XUSR) != executable {
-            rustix::fs::fchmod(&file, with_executable(now, executable)).map_err(|e| failed("change", &self.path, e.into()))?;
+            rustix::fs::fchmod(&file, with_executable(now, executable))
+                .map_err(|e| failed("change", &self.path, e.into()))?;
         }
         Ok(Some(Existing(file)))
     }

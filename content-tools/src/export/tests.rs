@@ -1,1 +1,230 @@
-//! Tests.
+//! Tests of the way back: what was packed comes out as it was, and a hostile manifest or destination does no harm.
+
+use super::*;
+use crate::pack::{PackOptions, pack};
+use crate::store::StoreOptions;
+use crate::verify::seal;
+use karez_protocol::content::hash::ChunkId;
+use karez_protocol::content::layout::LayoutError;
+use karez_protocol::content::manifest::{FilePart, Item, Kind, Metadata, Page, PageRef, Role, Run};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+    (dir, store)
+}
+
+fn noise(seed: u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// Every entry below a folder, as text: path, kind, executable or not, hash of the content.
+fn tree(dir: &Path) -> BTreeSet<String> {
+    let describe = |entry: walkdir::DirEntry| {
+        let path = entry.path().strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+        if entry.file_type().is_dir() {
+            return Some(format!("{path}/"));
+        }
+        let executable = entry.metadata().unwrap().permissions().mode() & 0o100 != 0;
+        entry
+            .file_type()
+            .is_file()
+            .then(|| format!("{path} {executable} {}", ChunkId::of(&fs::read(entry.path()).unwrap())))
+    };
+    walkdir::WalkDir::new(dir).min_depth(1).into_iter().filter_map(|entry| describe(entry.unwrap())).collect()
+}
+
+fn packed_folder(store: &Store) -> (tempfile::TempDir, Layout) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    for folder in ["第一课 引言", "第二课/资料/空", "第二课/资料/深"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::write(root.join("第一课 引言/视频…「一」.mp4"), noise(1, 2 << 20)).unwrap();
+    fs::write(root.join("第一课 引言/e\u{301}.txt"), "decomposed").unwrap();
+    fs::write(root.join("第一课 引言/\u{e9}.txt"), "composed").unwrap();
+    fs::write(root.join("第二课/资料/深/run.sh"), "#!/bin/sh\n").unwrap();
+    fs::write(root.join("第二课/零"), "").unwrap();
+    fs::write(root.join("collection.toml"), "title = 'x'\n").unwrap();
+    fs::set_permissions(root.join("第二课/资料/深/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("/etc/passwd", root.join("link")).unwrap();
+    let packed = pack(root, &PackOptions::default(), store, &mut |_| {}).unwrap();
+    assert_eq!(packed.skipped.len(), 1);
+    let layout = layout(&packed.root_bytes, store).unwrap();
+    (dir, layout)
+}
+
+fn exported(layout: &Layout, item: Option<&str>, store: &Store, to: &Path) -> Result<(u64, u64), ExportError> {
+    export(layout, item, store, to, &mut |_| {}).map(|report| (report.written, report.unchanged))
+}
+
+#[test]
+fn what_goes_in_comes_out_and_an_export_goes_on_where_it_stopped() {
+    let (_guard, store) = store();
+    let (dir, layout) = packed_folder(&store);
+    let out = tempfile::tempdir().unwrap();
+    let to = out.path().join("new/folder");
+    assert_eq!(exported(&layout, None, &store, &to).unwrap(), (6, 0));
+    assert_eq!(tree(&to), tree(dir.path()));
+    assert_eq!(exported(&layout, None, &store, &to).unwrap(), (0, 6));
+    let film = to.join("第一课 引言/视频…「一」.mp4");
+    let mut bytes = fs::read(&film).unwrap();
+    bytes[1_000_000] ^= 1;
+    fs::write(&film, bytes).unwrap();
+    fs::remove_file(to.join("collection.toml")).unwrap();
+    fs::set_permissions(to.join("第二课/资料/深/run.sh"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(exported(&layout, None, &store, &to).unwrap(), (2, 4));
+    assert_eq!(tree(&to), tree(dir.path()));
+}
+
+#[test]
+fn one_item_or_a_range() {
+    let (_guard, store) = store();
+    let (_dir, layout) = packed_folder(&store);
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(exported(&layout, Some("第二课"), &store, out.path()).unwrap(), (2, 0));
+    assert!(matches!(exported(&layout, Some("none"), &store, out.path()), Err(ExportError::UnknownItem { .. })));
+    let (path, film) = ("第一课 引言/视频…「一」.mp4", noise(1, 2 << 20));
+    for range in [0..10, 100_000..400_001, (2 << 20) - 5..u64::MAX, 5..5, 1 << 30..1 << 31] {
+        let end = range.end.min(film.len() as u64) as usize;
+        let expected = film.get(range.start as usize..end).unwrap_or(&[]);
+        assert_eq!(read_range(&layout, path, range.clone(), &store).unwrap(), expected, "{range:?}");
+    }
+    assert!(matches!(read_range(&layout, "none", 0..1, &store), Err(ReadError::UnknownFile { .. })));
+}
+
+#[test]
+fn links_in_the_destination_are_never_followed() {
+    let (_guard, store) = store();
+    let (_dir, layout) = packed_folder(&store);
+    let (out, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    symlink(elsewhere.path(), out.path().join("第二课")).unwrap();
+    match exported(&layout, None, &store, out.path()) {
+        Err(ExportError::InTheWay { path }) => assert!(path.ends_with("第二课")),
+        other => panic!("{other:?}"),
+    }
+    fs::remove_file(out.path().join("第二课")).unwrap();
+    let victim = elsewhere.path().join("victim");
+    fs::write(&victim, "mine").unwrap();
+    fs::remove_file(out.path().join("collection.toml")).unwrap();
+    symlink(&victim, out.path().join("collection.toml")).unwrap();
+    exported(&layout, None, &store, out.path()).unwrap();
+    assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    assert!(out.path().join("collection.toml").symlink_metadata().unwrap().is_file());
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    let blocked = tempfile::tempdir().unwrap();
+    fs::create_dir(blocked.path().join("collection.toml")).unwrap();
+    assert!(matches!(exported(&layout, None, &store, blocked.path()), Err(ExportError::InTheWay { .. })));
+}
+
+#[test]
+fn missing_chunks_are_counted_before_anything_is_written() {
+    let (_guard, full) = store();
+    let (_dir, whole) = packed_folder(&full);
+    let (_guard, partial) = store();
+    let root = whole.root().to_bytes();
+    assert!(matches!(layout(&root, &partial), Err(LoadError::MissingPage { page: 0, pages: 1 })));
+    let file = whole.file("第一课 引言/视频…「一」.mp4").unwrap();
+    let missing = whole.slices(&file, 0..file.head.size)[3].entry;
+    for (_, entry) in whole.entries().filter(|(_, entry)| entry.id != missing.id) {
+        let plain = full.read_plain(&entry.id).unwrap().unwrap();
+        partial.put(&seal(&plain, false).unwrap()).unwrap();
+    }
+    let loaded = layout(&root, &partial).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let bytes = u64::from(missing.stored_len);
+    match exported(&loaded, None, &partial, out.path()) {
+        Err(ExportError::Missing { chunks: 1, bytes: found }) => assert_eq!(found, bytes),
+        other => panic!("{other:?}"),
+    }
+    assert!(tree(out.path()).is_empty());
+}
+
+/// A manifest made by hand around one page.
+fn manifest(store: &Store, page: &[u8], rows: u32, files: u64) -> Vec<u8> {
+    let sealed = seal(page, false).unwrap();
+    store.put(&sealed).unwrap();
+    let metadata = Metadata {
+        kind: Kind::Course,
+        title: "x".into(),
+        creators: vec![],
+        languages: vec![],
+        subject: None,
+        grade: None,
+        term: None,
+        edition: None,
+        licence: None,
+        rights: None,
+        sensitivity: None,
+        ext: BTreeMap::new(),
+        description: None,
+    };
+    let entry = sealed.entry();
+    let pages = vec![PageRef { entry, chunks: rows, items: 1, plain_bytes: 0 }];
+    let header = ManifestRoot::new_header();
+    ManifestRoot { header, metadata, pages, plain_bytes: 0, stored_bytes: 0, files, items: 1 }.to_bytes()
+}
+
+fn page(store: &Store, paths: &[&str], plain_len_lie: u32, run: Run) -> Page {
+    let sealed = seal(b"content", false).unwrap();
+    store.put(&sealed).unwrap();
+    let mut row = sealed.entry();
+    row.plain_len += plain_len_lie;
+    row.stored_len += plain_len_lie;
+    let file = |path: &&str| FilePart {
+        path: path.parse().unwrap(),
+        role: Role::Main,
+        media_type: String::new(),
+        size: u64::from(row.plain_len),
+        offset: 0,
+        executable: false,
+        cut_profile: 1,
+        runs: vec![run],
+        language: None,
+    };
+    let files = paths.iter().map(file).collect();
+    let item = Item { key: "x".into(), title: "x".into(), files, ext: BTreeMap::new() };
+    Page { header: Page::new_header(), items: vec![item], chunks: vec![row], empty_folders: vec![] }
+}
+
+#[test]
+fn hostile_pages_are_refused() {
+    let (_guard, store) = store();
+    let whole = Run { first: 0, count: 1 };
+    let good = page(&store, &["good.txt"], 0, whole).to_bytes();
+    let load = |bytes: &[u8], rows| layout(&manifest(&store, bytes, rows, 1), &store);
+    assert!(load(&good, 1).is_ok());
+    let mut escaping = good.clone();
+    let at = escaping.windows(8).position(|bytes| bytes == b"good.txt").unwrap();
+    escaping[at..at + 8].copy_from_slice(b"../../up");
+    let mut absolute = good.clone();
+    absolute[at..at + 8].copy_from_slice(b"/etc/pwn");
+    let outside = page(&store, &["a"], 0, Run { first: u32::MAX, count: 2 }).to_bytes();
+    for bad in [&escaping, &absolute, &outside, &good[..good.len() - 1]] {
+        assert!(matches!(load(bad, 1), Err(LoadError::Layout(LayoutError::Document(_)))));
+    }
+    assert!(matches!(load(&good, 2), Err(LoadError::Layout(LayoutError::Mismatch { page: 0 }))));
+}
+
+#[test]
+fn pages_that_contradict_themselves_do_no_harm() {
+    let (_guard, store) = store();
+    let whole = Run { first: 0, count: 1 };
+    let out = tempfile::tempdir().unwrap();
+    let run = |page: &Page, files| {
+        let layout = layout(&manifest(&store, &page.to_bytes(), 1, files), &store).unwrap();
+        exported(&layout, None, &store, out.path())
+    };
+    let clash = page(&store, &["a", "a/b"], 0, whole);
+    assert!(matches!(run(&clash, 2), Err(ExportError::InTheWay { .. })));
+    let twice = page(&store, &["c", "c"], 0, whole);
+    assert!(matches!(run(&twice, 2), Err(ExportError::Incomplete { described: 0, files: 2 })));
+    let longer = page(&store, &["d"], 5, whole);
+    assert!(matches!(run(&longer, 1), Err(ExportError::Read(ReadError::Length { .. }))));
+    assert_eq!(tree(out.path()).iter().filter(|entry| !entry.starts_with("a ")).count(), 0);
+}

@@ -29,7 +29,11 @@ pub(super) struct ItemFile {
 }
 
 /// Groups files into items and gives them their titles.
-pub(super) fn group(files: Vec<SourceFile>, description: &Description, dir: &Path) -> Result<Vec<SourceItem>, PackError> {
+pub(super) fn group(
+    files: Vec<SourceFile>,
+    description: &Description,
+    dir: &Path,
+) -> Result<Vec<SourceItem>, PackError> {
     let recordings = top_level_recordings(&files);
     let mut items: Vec<SourceItem> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -82,7 +86,8 @@ fn assign_roles(item: &mut SourceItem) {
         let name = file.source.path.file_name();
         file.role = role(name, recorded);
         if file.role == Role::Subtitle {
-            file.language = stem(name).rsplit_once('.').map(|(_, tag)| tag).filter(|tag| is_language(tag)).map(str::to_owned);
+            file.language =
+                stem(name).rsplit_once('.').map(|(_, tag)| tag).filter(|tag| is_language(tag)).map(str::to_owned);
         }
     }
 }
@@ -128,7 +133,8 @@ fn is_cover(name: &str) -> bool {
 /// Whether a text looks like a BCP-47 tag: `zh`, `zh-Hans`, `bo-CN`.
 fn is_language(text: &str) -> bool {
     let mut parts = text.split('-');
-    let primary = parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
+    let primary =
+        parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
     primary && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
@@ -171,7 +177,18 @@ mod tests {
     #[test]
     fn side_cars_go_with_their_recording() {
         check(
-            &["a.mp4", "a.vtt", "a.zh.vtt", "a.2.mp4", "a.2.bo.srt", "ab.vtt", "a.jpg", "cover.png", "collection.toml", "n.pdf"],
+            &[
+                "a.mp4",
+                "a.vtt",
+                "a.zh.vtt",
+                "a.2.mp4",
+                "a.2.bo.srt",
+                "ab.vtt",
+                "a.jpg",
+                "cover.png",
+                "collection.toml",
+                "n.pdf",
+            ],
             &[
                 "a.2.mp4|a.2: a.2.mp4=main a.2.bo.srt=subtitle@bo",
                 "a.mp4|a: a.mp4=main a.vtt=subtitle a.zh.vtt=subtitle@zh a.jpg=cover",

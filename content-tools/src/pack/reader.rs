@@ -36,7 +36,11 @@ pub(super) enum Step {
 struct Hangup;
 
 /// Reads and cuts all files. `spare` brings blocks back for reuse.
-pub(super) fn read_all<'a>(files: impl Iterator<Item = &'a SourceFile>, out: &SyncSender<Step>, spare: &Receiver<Block>) {
+pub(super) fn read_all<'a>(
+    files: impl Iterator<Item = &'a SourceFile>,
+    out: &SyncSender<Step>,
+    spare: &Receiver<Block>,
+) {
     for file in files {
         match read_stable(file, out, spare) {
             Ok(Ok(())) => {}

@@ -1,1 +1,157 @@
-//! Tests.
+//! Tests of packing as a whole, with a store and folders on disk.
+
+use super::*;
+use crate::export::layout;
+use crate::store::StoreOptions;
+use karez_protocol::content::chunk::Codec;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+
+struct Bench {
+    dir: tempfile::TempDir,
+    store: Store,
+    _store_dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (dir, store_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(store_dir.path(), StoreOptions::default()).unwrap();
+        Self { dir, store, _store_dir: store_dir }
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn pack(&self) -> Result<Packed, PackError> {
+        pack(self.dir.path(), &PackOptions::default(), &self.store, &mut |_| {})
+    }
+
+    fn layout(&self, packed: &Packed) -> Layout {
+        layout(&packed.root_bytes, &self.store).unwrap()
+    }
+}
+
+fn noise(seed: u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+fn lesson(bench: &Bench) {
+    bench.write("第1课/导入.mp4", &noise(1, 3 << 20));
+    bench.write("第1课/导入.zh.vtt", &b"00:01.000 --> 00:02.000\nwater\n".repeat(300));
+    bench.write("第2课/v.mp4", &noise(2, 1 << 20));
+    bench.write("empty.txt", b"");
+}
+
+#[test]
+fn the_totals_are_exact() {
+    let bench = Bench::new();
+    lesson(&bench);
+    bench.write("第3课/copy.mp4", &noise(1, 3 << 20));
+    let packed = bench.pack().unwrap();
+    let layout = bench.layout(&packed);
+    let unique: BTreeMap<_, _> = layout.entries().map(|(_, entry)| (entry.id, u64::from(entry.stored_len))).collect();
+    let stored = unique.values().sum::<u64>();
+    assert_eq!((packed.root.stored_bytes, packed.new_stored_bytes), (stored, stored));
+    assert_eq!((packed.chunks, packed.chunks_new), (unique.len() as u64, unique.len() as u64));
+    assert_eq!(packed.root.plain_bytes, layout.files().iter().map(|file| file.head.size).sum::<u64>());
+    assert_eq!((packed.root.files, packed.root.items), (5, 4));
+    assert_eq!(wire_bytes_between(None, &layout), stored);
+    assert!(stored < packed.root.plain_bytes - (3 << 20));
+    assert_eq!(bench.store.stats().stored_bytes, stored);
+}
+
+#[test]
+fn the_same_folder_is_the_same_manifest_in_any_store() {
+    let bench = Bench::new();
+    lesson(&bench);
+    let first = bench.pack().unwrap();
+    let again = bench.pack().unwrap();
+    assert_eq!((again.manifest, again.chunks_new, again.new_stored_bytes), (first.manifest, 0, 0));
+    let other = Bench::new();
+    lesson(&other);
+    let options = PackOptions { title: Some(first.root.metadata.title.clone()), kind: None };
+    let elsewhere = pack(other.dir.path(), &options, &other.store, &mut |_| {}).unwrap();
+    assert_eq!(elsewhere.manifest, first.manifest);
+}
+
+#[test]
+fn an_insertion_in_a_big_file_costs_few_chunks() {
+    let bench = Bench::new();
+    let mut film = noise(3, 20 << 20);
+    bench.write("film.mp4", &film);
+    let old = bench.layout(&bench.pack().unwrap());
+    film.splice(7_000_000..7_000_000, *b"a sentence more");
+    bench.write("film.mp4", &film);
+    let packed = bench.pack().unwrap();
+    let wire = wire_bytes_between(Some(&old), &bench.layout(&packed));
+    assert_eq!(wire, packed.new_stored_bytes);
+    assert!(wire < 600_000, "{wire}");
+}
+
+#[test]
+fn text_is_compressed_and_film_is_not() {
+    let bench = Bench::new();
+    let text = b"line upon line, the water comes. ".repeat(5000);
+    bench.write("a.txt", &text);
+    bench.write("a.mp4", &text[1..]);
+    bench.write("b.dat", &noise(4, 100_000));
+    let layout = bench.layout(&bench.pack().unwrap());
+    let codecs = |path: &str| -> Vec<Codec> {
+        let file = layout.file(path).unwrap();
+        layout.slices(&file, 0..u64::MAX).iter().map(|slice| slice.entry.codec).collect()
+    };
+    assert!(codecs("a.txt").iter().all(|codec| *codec == Codec::Zstd));
+    assert_eq!(codecs("b.dat")[0], Codec::Raw);
+    assert_eq!(codecs("a.mp4")[0], Codec::Raw);
+}
+
+/// Appends to the file whenever packing reports progress within it. The reader is a few blocks ahead of that at most.
+fn pack_while_changing(times: usize) -> Result<Packed, PackError> {
+    let bench = Bench::new();
+    bench.write("film.mp4", &noise(5, 24 << 20));
+    let mut left = times;
+    let mut last = u64::MAX;
+    pack(bench.dir.path(), &PackOptions::default(), &bench.store, &mut |progress| {
+        if progress.bytes_done < last && left > 0 {
+            left -= 1;
+            let film = bench.dir.path().join("film.mp4");
+            fs::File::options().append(true).open(film).unwrap().write_all(b"more").unwrap();
+        }
+        last = progress.bytes_done;
+    })
+}
+
+#[test]
+fn a_file_that_changes_is_read_again_and_then_given_up() {
+    for times in [1, 2] {
+        assert_eq!(pack_while_changing(times).unwrap().root.plain_bytes, (24 << 20) + 4 * times as u64);
+    }
+    match pack_while_changing(3) {
+        Err(PackError::Changing { path }) => assert!(path.ends_with("film.mp4")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn metadata_and_items_come_from_the_description() {
+    let bench = Bench::new();
+    lesson(&bench);
+    let text = "title = '代数'\nkind = 'library'\nlicence = 'CC-BY-4.0'\n[items.'第1课']\ntitle = '开始'\n";
+    bench.write("collection.toml", text.as_bytes());
+    let packed = bench.pack().unwrap();
+    assert_eq!((packed.root.metadata.title.as_str(), packed.root.metadata.kind), ("代数", Kind::Library));
+    assert_eq!(packed.root.metadata.licence.as_deref(), Some("CC-BY-4.0"));
+    let layout = bench.layout(&packed);
+    let titles: Vec<_> = layout.items().map(|item| (item.key.as_str(), item.title.as_str())).collect();
+    let expected = [("collection.toml", "collection"), ("empty.txt", "empty"), ("第1课", "开始"), ("第2课", "第2课")];
+    assert_eq!(titles, expected);
+    bench.write("collection.toml", b"titel = 'x'");
+    assert!(matches!(bench.pack(), Err(PackError::Description { .. })));
+}

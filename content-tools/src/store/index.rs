@@ -93,8 +93,9 @@ impl Index {
         let transaction = self.connection.unchecked_transaction()?;
         let (mut chunks, mut bytes) = (0i64, 0i64);
         {
-            let mut insert =
-                transaction.prepare_cached("INSERT OR IGNORE INTO chunks(segment, offset, stored_len, id) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO chunks(segment, offset, stored_len, id) VALUES (?1, ?2, ?3, ?4)",
+            )?;
             for (id, at) in rows {
                 let id = id.as_bytes().as_slice();
                 let added = insert.execute(params![at.place.segment, at.place.offset as i64, at.stored_len, id])?;

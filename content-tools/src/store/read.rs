@@ -52,7 +52,8 @@ impl Store {
     pub fn read_stored(&self, id: &ChunkId) -> Result<Option<StoredChunk>, StoreError> {
         let Some(at) = self.locate(id)? else { return Ok(None) };
         let bytes = self.read(id, at, RECORD_HEADER_LEN + at.stored_len as usize)?;
-        let entry = header_of(id, at, &bytes).filter(|entry| StoredCheck::of(&bytes[RECORD_HEADER_LEN..]) == entry.check);
+        let entry =
+            header_of(id, at, &bytes).filter(|entry| StoredCheck::of(&bytes[RECORD_HEADER_LEN..]) == entry.check);
         let Some(entry) = entry else { return Err(self.drop_damaged(id, at)) };
         let mut bytes = bytes;
         bytes.drain(..RECORD_HEADER_LEN);

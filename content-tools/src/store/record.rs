@@ -147,6 +147,9 @@ mod tests {
         assert_eq!(hex(&record_header(&entry(), PLACE)), GOLDEN_RECORD);
     }
 
-    const GOLDEN_SEGMENT: &str = "";
-    const GOLDEN_RECORD: &str = "";
+    const GOLDEN_SEGMENT: &str = "4b4152455a5345470100010003000000a0d205fa74e63c3aacf6e7b5a585ba8a";
+    const GOLDEN_RECORD: &str = concat!(
+        "4b52454300000000050000000500000013618375e539b7582f38d8344e832ce9e2ae5c284bd69d30",
+        "cbaf13e8a39357e413618375e539b7582f38d8344e832ce9b0015ffc30a7906a",
+    );
 }

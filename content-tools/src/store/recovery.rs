@@ -63,7 +63,9 @@ pub(super) fn recover(dir: &Path, index: &Index, segment_bytes: u64) -> Result<R
 fn open_last(dir: &Path, last: Option<Checked>, segment_bytes: u64) -> Result<(Segment, bool), StoreError> {
     match last {
         None => Ok((Segment::create(dir, 1)?, true)),
-        Some(last) if last.clean && last.end < segment_bytes => Ok((Segment::resume(dir, last.number, last.end)?, false)),
+        Some(last) if last.clean && last.end < segment_bytes => {
+            Ok((Segment::resume(dir, last.number, last.end)?, false))
+        }
         Some(last) => {
             let exhausted = || StoreError::SegmentsExhausted { dir: dir.into() };
             Ok((Segment::create(dir, last.number.checked_add(1).ok_or_else(exhausted)?)?, true))
@@ -93,7 +95,11 @@ fn check_segment(dir: &Path, number: u32, known: SegmentRow, index: &Index) -> R
     }
     let scan = scan::scan(&file, number, start, len).map_err(io)?;
     if scan.damaged_bytes > 0 {
-        tracing::warn!(segment = number, bytes = scan.damaged_bytes, "damaged records skipped: they will be fetched again");
+        tracing::warn!(
+            segment = number,
+            bytes = scan.damaged_bytes,
+            "damaged records skipped: they will be fetched again"
+        );
     }
     let rows: Vec<_> = scan
         .records

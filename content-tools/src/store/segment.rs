@@ -61,7 +61,8 @@ impl Segment {
     /// Goes on with a segment file, of which the first `len` bytes are whole records; what follows is cut off.
     pub(super) fn resume(dir: &Path, number: u32, len: u64) -> Result<Self, StoreError> {
         let path = path(dir, number);
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|e| StoreError::io("open", &path, e))?;
+        let file =
+            OpenOptions::new().read(true).write(true).open(&path).map_err(|e| StoreError::io("open", &path, e))?;
         file.set_len(len).map_err(|e| StoreError::io("truncate", &path, e))?;
         let segment = Self { number, file: Arc::new(file), path, len, buffer: Vec::new() };
         if len < SEGMENT_HEADER_LEN as u64 { segment.with_header() } else { Ok(segment) }

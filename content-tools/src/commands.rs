@@ -1,0 +1,67 @@
+//! The commands of `karez-content`: each takes its flags, does one thing, prints text or JSON.
+
+pub(crate) mod chunk;
+pub(crate) mod diff;
+pub(crate) mod inspect;
+pub(crate) mod pack;
+pub(crate) mod verify;
+
+use anyhow::Context;
+use karez_content_tools::export;
+use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
+use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::layout::Layout;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+/// Prints a JSON document.
+fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Whether the reader of the output has had enough (`| head`).
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let pipe = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+    error.downcast_ref::<io::Error>().is_some_and(pipe)
+        || error
+            .downcast_ref::<serde_json::Error>()
+            .is_some_and(|error| error.io_error_kind() == Some(ErrorKind::BrokenPipe))
+}
+
+/// Opens a store that must exist: a typing error must not create one.
+fn open_existing(dir: &Path) -> anyhow::Result<Store> {
+    anyhow::ensure!(dir.join("segments").is_dir(), "there is no store in {}: check --store", dir.display());
+    Ok(Store::open(dir, StoreOptions::default())?)
+}
+
+/// Finds a manifest: a file with a root page, a manifest id, or `PUBLISHER/NAME` with an optional `@VERSION`.
+fn find_manifest(text: &str, store: &Store) -> anyhow::Result<Vec<u8>> {
+    if Path::new(text).is_file() {
+        return std::fs::read(text).with_context(|| format!("cannot read {text}"));
+    }
+    let held = store.releases()?.into_iter().chain(store.drafts()?);
+    let (name, version) = match text.split_once('@') {
+        Some((name, version)) => {
+            (name, Some(version.parse::<u64>().with_context(|| format!("'{version}' is not a version"))?))
+        }
+        None => (text, None),
+    };
+    let id: Option<ManifestId> = text.parse().ok();
+    let wanted = |release: &HeldRelease| match id {
+        Some(id) => ManifestId::of(&release.root) == id,
+        None => release.collection.to_string() == name && version.is_none_or(|version| version == release.version),
+    };
+    let newest = held.filter(wanted).max_by_key(|release| release.version);
+    let missing =
+        || format!("this store has no manifest '{text}': give a manifest id, PUBLISHER/NAME[@VERSION] or a file");
+    Ok(newest.with_context(missing)?.root)
+}
+
+/// Loads a manifest with its pages.
+fn load(text: &str, store: &Store) -> anyhow::Result<(ManifestId, Layout)> {
+    let root = find_manifest(text, store)?;
+    Ok((ManifestId::of(&root), export::layout(&root, store)?))
+}

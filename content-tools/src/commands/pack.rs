@@ -1,0 +1,141 @@
+//! `karez-content pack`: a folder becomes the next version of a draft, or nothing when it has not changed.
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use karez_content_tools::export;
+use karez_content_tools::pack::{PackOptions, Packed, Progress, pack, wire_bytes_between};
+use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
+use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::manifest::Kind;
+use karez_protocol::content::name::CollectionName;
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Flags of `pack`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// The folder to pack.
+    dir: PathBuf,
+    /// The store to pack into; created when it is not there.
+    #[arg(long)]
+    store: PathBuf,
+    /// What the collection is: course, consultation, care, library, culture or sport.
+    #[arg(long, value_parser = kind)]
+    kind: Option<Kind>,
+    /// Title; wins over `collection.toml`.
+    #[arg(long)]
+    title: Option<String>,
+    /// Name under which versions are counted; made from the folder's name when absent.
+    #[arg(long, value_name = "PUBLISHER/NAME")]
+    collection: Option<CollectionName>,
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    let known = Kind::ALL.map(|(_, name)| name).join(", ");
+    Kind::from_name(name).ok_or_else(|| format!("expected one of {known}"))
+}
+
+/// A packed folder and its place among the versions.
+struct Outcome {
+    packed: Packed,
+    collection: CollectionName,
+    version: u64,
+    changed: bool,
+    wire_bytes: u64,
+}
+
+/// Runs the command.
+pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+    let outcome = pack_next(flags)?;
+    if json { print_json(&outcome) } else { print_text(&outcome) }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
+    // Before a store is created for it.
+    anyhow::ensure!(flags.dir.exists(), "there is no folder {}: check the path", flags.dir.display());
+    let store = Store::open(&flags.store, StoreOptions::default())?;
+    let collection = match &flags.collection {
+        Some(name) => name.clone(),
+        None => draft_name(&flags.dir)?,
+    };
+    let options = PackOptions { kind: flags.kind, title: flags.title.clone() };
+    let bar = progress_bar();
+    let packed = pack(&flags.dir, &options, &store, &mut |progress| show(&bar, progress))?;
+    bar.finish_and_clear();
+    let last = store.drafts()?.into_iter().rfind(|draft| draft.collection == collection);
+    let version = last.as_ref().map_or(1, |last| last.version + 1);
+    if let Some(last) = last.as_ref().filter(|last| ManifestId::of(&last.root) == packed.manifest) {
+        return Ok(Outcome { packed, collection, version: last.version, changed: false, wire_bytes: 0 });
+    }
+    let new = export::layout(&packed.root_bytes, &store)?;
+    let old = last.map(|last| export::layout(&last.root, &store)).transpose()?;
+    let wire_bytes = wire_bytes_between(old.as_ref(), &new);
+    let root = packed.root_bytes.clone();
+    store.save_draft(&HeldRelease { collection: collection.clone(), version, signed: Vec::new(), root })?;
+    Ok(Outcome { packed, collection, version, changed: true, wire_bytes })
+}
+
+/// `local/FOLDER`; a folder whose name may not stand in a collection name is named by a hash of it.
+fn draft_name(dir: &Path) -> anyhow::Result<CollectionName> {
+    let real = dir.canonicalize().with_context(|| format!("cannot open {}", dir.display()))?;
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    if let Ok(plain) = format!("local/{name}").parse() {
+        return Ok(plain);
+    }
+    let hash = &blake3::hash(name.as_bytes()).to_hex()[..12];
+    Ok(format!("local/folder-{hash}").parse()?)
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {msg}");
+    ProgressBar::new(0).with_style(style.expect("the template is valid"))
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.bytes_total);
+    bar.set_position(progress.bytes_done);
+    bar.set_message(format!("{}/{}", progress.files_done, progress.files_total));
+}
+
+fn print_text(outcome: &Outcome) -> anyhow::Result<()> {
+    let Outcome { packed, collection, version, .. } = outcome;
+    let mut out = io::stdout().lock();
+    for skipped in &packed.skipped {
+        writeln!(out, "skipped {} ({})", skipped.path, skipped.reason.name())?;
+    }
+    let root = &packed.root;
+    if !outcome.changed {
+        writeln!(out, "{collection}: nothing has changed since version {version}")?;
+    } else {
+        writeln!(out, "{collection}: version {version}, {} files, {} bytes", packed.files, root.plain_bytes)?;
+        writeln!(out, "new on the wire: {} of {} bytes", outcome.wire_bytes, root.stored_bytes)?;
+    }
+    writeln!(out, "manifest {}", packed.manifest)?;
+    Ok(())
+}
+
+fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
+    let Outcome { packed, .. } = outcome;
+    let skipped: Vec<_> =
+        packed.skipped.iter().map(|skipped| json!({"path": skipped.path, "reason": skipped.reason.name()})).collect();
+    super::print_json(&json!({
+        "collection": outcome.collection.to_string(),
+        "version": outcome.version,
+        "changed": outcome.changed,
+        "manifest": packed.manifest.to_string(),
+        "files": packed.files,
+        "items": packed.root.items,
+        "empty_folders": packed.empty_folders,
+        "plain_bytes": packed.root.plain_bytes,
+        "stored_bytes": packed.root.stored_bytes,
+        "wire_bytes": outcome.wire_bytes,
+        "new_stored_bytes": packed.new_stored_bytes,
+        "chunks": packed.chunks,
+        "chunks_new": packed.chunks_new,
+        "skipped": skipped,
+    }))
+}
