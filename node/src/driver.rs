@@ -144,6 +144,8 @@ pub struct Driver {
     peers: Peers,
     contact: TrackerContact,
     waiting: Vec<Waiting>,
+    /// Commands about collections that are not known yet.
+    deferred: Vec<(Instant, Command)>,
     counters: crate::handle::view::Counters,
     problems: VecDeque<String>,
     store_retry: Option<Instant>,
@@ -167,6 +169,7 @@ impl Driver {
             peers: Peers::new(remembered.addresses),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
+            deferred: Vec::new(),
             counters: crate::handle::view::Counters::default(),
             problems: VecDeque::new(),
             store_retry: None,
@@ -209,7 +212,7 @@ impl Driver {
     fn apply(&mut self, event: Event) -> bool {
         match event {
             Event::Command(None | Some(Command::Stop)) | Event::Bulk(None) | Event::Control(None) => return false,
-            Event::Command(Some(command)) => self.on_command(command),
+            Event::Command(Some(command)) => self.on_new_command(command),
             Event::Bulk(Some(event)) => self.on_bulk(event),
             Event::Control(Some(event)) => self.on_control(event),
             Event::Outcome(outcome) => self.on_outcome(outcome),
@@ -217,6 +220,25 @@ impl Driver {
             Event::Deadline => self.on_deadline(),
         }
         true
+    }
+
+    /// A collection that is not known here may have been listed a moment ago: ask the tracker before saying no.
+    fn on_new_command(&mut self, command: Command) {
+        let unknown = command.collection().is_some_and(|collection| self.catalogue.get(collection).is_none());
+        if unknown && self.contact.may_ask() {
+            self.contact.hurry();
+            self.deferred.push((Instant::now(), command));
+        } else {
+            self.on_command(command);
+        }
+    }
+
+    /// Carries out what waited for an announce that was sent at this time.
+    fn on_deferred(&mut self, asked: Instant) {
+        let (ready, later) = std::mem::take(&mut self.deferred).into_iter().partition(|(since, _)| *since <= asked);
+        self.deferred = later;
+        let ready: Vec<(Instant, Command)> = ready;
+        ready.into_iter().for_each(|(_, command)| self.on_command(command));
     }
 
     fn on_command(&mut self, command: Command) {

@@ -144,6 +144,17 @@ pub enum Command {
     Stop,
 }
 
+impl Command {
+    /// The collection it needs to be known.
+    pub fn collection(&self) -> Option<&CollectionName> {
+        match self {
+            Self::Show(collection, _) | Self::Want(collection, _) => Some(collection),
+            Self::Follow(collection, ..) | Self::Open(collection, _) => Some(collection),
+            Self::Search(..) | Self::Urgent(..) | Self::Publish(..) | Self::Status(_) | Self::Stop => None,
+        }
+    }
+}
+
 /// The door.
 #[derive(Debug, Clone)]
 pub struct Handle {

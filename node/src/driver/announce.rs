@@ -56,6 +56,11 @@ impl TrackerContact {
         }
     }
 
+    /// Whether asking the tracker soon makes sense.
+    pub(super) fn may_ask(&self) -> bool {
+        self.failures == 0
+    }
+
     pub(super) fn is_reachable(&self) -> bool {
         self.failures == 0 && self.last_success.is_some()
     }
@@ -126,6 +131,10 @@ impl Driver {
                 self.contact.problem = Some(cause.to_string());
                 tracing::debug!(%cause, "announce failed");
             }
+        }
+        if let Some(asked) = self.contact.last_sent {
+            // While the tracker is away nobody waits for it.
+            self.on_deferred(if self.contact.may_ask() { asked } else { now });
         }
     }
 
