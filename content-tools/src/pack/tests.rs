@@ -155,3 +155,31 @@ fn metadata_and_items_come_from_the_description() {
     bench.write("collection.toml", b"titel = 'x'");
     assert!(matches!(bench.pack(), Err(PackError::Description { .. })));
 }
+
+/// The vectors of docs/formats/manifest.md: a folder of two files and an empty folder, byte for byte.
+#[test]
+fn golden() {
+    let bench = Bench::new();
+    bench.write("课1/a.txt", b"karez\n");
+    bench.write("z.bin", b"");
+    fs::create_dir(bench.dir.path().join("空")).unwrap();
+    let options = PackOptions { title: Some("t".into()), kind: Some(Kind::Library) };
+    let packed = pack(bench.dir.path(), &options, &bench.store, &mut |_| {}).unwrap();
+    let page = bench.store.read_plain(&packed.root.pages[0].entry.id).unwrap().unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(hex(&page), GOLDEN_PAGE);
+    assert_eq!(hex(&packed.root_bytes), GOLDEN_ROOT);
+    assert_eq!(packed.manifest.to_string(), GOLDEN_MANIFEST);
+}
+
+const GOLDEN_PAGE: &str = concat!(
+    "a400a30001010102800182a400657a2e62696e01617a0281a800657a2e62696e01000278186170706c69636174696f6e2f6f",
+    "637465742d73747265616d0300040005f40602078003a0a40064e8afbe310164e8afbe310281a8006ae8afbe312f612e7478",
+    "740100026a746578742f706c61696e0306040005f40602078182000103a002818558209831e201c62ada3a7a064380b79b51",
+    "08e600c575acffb8ad1666e161fc558ae1000606509831e201c62ada3a7a064380b79b5108038163e7a9ba",
+);
+const GOLDEN_ROOT: &str = concat!(
+    "a700a300010101028001a50003016174028003800ba00281a4008558203d7b5f759dc5fa8b8d028779828c482a59ef91e037",
+    "d402679196edd117ce75440118c118b250555d117c77451e2ecc50ceebf8a312fc01010202030603060418b805020602",
+);
+const GOLDEN_MANIFEST: &str = "46b775473f99c79196a2d922daf16c9ce719db2864a3b9d032d253fcfe1d1ec2";

@@ -1,0 +1,168 @@
+//! The binary as people use it: exit codes, JSON, versions; and what a kill and a full disk leave behind.
+
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_karez-content");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = run(&[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn noise(seed: u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+struct Bench {
+    root: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("课程/第1课")).unwrap();
+        Self { root }
+    }
+
+    fn path(&self, name: &str) -> String {
+        text(&self.root.path().join(name)).to_owned()
+    }
+}
+
+#[test]
+fn versions_quotes_and_differences() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    let film = bench.path("课程/第1课/视频.mp4");
+    fs::write(&film, noise(1, 4 << 20)).unwrap();
+    std::os::unix::fs::symlink("x", bench.path("课程/链接")).unwrap();
+    let pack = || json(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    let first = pack();
+    assert_eq!((&first["version"], &first["changed"]), (&Value::from(1), &Value::from(true)));
+    assert_eq!(first["skipped"][0], serde_json::json!({"path": "链接", "reason": "link"}));
+    assert_eq!(first["wire_bytes"], first["stored_bytes"]);
+    let again = pack();
+    assert_eq!((&again["version"], &again["changed"], &again["wire_bytes"]), (&1.into(), &false.into(), &0.into()));
+    assert_eq!(again["manifest"], first["manifest"]);
+    let mut bytes = noise(1, 4 << 20);
+    bytes[2_000_000] ^= 1;
+    fs::write(&film, bytes).unwrap();
+    let second = pack();
+    assert_eq!(second["version"], 2);
+    assert!(second["wire_bytes"].as_u64().unwrap() < 400_000, "{second}");
+    let difference = json(&["diff", "bj4/algebra-1@1", "bj4/algebra-1", "--store", &store]);
+    assert_eq!(
+        (&difference["changed"][0], &difference["wire_bytes"]),
+        (&"第1课/视频.mp4".into(), &second["wire_bytes"])
+    );
+    let manifest = second["manifest"].as_str().unwrap();
+    assert_eq!(json(&["quote", manifest, "--store", &store])["wire_bytes"], second["stored_bytes"]);
+    assert_eq!(json(&["inspect", manifest, "--store", &store])["files"][0]["path"], "第1课/视频.mp4");
+    let chunks = json(&["chunk", &film]);
+    assert_eq!(chunks["bytes"], 4 << 20);
+}
+
+#[test]
+fn exit_codes_and_advice() {
+    let bench = Bench::new();
+    let store = bench.path("store");
+    let (failed, wrong) = (Some(1), Some(2));
+    let rows: [(&[&str], _, &str); 4] = [
+        (&["pack", "/nonexistent", "--store", &store], failed, "there is no folder"),
+        (&["verify", "--store", "/nonexistent"], failed, "there is no store"),
+        (&["pack", "x", "--store", &store, "--kind", "film"], wrong, "expected one of course"),
+        (&["pack"], wrong, "--store"),
+    ];
+    for (arguments, code, said) in rows {
+        let output = run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), code, "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
+    assert!(!Path::new(&store).exists());
+}
+
+#[test]
+fn verify_finds_a_flipped_bit() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    fs::write(bench.path("课程/a.bin"), noise(2, 300_000)).unwrap();
+    json(&["pack", &dir, "--store", &store]);
+    assert_eq!(json(&["verify", "--store", &store])["damaged"], serde_json::json!([]));
+    let segment = bench.path("store/segments/00000001.kseg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[20_000] ^= 0x10;
+    fs::write(&segment, bytes).unwrap();
+    let output = run(&["verify", "--store", &store, "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), found["damaged"].as_array().unwrap().len()), (Some(1), 1));
+    // Packing again stores the chunk anew, although the folder has not changed.
+    assert_eq!(json(&["pack", &dir, "--store", &store])["chunks_new"], 1);
+    assert_eq!(run(&["verify", "--store", &store]).status.code(), Some(0));
+}
+
+/// Kills the packer at a few points of its way; what it had written is never stored twice.
+#[test]
+fn a_killed_packer_goes_on_where_it_was() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    fs::write(bench.path("课程/film.mp4"), noise(3, 48 << 20)).unwrap();
+    let segment = bench.path("store/segments/00000001.kseg");
+    for step in 1..=4 {
+        let mut packer = Command::new(BINARY);
+        let packer = packer.args(["pack", &dir, "--store", &store]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut packer = packer.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let written = || fs::metadata(&segment).map_or(0, |metadata| metadata.len());
+        while written() < step * (8 << 20) && packer.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        packer.kill().unwrap();
+        packer.wait().unwrap();
+    }
+    let survived = fs::metadata(&segment).unwrap().len();
+    let packed = json(&["pack", &dir, "--store", &store]);
+    assert_eq!(packed["version"], 1);
+    assert!(packed["new_stored_bytes"].as_u64().unwrap() + survived < (49 << 20), "{packed} {survived}");
+    assert_eq!(run(&["verify", "--store", &store]).status.code(), Some(0));
+}
+
+/// Needs a small file system, so it runs where this process may mount one (root, or user namespaces).
+#[test]
+fn a_full_disk_is_named_and_loses_nothing() {
+    let bench = Bench::new();
+    let (dir, store, disk) = (bench.path("课程"), bench.path("disk/store"), bench.path("disk"));
+    fs::create_dir(&disk).unwrap();
+    fs::write(bench.path("课程/film.mp4"), noise(4, 24 << 20)).unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=16m none "$1" || exit 77
+        "$0" pack "$2" --store "$3" 2>"$1.said" && exit 11
+        "$0" verify --store "$3" >&2 || exit 12
+        mount -o remount,size=64m "$1" || exit 13
+        "$0" pack "$2" --store "$3" --json && "$0" verify --store "$3" >&2"#;
+    let unshare = Command::new("unshare").args(["-r", "-m", "sh", "-c", script, BINARY, &disk, &dir, &store]).output();
+    let output = match unshare {
+        Ok(output) if output.status.code() != Some(77) => output,
+        other => return eprintln!("skipped: no small file system can be mounted here: {other:?}"),
+    };
+    assert!(output.status.success(), "{output:?}");
+    let said = fs::read_to_string(format!("{disk}.said")).unwrap();
+    assert!(said.contains("no space left"), "{said}");
+    let packed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(packed["new_stored_bytes"].as_u64().unwrap() < 12 << 20, "{packed}");
+}
