@@ -25,7 +25,7 @@ use karez_protocol::content::Document;
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::layout::Layout;
-use karez_protocol::content::manifest::{FilePart, Kind, ManifestRoot, PageRef};
+use karez_protocol::content::manifest::{FilePart, Kind, ManifestRoot, Metadata, PageRef};
 use pages::{Listing, PageBuilder};
 use reader::{BLOCKS_IN_FLIGHT, Step};
 use sealer::Sealer;
@@ -94,38 +94,15 @@ pub fn pack(
         ..Progress::default()
     };
     let items = items::group(files, &description, dir)?;
-    let mut run =
-        Run { sealer: Sealer::new(store), pages: PageBuilder::default(), refs: Vec::new(), plain_bytes: 0, shown };
+    let mut run = Run::new(store, shown);
     run.pack_items(&items, progress)?;
     let folders = empty_folders.len() as u64;
     for folder in empty_folders {
         run.pages.add_empty_folder(folder).map_err(PackError::TooLarge)?;
     }
-    run.pages.close().map_err(PackError::TooLarge)?;
-    run.store_pages()?;
-    let root = ManifestRoot {
-        header: ManifestRoot::new_header(),
-        metadata,
-        pages: run.refs,
-        plain_bytes: run.plain_bytes,
-        stored_bytes: run.sealer.stored_bytes,
-        files: shown.files_total,
-        items: items.len() as u64,
-    };
-    let root_bytes = root.to_bytes();
-    ManifestRoot::from_bytes(&root_bytes).map_err(PackError::TooLarge)?;
+    let packed = run.finish(metadata, items.len() as u64)?;
     store.sync()?;
-    Ok(Packed {
-        manifest: ManifestId::of(&root_bytes),
-        root,
-        root_bytes,
-        new_stored_bytes: run.sealer.new_stored_bytes,
-        chunks_new: run.sealer.chunks_new,
-        chunks: run.sealer.chunks(),
-        skipped,
-        files: shown.files_total,
-        empty_folders: folders,
-    })
+    Ok(Packed { skipped, empty_folders: folders, ..packed })
 }
 
 /// Stored bytes of what `new` has and `old` has not, pages included: what an update puts on the wire. Both must be whole.
@@ -151,7 +128,39 @@ struct ReadFile {
     chunks: Vec<ChunkEntry>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(store: &'a Store, shown: Progress) -> Self {
+        Self { sealer: Sealer::new(store), pages: PageBuilder::default(), refs: Vec::new(), plain_bytes: 0, shown }
+    }
+
+    /// Stores the last page and makes the root.
+    fn finish(mut self, metadata: Metadata, items: u64) -> Result<Packed, PackError> {
+        self.pages.close().map_err(PackError::TooLarge)?;
+        self.store_pages()?;
+        let root = ManifestRoot {
+            header: ManifestRoot::new_header(),
+            metadata,
+            pages: self.refs,
+            plain_bytes: self.plain_bytes,
+            stored_bytes: self.sealer.stored_bytes,
+            files: self.shown.files_done,
+            items,
+        };
+        let root_bytes = root.to_bytes();
+        ManifestRoot::from_bytes(&root_bytes).map_err(PackError::TooLarge)?;
+        Ok(Packed {
+            manifest: ManifestId::of(&root_bytes),
+            root,
+            root_bytes,
+            new_stored_bytes: self.sealer.new_stored_bytes,
+            chunks_new: self.sealer.chunks_new,
+            chunks: self.sealer.chunks(),
+            skipped: Vec::new(),
+            files: self.shown.files_done,
+            empty_folders: 0,
+        })
+    }
+
     /// Reads in a second thread, hashes and stores in this one.
     fn pack_items(&mut self, items: &[SourceItem], progress: &mut dyn FnMut(Progress)) -> Result<(), PackError> {
         let (out, steps) = sync_channel(BLOCKS_IN_FLIGHT);

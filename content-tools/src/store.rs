@@ -143,17 +143,7 @@ impl Store {
         if writer.segment.len() + record_len > self.options.segment_bytes && !writer.segment.is_empty() {
             self.roll(&mut writer)?;
         }
-        let place = match writer.segment.append(&chunk.entry(), chunk.stored()) {
-            Ok(place) => place,
-            Err(failed) => {
-                writer.poisoned |= !failed.whole;
-                return Err(failed.error);
-            }
-        };
-        let stored_len = chunk.stored().len() as u32;
-        self.pending.write().unwrap_or_else(PoisonError::into_inner).insert(chunk.id(), Location { place, stored_len });
-        self.counts.chunks.fetch_add(1, Ordering::Relaxed);
-        self.counts.stored_bytes.fetch_add(u64::from(stored_len), Ordering::Relaxed);
+        self.append(&mut writer, chunk)?;
         if writer.unsynced == 0 {
             writer.oldest_unsynced = Instant::now();
         }
@@ -162,6 +152,18 @@ impl Store {
             self.sync_writer(&mut writer)?;
         }
         Ok(true)
+    }
+
+    fn append(&self, writer: &mut Writer, chunk: &VerifiedChunk) -> Result<(), StoreError> {
+        let place = writer.segment.append(&chunk.entry(), chunk.stored()).map_err(|failed| {
+            writer.poisoned |= !failed.whole;
+            failed.error
+        })?;
+        let stored_len = chunk.stored().len() as u32;
+        self.pending.write().unwrap_or_else(PoisonError::into_inner).insert(chunk.id(), Location { place, stored_len });
+        self.counts.chunks.fetch_add(1, Ordering::Relaxed);
+        self.counts.stored_bytes.fetch_add(u64::from(stored_len), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Makes every chunk written so far durable.

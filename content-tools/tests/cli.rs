@@ -1,4 +1,5 @@
 //! The binary as people use it: exit codes, JSON, versions; and what a kill and a full disk leave behind.
+#![expect(clippy::unwrap_used, reason = "a setup that fails ends the test")]
 
 use serde_json::Value;
 use std::fs;

@@ -8,7 +8,7 @@ use super::error::ExportError;
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::path::ContentPath;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -51,7 +51,12 @@ impl Destination {
         fs::create_dir_all(to).map_err(|e| failed("create", to, e))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(to, flags, Mode::empty()).map_err(|e| failed("open", to, e.into()))?;
-        Ok(Self { path: to.into(), handle })
+        // Two exports of one file would rename each other's unfinished work.
+        match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path: to.into(), handle }),
+            Err(Errno::WOULDBLOCK) => Err(ExportError::Busy { path: to.into() }),
+            Err(error) => Err(failed("lock", to, error.into())),
+        }
     }
 
     /// Makes a folder and its parents.

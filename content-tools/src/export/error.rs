@@ -86,6 +86,12 @@ pub enum ExportError {
         /// Its path.
         path: PathBuf,
     },
+    /// Another export writes into the same folder.
+    #[error("another export is writing to {}: wait for it", path.display())]
+    Busy {
+        /// The destination.
+        path: PathBuf,
+    },
     /// No space left in the destination. Files written before stay, and the export goes on from there.
     #[error("no space left on the disk of {}: free some and export again, finished files are kept", path.display())]
     DiskFull {

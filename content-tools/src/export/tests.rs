@@ -117,6 +117,8 @@ fn links_in_the_destination_are_never_followed() {
     assert_eq!(fs::read(&victim).unwrap(), b"mine");
     assert!(out.path().join("collection.toml").symlink_metadata().unwrap().is_file());
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    let _busy = Destination::open(out.path()).unwrap();
+    assert!(matches!(exported(&layout, None, &store, out.path()), Err(ExportError::Busy { .. })));
     let blocked = tempfile::tempdir().unwrap();
     fs::create_dir(blocked.path().join("collection.toml")).unwrap();
     assert!(matches!(exported(&layout, None, &store, blocked.path()), Err(ExportError::InTheWay { .. })));
@@ -205,7 +207,11 @@ fn hostile_pages_are_refused() {
     let mut absolute = good.clone();
     absolute[at..at + 8].copy_from_slice(b"/etc/pwn");
     let outside = page(&store, &["a"], 0, Run { first: u32::MAX, count: 2 }).to_bytes();
-    for bad in [&escaping, &absolute, &outside, &good[..good.len() - 1]] {
+    let mut endless = page(&store, &["a"], 0, whole);
+    endless.items[0].files[0].runs = vec![whole; 65_537];
+    endless.items[0].files[0].size = u64::MAX;
+    let endless = endless.to_bytes();
+    for bad in [&escaping, &absolute, &outside, &endless, &good[..good.len() - 1]] {
         assert!(matches!(load(bad, 1), Err(LoadError::Layout(LayoutError::Document(_)))));
     }
     assert!(matches!(load(&good, 2), Err(LoadError::Layout(LayoutError::Mismatch { page: 0 }))));

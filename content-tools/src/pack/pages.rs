@@ -6,7 +6,7 @@
 
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
-use karez_protocol::content::manifest::{FilePart, Item, PAGE_CHUNKS_MAX, Page, Run};
+use karez_protocol::content::manifest::{FilePart, Item, PAGE_CHUNKS_MAX, PAGE_RUN_ROWS_MAX, Page, Run};
 use karez_protocol::content::path::ContentPath;
 use karez_protocol::content::{Document, DocumentError};
 use std::collections::{BTreeMap, HashMap};
@@ -54,6 +54,7 @@ pub(super) struct PageBuilder {
     empty_folders: Vec<ContentPath>,
     items_begun: u32,
     plain_bytes: u64,
+    run_rows: usize,
     estimate: usize,
 }
 
@@ -64,7 +65,10 @@ impl PageBuilder {
             return self.add_in_parts(listing);
         }
         let bytes = listing.chunks.len() * (ROW_BYTES + RUN_BYTES) + fixed_bytes(listing);
-        if self.table.len() + listing.chunks.len() > PAGE_CHUNKS_MAX || self.estimate + bytes > ESTIMATE_MAX {
+        if self.table.len() + listing.chunks.len() > PAGE_CHUNKS_MAX
+            || self.run_rows + listing.chunks.len() > PAGE_RUN_ROWS_MAX as usize
+            || self.estimate + bytes > ESTIMATE_MAX
+        {
             self.close()?;
         }
         self.push_part(listing, 0, listing.chunks, listing.begins_item);
@@ -105,6 +109,7 @@ impl PageBuilder {
             self.plain_bytes += u64::from(entry.plain_len);
         }
         self.estimate += runs.len() * RUN_BYTES + fixed_bytes(listing);
+        self.run_rows += chunks.len();
         self.items_begun += u32::from(begins_item);
         let part = FilePart { offset, runs, ..listing.file.clone() };
         match self.items.last_mut() {

@@ -53,9 +53,13 @@ impl Segment {
         let path = path(dir, number);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|e| StoreError::io("create", &path, e))?;
-        let segment = Self { number, file: Arc::new(file), path, len: 0, buffer: Vec::new() }.with_header()?;
-        sync_dir(dir)?;
-        Ok(segment)
+        let segment = Self { number, file: Arc::new(file), path: path.clone(), len: 0, buffer: Vec::new() };
+        let begun = segment.with_header().and_then(|segment| sync_dir(dir).map(|()| segment));
+        if begun.is_err() {
+            // Otherwise the next attempt, when there is space again, would find the name taken.
+            let _ = fs::remove_file(&path);
+        }
+        begun
     }
 
     /// Goes on with a segment file, of which the first `len` bytes are whole records; what follows is cut off.

@@ -14,6 +14,10 @@ pub const PAGES_MAX: usize = 65_536;
 /// Most chunk rows of one page.
 pub const PAGE_CHUNKS_MAX: usize = 8_192;
 
+/// Most rows that the runs of one page may name together. Runs may repeat rows, so without a bound a page of 1 MiB could
+/// describe a list of chunks that fits no memory.
+pub const PAGE_RUN_ROWS_MAX: u64 = 65_536;
+
 /// What a collection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
@@ -311,6 +315,10 @@ impl Document for Page {
     fn validate(&self) -> Result<(), DocumentError> {
         if self.chunks.len() > PAGE_CHUNKS_MAX || !self.chunks.iter().all(ChunkEntry::is_consistent) {
             return Err(Self::invalid("the chunk table is out of bounds"));
+        }
+        let runs = self.items.iter().flat_map(|item| &item.files).flat_map(|file| &file.runs);
+        if runs.map(|run| u64::from(run.count)).sum::<u64>() > PAGE_RUN_ROWS_MAX {
+            return Err(Self::invalid("its runs name too many rows"));
         }
         self.items.iter().flat_map(|item| &item.files).try_for_each(|file| self.validate_file(file))
     }

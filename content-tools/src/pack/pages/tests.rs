@@ -83,6 +83,8 @@ fn pages_stay_within_the_format() {
     assert!(pages(&many).len() > 3);
     let alternating: Vec<_> = (0..20_000).map(|n| row(n % 2)).collect();
     assert!(pages(&[("zeros".into(), alternating)]).len() >= 5);
+    let copies: Vec<_> = (0..100).map(|n| (format!("copy {n}"), rows(0..2000))).collect();
+    assert!(pages(&copies).len() >= 4);
     let odd: Vec<_> = (0..4_000u64).map(|n| row(n * 7 % 4_000)).collect();
     pages(&(0..20).map(|n| (n.to_string(), odd.clone())).collect::<Vec<_>>());
 }
