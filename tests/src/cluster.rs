@@ -78,7 +78,9 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl F
 impl Cluster {
     /// A tracker that runs.
     pub async fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut dir = tempfile::tempdir().expect("a temporary folder");
+        // For looking at the logs of a failed run.
+        dir.disable_cleanup(std::env::var_os("KAREZ_KEEP").is_some());
         let mut cluster = Self { dir, tracker: None, tracker_url: String::new() };
         let home = cluster.tracker_home();
         run_json("karez-tracker", &["--home", &home, "init", "--name", "Test", "--json"]).await;

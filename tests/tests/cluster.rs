@@ -1,8 +1,8 @@
 //! The main job with real processes on loopback: replicate, update, resume, survive, refuse.
 
 mod cluster {
-    pub mod bad_input;
-    pub mod hostile;
-    pub mod kills;
-    pub mod replicate;
+    mod bad_input;
+    mod hostile;
+    mod kills;
+    mod replicate;
 }

@@ -113,6 +113,7 @@ impl Driver {
     }
 
     fn on_message(&mut self, peer: PeerId, message: PeerMessage) {
+        tracing::trace!(?peer, ?message, "message");
         let well_formed = match message {
             PeerMessage::Hello(_) => false,
             PeerMessage::Interest { collection, manifest, wants } => self.on_interest(peer, &collection, manifest, wants),
@@ -168,7 +169,11 @@ impl Driver {
             self.begin_held(collection, &manifest);
         }
         let (now, profile) = (self.now(), self.profile(&peer, collection));
-        let Some(transfer) = self.transfers.get_mut(&manifest) else { return true };
+        let Some(transfer) = self.transfers.get_mut(&manifest) else {
+            // It may begin here later; then this node says so, and the peer must not think that it has told us already.
+            self.parts.bulk.send(&peer, PeerMessage::NoInterest { manifest });
+            return true;
+        };
         if transfer.collection != *collection {
             return false;
         }
@@ -196,10 +201,9 @@ impl Driver {
 
     fn on_no_interest(&mut self, peer: PeerId, manifest: &ManifestId) -> bool {
         let now = self.now();
-        if let Some(transfer) = self.transfers.get_mut(manifest)
-            && transfer.participants.remove(&peer).is_some()
-        {
-            transfer.told.remove(&peer);
+        let Some(transfer) = self.transfers.get_mut(manifest) else { return true };
+        transfer.told.remove(&peer);
+        if transfer.participants.remove(&peer).is_some() {
             transfer.swarm.handle(now, Input::PeerLeft { peer });
             self.pump(manifest);
         }

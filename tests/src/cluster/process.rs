@@ -24,7 +24,8 @@ impl Daemon {
     pub(super) async fn start(program: &str, args: &[&str], log: &Path) -> (Self, Value) {
         let log_file = File::options().create(true).append(true).open(log).expect("a log file");
         let mut command = Command::new(binary(program));
-        command.args(args).env("RUST_LOG", "info").env("LANG", "en_US.UTF-8").kill_on_drop(true);
+        let level = std::env::var("KAREZ_TEST_LOG").unwrap_or_else(|_| "info".into());
+        command.args(args).env("RUST_LOG", level).env("LANG", "en_US.UTF-8").kill_on_drop(true);
         let mut child = command.stdout(Stdio::piped()).stderr(log_file).spawn().expect("our program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let line = tokio::time::timeout(super::DEADLINE, lines.next_line()).await;
