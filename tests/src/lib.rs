@@ -2,3 +2,4 @@
 
 pub mod badpeer;
 pub mod cluster;
+pub mod sim;

@@ -112,7 +112,8 @@ pub enum Input {
         /// What it turned out to be.
         verdict: Verdict,
     },
-    /// A verified chunk could not be stored (disk full): it is missing again; the shell pauses the swarm itself.
+    /// A verified chunk could not be stored (disk full), whether it was reported as received before or not: it is missing
+    /// again; the shell pauses the swarm itself.
     NotStored {
         /// Which.
         chunk: ChunkIndex,

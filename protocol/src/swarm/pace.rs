@@ -11,6 +11,10 @@ const PIPELINE: Duration = Duration::from_millis(500);
 pub(super) const WINDOW_BYTES_MIN: u64 = 256 << 10;
 /// And at most these: 500 ms of 64 Mbit/s; what is queued at a peer cannot be asked elsewhere.
 const WINDOW_BYTES_MAX: u64 = 4 << 20;
+/// Requests are grouped to so much of a lane's rate: fewer messages, and the rest of the pipeline covers the round trip.
+const BATCH: Duration = Duration::from_millis(250);
+/// But not to less than an average chunk.
+const BATCH_BYTES_MIN: u64 = 64 << 10;
 /// Longest round trip that widens the pipeline: a geostationary hop is 0.6 s, more is a queue.
 const LATENCY_MAX: Duration = Duration::from_secs(1);
 /// Shortest busy time that gives a rate: less is one packet train.
@@ -111,6 +115,12 @@ impl Pace {
         let time = PIPELINE + self.latency.unwrap_or_default().min(LATENCY_MAX);
         let bytes = self.rate.unwrap_or_default() * time.as_micros() as u64 / 1_000_000;
         bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX)
+    }
+
+    /// Bytes worth a message: about [`BATCH`] at the measured rate, and half a pipeline before that is known.
+    pub(super) fn batch(&self) -> u64 {
+        let half = self.window() / 2;
+        self.rate.map_or(half, |rate| (rate * BATCH.as_micros() as u64 / 1_000_000).clamp(BATCH_BYTES_MIN, half))
     }
 
     /// Time that what is outstanding and `more` bytes will take.

@@ -13,6 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// remember to a few megabytes.
 const CHUNKS_MAX: u32 = 20_000_000;
 
+/// Most chunks asked of one peer at a time, however small they are: peers bound their queues, and several releases share
+/// one.
+pub(super) const REQUESTS_IN_FLIGHT_MAX: usize = 512;
+
 /// A chunk asked of a peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask {
@@ -82,13 +86,17 @@ impl Peer {
     pub(super) fn is_open(&self, now: Timestamp) -> bool {
         match self.snub {
             Some(snub) => self.asks.is_empty() && snub.probe_at <= now,
-            None => self.asks.is_empty() || self.pace.outstanding() <= self.pace.window() / 2,
+            None => {
+                self.asks.is_empty()
+                    || self.has_room() && self.pace.outstanding() + self.pace.batch() <= self.pace.window()
+            }
         }
     }
 
     /// Whether more fits.
     pub(super) fn has_room(&self) -> bool {
-        self.asks.is_empty() || (self.snub.is_none() && self.pace.outstanding() < self.pace.window())
+        let has_room = self.asks.len() < REQUESTS_IN_FLIGHT_MAX && self.pace.outstanding() < self.pace.window();
+        self.asks.is_empty() || (self.snub.is_none() && has_room)
     }
 }
 

@@ -64,6 +64,10 @@ impl Swarm {
     }
 
     pub(super) fn handle_not_stored(&mut self, now: Timestamp, chunk: ChunkIndex) {
+        for slot in self.flights.get(&chunk).cloned().unwrap_or_default() {
+            self.take_back(slot, chunk);
+            self.end_flight(now, chunk, slot);
+        }
         if !self.have.remove(chunk) {
             return;
         }

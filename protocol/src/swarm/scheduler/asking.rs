@@ -5,7 +5,7 @@ use crate::content::chunk::ChunkIndex;
 use crate::plan::time::Timestamp;
 use crate::swarm::io::{EgressMode, Output};
 use crate::swarm::lane::{Lane, Slot, mix};
-use crate::swarm::peers::{Ask, Peer};
+use crate::swarm::peers::{Ask, Peer, REQUESTS_IN_FLIGHT_MAX};
 use crate::swarm::picker::{Place, Queue};
 use crate::wire::peer::Urgency;
 use std::collections::BTreeMap;
@@ -62,6 +62,9 @@ impl Swarm {
     /// Over the cheapest lane with room for urgent chunks, whoever will have sent it first.
     fn best_for_play(&self, chunk: ChunkIndex, len: u32) -> Option<Slot> {
         let has_room = |peer: &Peer| {
+            if peer.asks.len() >= REQUESTS_IN_FLIGHT_MAX {
+                return false;
+            }
             let asked = peer.asks.values().filter(|ask| ask.is_play).count() as u64 * u64::from(len);
             match peer.snub {
                 Some(_) => peer.asks.is_empty(),

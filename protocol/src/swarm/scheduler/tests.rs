@@ -367,6 +367,15 @@ fn lost_chunks_are_missing_again() {
         (20, good(F, 1), &["tell +1", "complete"]),
         (30, good(F, 1), &[]),
     ]);
+    // The disk was full: what came is missing without having been held.
+    check(&[
+        (0, known_chunks(&[1]), &[]),
+        (0, joined(F), &[]),
+        (0, has(F, &[1]), &["ask F import 1"]),
+        (10, Input::NotStored { chunk: ChunkIndex(1) }, &["ask F import 1"]),
+        (10, Input::Paused(true), &["cancel F 1"]),
+        (60_000, Input::Paused(false), &["ask F import 1"]),
+    ]);
 }
 
 #[test]
