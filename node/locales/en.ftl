@@ -38,6 +38,26 @@ error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show
 error-no-player = no player could be opened here: copy the address { $url } into a player or browser
 
 ## Setting up
+error-home-missing = { $home } is not a node's home yet: run `karez init` first
+error-home-exists = { $home } holds a node already: it is kept as it is
+error-not-joined = this node has not joined a network: run `karez join INVITE` with the line that the county operator sent
+error-damaged = { $path } is damaged: { $detail }
+error-invite-prefix = an invite starts with 'karez1:': copy the whole line that the county operator sent
+error-invite-damaged = the invite is damaged (a character is missing or mistyped): copy it again
+error-invite-document = the invite cannot be used: { $detail }
+error-tracker-unreachable = the tracker at { $url } cannot be reached ({ $detail }): check the network, or ask the operator whether it runs
+error-tracker-invite = the tracker does not accept the invite ({ $detail }): ask the operator for a new one
+error-tracker-refused = the tracker refuses: { $detail }
+error-not-a-tracker = { $url } does not answer like a Karez tracker: check the address
+error-roster-answer = the tracker's answer is not signed by the key in the invite ({ $detail }): do not trust this network; ask the operator
+error-roster-saved = the saved list of members is not valid ({ $detail }): join again with `karez join INVITE`
+error-not-listed = the tracker answered, but its list of members does not name this node: ask the operator for a new invite
+error-other-network = this node belongs to another network already: use another home (`--home DIR`) for the second network
+error-already-running = a node runs with this home already ({ $dir } is in use): stop it first, or use another --home
+error-disk-full = no space left on the disk of { $path }: free some and start again; nothing stored before is lost
+error-port = { $detail }. Another program may use the port: choose another with --listen
+error-gateway-port = the gateway cannot use { $address } ({ $detail }): choose another address with --gateway, or --gateway off
+error-control-socket = the control socket cannot be opened: { $detail }
 init-done = This machine is a node now: { $peer }
     Its folder is { $home }.
     Next: `karez join INVITE` with the line that the county operator sent.
@@ -103,11 +123,16 @@ publish-packing = packing, { $files } done
 publish-done = Published { $collection } version { $version }.
 publish-unchanged = { $collection } version { $version } holds exactly this already: nothing was published.
 publish-sizes = { $files }, { $plain }; { $stored } stored, of which { $new } are new to those who have the version before
+publish-sizes-first = { $files }, { $plain }; { $stored } stored
 publish-unlisted = The tracker has not listed it yet; this happens at the next contact.
 publish-skipped = { $count ->
     [one] 1 entry was left out:
    *[other] { $count } entries were left out:
 }
+skip-link = a link, which is not followed
+skip-pipe = a named pipe
+skip-socket = a socket
+skip-device = a device
 play-subtitle = subtitles: { $url }
 
 ## Status

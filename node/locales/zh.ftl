@@ -38,6 +38,26 @@ error-nothing-to-play = “{ $collection }”在这里没有可播放的文件�
 error-no-player = 这里无法打开播放器：请把地址 { $url } 复制到播放器或浏览器
 
 ## 安装
+error-home-missing = { $home } 还不是节点的目录：请先执行 `karez init`
+error-home-exists = { $home } 中已经有一个节点：保持原样
+error-not-joined = 本节点还没有加入网络：请用县里管理员发来的邀请执行 `karez join 邀请`
+error-damaged = { $path } 已损坏：{ $detail }
+error-invite-prefix = 邀请以“karez1:”开头：请复制县里管理员发来的整行文字
+error-invite-damaged = 邀请不完整（缺字符或有错字符）：请重新复制
+error-invite-document = 邀请无法使用：{ $detail }
+error-tracker-unreachable = 无法联系 { $url } 的跟踪服务器（{ $detail }）：请检查网络，或向管理员确认它在运行
+error-tracker-invite = 跟踪服务器不接受此邀请（{ $detail }）：请向管理员要新的邀请
+error-tracker-refused = 跟踪服务器拒绝：{ $detail }
+error-not-a-tracker = { $url } 的应答不像 Karez 跟踪服务器：请检查地址
+error-roster-answer = 跟踪服务器的应答不是用邀请中的密钥签名的（{ $detail }）：请不要信任这个网络，并询问管理员
+error-roster-saved = 保存的成员名单无效（{ $detail }）：请重新执行 `karez join 邀请`
+error-not-listed = 跟踪服务器有应答，但成员名单中没有本节点：请向管理员要新的邀请
+error-other-network = 本节点已属于另一个网络：第二个网络请用另一个目录（`--home 目录`）
+error-already-running = 已有节点在使用此目录（{ $dir } 被占用）：请先停止它，或用 --home 选择别的目录
+error-disk-full = { $path } 所在磁盘已满：请腾出空间后重新启动，已存内容不会丢失
+error-port = { $detail }。端口可能被其他程序占用：请用 --listen 选择别的端口
+error-gateway-port = 播放网关无法使用 { $address }（{ $detail }）：请用 --gateway 选择别的地址，或 --gateway off
+error-control-socket = 无法打开控制套接字：{ $detail }
 init-done = 本机已成为节点：{ $peer }
     目录：{ $home }
     下一步：用县里管理员发来的邀请执行 `karez join 邀请`。
@@ -100,8 +120,13 @@ publish-packing = 正在打包，已完成 { $files }
 publish-done = 已发布 { $collection } 第 { $version } 版。
 publish-unchanged = { $collection } 第 { $version } 版与此完全相同：没有发布新版本。
 publish-sizes = { $files }，{ $plain }；存储 { $stored }，其中对已有上一版的节点 { $new } 是新的
+publish-sizes-first = { $files }，{ $plain }；存储 { $stored }
 publish-unlisted = 跟踪服务器尚未登记，下次联系时会登记。
 publish-skipped = 有 { $count } 项没有收入：
+skip-link = 链接，不跟随
+skip-pipe = 命名管道
+skip-socket = 套接字
+skip-device = 设备
 play-subtitle = 字幕：{ $url }
 
 ## 状态

@@ -16,6 +16,7 @@ mod play;
 mod progress;
 mod publish;
 mod pull;
+mod setup_complaint;
 mod status;
 #[cfg(test)]
 mod tests;

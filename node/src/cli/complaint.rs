@@ -226,6 +226,7 @@ impl Spoken for RequestError {
     }
 }
 
-fn with<T: ToString, const N: usize>(arguments: [(&'static str, T); N]) -> Vec<Argument<'static>> {
+/// Arguments of a sentence.
+pub(super) fn with<T: ToString, const N: usize>(arguments: [(&'static str, T); N]) -> Vec<Argument<'static>> {
     arguments.into_iter().map(|(name, value)| (name, value.to_string().into())).collect()
 }

@@ -14,7 +14,7 @@ pub(super) struct Flags {
     #[arg(long, global = true, env = "KAREZ_HOME", hide_env = true, value_name = "DIR")]
     pub(super) home: Option<PathBuf>,
     /// Language of messages [default: KAREZ_LANG, else the system's]
-    #[arg(long, global = true, value_name = "LANG")]
+    #[arg(long, global = true, value_name = "zh|en", hide_possible_values = true)]
     pub(super) lang: Option<Lang>,
     /// Print one JSON value instead of text
     #[arg(long, global = true)]
@@ -103,6 +103,7 @@ pub(super) enum Command {
     /// Print the completion script of a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
+        #[arg(hide_possible_values = true)]
         shell: clap_complete::Shell,
     },
 }

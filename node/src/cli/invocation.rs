@@ -107,6 +107,8 @@ pub struct PullOrder {
 /// Understands flags.
 pub(super) fn understand(flags: Flags, lang: Lang) -> Result<Invocation, Wrong> {
     let home = flags.home.or_else(default_home).ok_or(Wrong::NoHome)?;
+    // Sockets and messages name it, and the daemon outlives the folder it was started in.
+    let home = std::path::absolute(&home).unwrap_or(home);
     let action = action(flags.command)?;
     Ok(Invocation { context: Context { home, json: flags.json, texts: Texts::new(lang) }, action })
 }

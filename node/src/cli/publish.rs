@@ -48,7 +48,11 @@ fn report(context: &Context, published: &Published) {
             [published.plain_bytes, published.stored_bytes, published.new_bytes].map(figure::bytes);
         let sizes = [("plain", plain), ("stored", stored), ("new", new)].map(|(name, text)| (name, text.into()));
         let figures: Vec<_> = [("files", files.into())].into_iter().chain(sizes).collect();
-        context.print(&context.text("publish-sizes", &figures));
+        let sizes = match published.version {
+            1 => context.text("publish-sizes-first", &figures),
+            _ => context.text("publish-sizes", &figures),
+        };
+        context.print(&sizes);
     }
     if !published.listed {
         context.tell(&context.text("publish-unlisted", &[]));
@@ -56,7 +60,19 @@ fn report(context: &Context, published: &Published) {
     if !published.skipped.is_empty() {
         context.tell(&context.text("publish-skipped", &[("count", published.skipped.len().into())]));
         for skipped in &published.skipped {
-            context.tell(&format!("  {}  ({})", skipped.path, skipped.reason));
+            context.tell(&format!("  {}  ({})", skipped.path, skip_reason(context, &skipped.reason)));
         }
     }
+}
+
+/// Why something was left out, in the user's language.
+fn skip_reason(context: &Context, name: &str) -> String {
+    let key = match name {
+        "link" => "skip-link",
+        "pipe" => "skip-pipe",
+        "socket" => "skip-socket",
+        "device" => "skip-device",
+        other => return other.to_owned(),
+    };
+    context.text(key, &[])
 }
