@@ -226,7 +226,8 @@ impl Driver {
         let Some(transfer) = self.transfers.get(manifest) else { return };
         if transfer.stage == Stage::Pages && transfer.holds_all_pages() {
             self.open_transfer(*manifest, transfer.layout.clone());
-        } else if transfer.content_known {
+        } else if transfer.content_known && transfer.swarm.status().missing == 0 {
+            // Asked again, because the pages' completion may come out of the queue after the content became known.
             self.finish(manifest);
         }
     }

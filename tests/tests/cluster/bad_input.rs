@@ -55,7 +55,7 @@ async fn joining_and_running_with_bad_input() {
     let home = site.home.display().to_string();
     check(&run("karez", &["--home", &home, "join", &foreign]).await, 1, &["another network"]);
     // One daemon for each home; a port that is taken is named.
-    check(&run("karez", &["--home", &home, "run", "--listen", "127.0.0.1:0", "--gateway", "off"]).await, 1, &["running"]);
+    check(&run("karez", &["--home", &home, "run", "--listen", "127.0.0.1:0", "--gateway", "off"]).await, 1, &["in use"]);
     let taken = site.ready["listen"][0].as_str().unwrap().to_owned();
     check(&run("karez", &["--home", &fresh, "join", &invite]).await, 0, &[]);
     let output = run("karez", &["--home", &fresh, "run", "--listen", &taken, "--gateway", "off"]).await;
