@@ -28,14 +28,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uploader::Uploader;
 
-pub use endpoint::BindError;
+pub use endpoint::{BindError, BoundPort, bind};
 pub use throttle::Throttle;
 
 /// What the lane needs to run.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen; the port is shared with the control plane's TCP.
-    pub listen: SocketAddr,
     /// The node key's secret.
     pub seed: [u8; 32],
     /// This node.
@@ -210,12 +208,8 @@ struct Shared {
 }
 
 impl Bulk {
-    /// Binds the socket and starts accepting; gives the configuration back when the port cannot be had.
-    pub fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, (Config, BindError)> {
-        let endpoint = match endpoint::bind(&config) {
-            Ok(endpoint) => endpoint,
-            Err(cause) => return Err((config, cause)),
-        };
+    /// Starts accepting on a port from [`bind`].
+    pub fn start(config: Config, BoundPort(endpoint): BoundPort, events: mpsc::Sender<Event>) -> Self {
         let shared = Arc::new(Shared {
             endpoint,
             lanes: Lanes::default(),
@@ -227,7 +221,7 @@ impl Bulk {
         });
         tokio::spawn(endpoint::accept_loop(shared.clone()));
         tokio::spawn(uploader::run(shared.clone()));
-        Ok(Self(shared))
+        Self(shared)
     }
 
     /// The port in use.

@@ -1,6 +1,6 @@
 //! `karez run`: introduces everybody to everybody, and takes the house down again in order.
 
-use crate::bulk::{self, BindError, Bulk, Throttle};
+use crate::bulk::{self, BindError, BoundPort, Bulk, Throttle};
 use crate::control::{self, Control, StartError};
 use crate::driver::{Driver, Inboxes, Parts};
 use crate::handle::Handle;
@@ -12,6 +12,7 @@ use crate::state::{State, StateError};
 use crate::tracker_client::TrackerClient;
 use crate::{api, gateway};
 use karez_content_tools::store::{Store, StoreError, StoreOptions};
+use karez_protocol::content::hash::NetworkId;
 use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::swarm::io::EgressMode;
 use karez_protocol::trust::roster::Roster;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 /// Events that may wait for the driver, from each plane.
 const EVENTS_MAX: usize = 1_024;
@@ -108,33 +110,59 @@ fn load(home: &Home) -> Result<Identity, RunError> {
     let key = Key::load(&home.node_key())?;
     let path = home.roster();
     let bytes = std::fs::read(&path).map_err(|source| HomeError::Io { path, source })?;
-    let network_id = karez_protocol::content::hash::NetworkId::of(&tracker_key);
+    let network_id = NetworkId::of(&tracker_key);
     let roster = Signed::verify(&bytes, &network_id, &tracker_key)?;
     Ok(Identity { key, network, tracker_key, roster })
 }
 
-/// Both planes on one port number.
+/// Both planes on one port number: UDP takes the number that TCP got.
 async fn listen(
-    config: &RunConfig,
-    bulk: bulk::Config,
-    control_events: mpsc::Sender<control::Event>,
-    bulk_events: mpsc::Sender<bulk::Event>,
-) -> Result<(Control, Bulk), RunError> {
-    let mut bulk = bulk;
-    for attempt in 1.. {
-        let seed = bulk.seed;
-        let control = Control::start(control::Config { listen: config.listen, seed }, control_events.clone()).await?;
-        bulk.listen = SocketAddr::new(config.listen.ip(), control.port());
-        match Bulk::start(bulk, bulk_events.clone()) {
-            Ok(bulk) => return Ok((control, bulk)),
-            Err((returned, cause)) if config.listen.port() == 0 && attempt < PORT_TRIES => {
-                tracing::debug!(%cause, "trying another port");
-                bulk = returned;
+    address: SocketAddr,
+    seed: [u8; 32],
+    events: mpsc::Sender<control::Event>,
+) -> Result<(Control, BoundPort), RunError> {
+    let mut tries = PORT_TRIES;
+    loop {
+        let control = Control::start(control::Config { listen: address, seed }, events.clone()).await?;
+        match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed) {
+            Ok(port) => return Ok((control, port)),
+            Err(cause) if address.port() == 0 && tries > 1 => tracing::debug!(%cause, "trying another port"),
+            Err(cause) => return Err(cause.into()),
+        }
+        tries -= 1;
+    }
+}
+
+/// Everything that serves somebody.
+struct Servers {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Servers {
+    fn start(gateway: Option<TcpListener>, api: api::Listener, handle: &Handle, store: Arc<Store>) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let logged = |name, result: std::io::Result<()>| {
+            if let Err(cause) = result {
+                tracing::error!(%cause, "the {name} ended");
             }
-            Err((_, cause)) => return Err(cause.into()),
+        };
+        let mut tasks = vec![tokio::spawn(keep_synced(store, stopping.clone()))];
+        let serving = api::serve(api, handle.clone(), stopped(stopping.clone()));
+        tasks.push(tokio::spawn(async move { logged("control socket", serving.await) }));
+        if let Some(listener) = gateway {
+            let serving = gateway::serve(listener, handle.clone(), stopped(stopping));
+            tasks.push(tokio::spawn(async move { logged("gateway", serving.await) }));
+        }
+        Self { stop, tasks }
+    }
+
+    async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
         }
     }
-    unreachable!("the loop only ends by returning")
 }
 
 /// Runs until `shutdown` resolves; `ready` is called once everything listens.
@@ -148,73 +176,69 @@ pub async fn run(
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let identity = load(&home)?;
     let store = Arc::new(Store::open(&home.store(), StoreOptions::default())?);
-    let state = State::open(&home.state())?;
-    let gateway_listener = bind_gateway(config.gateway).await?;
-    let api_listener = api::bind(&home.socket()).map_err(RunError::Api)?;
+    let (state, remembered) = State::open(&home.state())?;
+    let gateway = bind_gateway(config.gateway).await?;
+    let api = api::bind(&home.socket()).map_err(RunError::Api)?;
 
-    let (members, shelf) = (Membership::default(), Shelf::default());
     let (control_events, control_inbox) = mpsc::channel(EVENTS_MAX);
     let (bulk_events, bulk_inbox) = mpsc::channel(EVENTS_MAX);
-    let network = karez_protocol::content::hash::NetworkId::of(&identity.tracker_key);
-    let bulk_config = bulk::Config {
-        listen: config.listen,
-        seed: identity.key.seed(),
-        me: identity.key.peer(),
-        network,
-        members: members.clone(),
-        shelf: shelf.clone(),
-        store: store.clone(),
-        up: Throttle::new(config.up),
-        down: Throttle::new(config.down),
-    };
-    let (control, bulk) = listen(&config, bulk_config, control_events, bulk_events).await?;
-    let addresses = told_addresses(&config, bulk.port());
-    let gateway_url = gateway_listener.as_ref().and_then(|l| l.local_addr().ok()).map(|at| format!("http://{at}"));
-    let report = Ready {
-        listen: addresses.clone(),
-        gateway: gateway_url.clone(),
-        peer: identity.key.peer().to_string(),
-    };
+    let (control, port) = listen(config.listen, identity.key.seed(), control_events).await?;
+    let bulk_config = bulk_config(&identity, &config, store.clone());
+    let (members, shelf) = (bulk_config.members.clone(), bulk_config.shelf.clone());
+    let bulk = Bulk::start(bulk_config, port, bulk_events);
+    let report = report(&config, &identity, bulk.port(), gateway.as_ref());
     let publisher_key = Key::load_or_make(&home, &home.publisher_key())?;
     let parts = Parts {
         publisher: identity.network.publisher().map(|name| (name, publisher_key)),
+        network: NetworkId::of(&identity.tracker_key),
         key: identity.key,
-        network,
         tracker_key: identity.tracker_key,
         roster: identity.roster,
+        tracker: TrackerClient::new(identity.network.trackers),
         members,
         shelf,
         store: store.clone(),
         bulk: bulk.clone(),
         control,
-        tracker: TrackerClient::new(identity.network.trackers),
-        addresses,
-        gateway: gateway_url,
+        addresses: report.listen.clone(),
+        gateway: report.gateway.clone(),
         mode: config.mode,
         limits: (config.up, config.down),
         home,
     };
     let (handle, commands) = Handle::new();
-    let driver = Driver::new(parts, state);
+    let driver = Driver::new(parts, (state, remembered));
     let driver = tokio::spawn(driver.run(Inboxes { commands, bulk: bulk_inbox, control: control_inbox }));
-    let (stop, stopping) = watch::channel(false);
-    let servers = [
-        gateway_listener.map(|l| tokio::spawn(gateway::serve(l, handle.clone(), stopped(stopping.clone())))),
-        Some(tokio::spawn(api::serve(api_listener, handle.clone(), stopped(stopping.clone())))),
-    ];
-    let syncing = tokio::spawn(keep_synced(store, stopping));
+    let servers = Servers::start(gateway, api, &handle, store);
     ready(&report);
     shutdown.await;
     tracing::info!("stopping");
-    let _ = stop.send(true);
     handle.stop().await;
     bulk.stop().await;
     let _ = driver.await;
-    for server in servers.into_iter().flatten() {
-        let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
-    }
-    let _ = syncing.await;
+    servers.stop().await;
     Ok(())
+}
+
+fn bulk_config(identity: &Identity, config: &RunConfig, store: Arc<Store>) -> bulk::Config {
+    bulk::Config {
+        seed: identity.key.seed(),
+        me: identity.key.peer(),
+        network: NetworkId::of(&identity.tracker_key),
+        members: Membership::default(),
+        shelf: Shelf::default(),
+        store,
+        up: Throttle::new(config.up),
+        down: Throttle::new(config.down),
+    }
+}
+
+fn report(config: &RunConfig, identity: &Identity, port: u16, gateway: Option<&TcpListener>) -> Ready {
+    Ready {
+        listen: told_addresses(config, port),
+        gateway: gateway.and_then(|listener| listener.local_addr().ok()).map(|at| format!("http://{at}")),
+        peer: identity.key.peer().to_string(),
+    }
 }
 
 async fn bind_gateway(address: Option<SocketAddr>) -> Result<Option<TcpListener>, RunError> {

@@ -39,7 +39,7 @@ fn init(context: &Context, home: &Home) -> ExitCode {
             let place = home.path().display().to_string().into();
             context.print(&context.text("init-done", &[("peer", peer.to_string().into()), ("home", place)]));
         }
-        Err(cause) => return context.fail(&Complaint::other(&cause)),
+        Err(cause) => return context.fail(&cause),
     }
     ExitCode::SUCCESS
 }
@@ -47,7 +47,7 @@ fn init(context: &Context, home: &Home) -> ExitCode {
 async fn join(context: &Context, home: &Home, invite: &str) -> ExitCode {
     let joined = match setup::join(home, invite).await {
         Ok(joined) => joined,
-        Err(cause) => return context.fail(&Complaint::other(&cause)),
+        Err(cause) => return context.fail(&cause),
     };
     if context.json {
         let publisher = joined.publisher;
@@ -77,7 +77,7 @@ async fn run(context: &Context, home: Home, flags: RunFlags) -> ExitCode {
             context.tell(&context.text("run-stopped", &[]));
             ExitCode::SUCCESS
         }
-        Err(cause) => context.fail(&Complaint::other(&cause)),
+        Err(cause) => context.fail(&cause),
     }
 }
 

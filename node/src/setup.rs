@@ -21,7 +21,9 @@ pub enum SetupError {
     #[error(transparent)]
     Tracker(#[from] TrackerError),
     /// The roster that came is not signed by the key in the invite.
-    #[error("the tracker's answer is not signed by the key in the invite ({0}): do not trust this network; ask the operator")]
+    #[error(
+        "the tracker's answer is not signed by the key in the invite ({0}): do not trust this network; ask the operator"
+    )]
     Roster(#[from] SignatureError),
     /// The roster does not list this node.
     #[error("the tracker answered, but its roster does not list this node: ask the operator for a new invite")]

@@ -16,7 +16,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum TrackerError {
     /// Nobody answers there.
-    #[error("the tracker at {url} cannot be reached ({detail}): check the network, or ask the operator whether it runs")]
+    #[error(
+        "the tracker at {url} cannot be reached ({detail}): check the network, or ask the operator whether it runs"
+    )]
     Unreachable {
         /// Its address.
         url: String,

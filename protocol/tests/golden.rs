@@ -1,4 +1,5 @@
 //! Golden vectors of the formats in `docs/formats/`: a change here is a change of the protocol.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec, StoredCheck};
 use karez_protocol::content::chunk_set::ChunkSet;

@@ -66,7 +66,10 @@ impl Liar {
             catalogue: 0,
         };
         let signed = Signed::sign(announce, &network, key.signing());
-        TrackerClient::new(network_file.trackers).announce(&signed).await.expect("the tracker takes a member's announce");
+        TrackerClient::new(network_file.trackers)
+            .announce(&signed)
+            .await
+            .expect("the tracker takes a member's announce");
         Self { endpoint, lies }
     }
 }

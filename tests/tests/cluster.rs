@@ -1,4 +1,5 @@
 //! The main job with real processes on loopback: replicate, update, resume, survive, refuse.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod cluster {
     mod bad_input;

@@ -2,7 +2,7 @@
 
 use super::lane::{self, Lane};
 use super::messages::{MessageReader, MessageWriter};
-use super::{CloseReason, Config, Event, Shared, tls};
+use super::{CloseReason, Event, Shared, tls};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
@@ -50,9 +50,12 @@ fn transport() -> Arc<quinn::TransportConfig> {
     Arc::new(transport)
 }
 
-/// Binds the UDP socket with room for bursts.
-pub(super) fn bind(config: &Config) -> Result<quinn::Endpoint, BindError> {
-    let address = config.listen;
+/// A UDP port of ours, not served yet.
+#[derive(Debug)]
+pub struct BoundPort(pub(super) quinn::Endpoint);
+
+/// Binds the UDP socket with room for bursts; `seed` is the node key's secret.
+pub fn bind(address: SocketAddr, seed: [u8; 32]) -> Result<BoundPort, BindError> {
     let open = || -> std::io::Result<quinn::Endpoint> {
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
         // The kernel caps these silently; less is slower, not wrong.
@@ -60,12 +63,12 @@ pub(super) fn bind(config: &Config) -> Result<quinn::Endpoint, BindError> {
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        let mut server = tls::server_config(config.seed);
+        let mut server = tls::server_config(seed);
         server.transport_config(transport()).max_incoming(INCOMING_MAX);
         let runtime = Arc::new(quinn::TokioRuntime);
         quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket.into(), runtime)
     };
-    open().map_err(|source| BindError { address, source })
+    open().map(BoundPort).map_err(|source| BindError { address, source })
 }
 
 /// Accepts until the endpoint closes.
@@ -78,7 +81,9 @@ pub(super) async fn accept_loop(shared: Arc<Shared>) {
         }
         let shared = shared.clone();
         tokio::spawn(async move {
-            let Ok(Ok(connection)) = tokio::time::timeout(HELLO_TIMEOUT, async { incoming.await }).await else { return };
+            let Ok(Ok(connection)) = tokio::time::timeout(HELLO_TIMEOUT, async { incoming.await }).await else {
+                return;
+            };
             if let Some(peer) = admit(&shared, &connection).await {
                 greet_and_run(shared, connection, peer, peer).await;
             }

@@ -101,11 +101,7 @@ pub(super) async fn write_frames(shared: &Shared, lane: &Lane, mut frames: mpsc:
     }
 }
 
-async fn write_frame(
-    lane: &Lane,
-    slot: &mut Option<quinn::SendStream>,
-    frame: Frame,
-) -> Result<(), quinn::WriteError> {
+async fn write_frame(lane: &Lane, slot: &mut Option<quinn::SendStream>, frame: Frame) -> Result<(), quinn::WriteError> {
     let stream = match slot {
         Some(stream) => stream,
         None => {

@@ -60,7 +60,8 @@ impl Behaviour {
     /// Replaces the allow list; connections to anybody else close.
     pub(super) fn set_members(&mut self, members: impl Iterator<Item = libp2p::PeerId>) {
         let members: BTreeSet<_> = members.collect();
-        let gone: Vec<_> = self.allowed.allowed_peers().iter().filter(|peer| !members.contains(peer)).copied().collect();
+        let gone: Vec<_> =
+            self.allowed.allowed_peers().iter().filter(|peer| !members.contains(peer)).copied().collect();
         for peer in gone {
             self.allowed.disallow_peer(peer);
         }

@@ -41,10 +41,13 @@ impl Driver {
                 }
             }
             Event::Progress { peer, bytes } => self.on_progress(peer, bytes),
-            Event::Chunk { peer, manifest, chunk, bytes, outcome } => self.on_chunk(peer, manifest, chunk, bytes, outcome),
+            Event::Chunk { peer, manifest, chunk, bytes, outcome } => {
+                self.on_chunk(peer, manifest, chunk, bytes, outcome)
+            }
             Event::Unservable { peer, manifest, chunk } => {
                 let chunks = to_runs(&[chunk]);
                 self.parts.bulk.send(&peer, PeerMessage::Refused { manifest, chunks });
+                self.on_lost(&manifest, chunk);
             }
             Event::StrangerRefused => self.on_stranger(),
         }
@@ -116,7 +119,9 @@ impl Driver {
         tracing::trace!(?peer, ?message, "message");
         let well_formed = match message {
             PeerMessage::Hello(_) => false,
-            PeerMessage::Interest { collection, manifest, wants } => self.on_interest(peer, &collection, manifest, wants),
+            PeerMessage::Interest { collection, manifest, wants } => {
+                self.on_interest(peer, &collection, manifest, wants)
+            }
             PeerMessage::NoInterest { manifest } => self.on_no_interest(peer, &manifest),
             PeerMessage::Have { manifest, mut set } => {
                 let count = self.transfers.get(&manifest).map_or(0, |transfer| transfer.layout.count());
@@ -263,6 +268,22 @@ impl Driver {
         if full {
             self.pause_all(true);
         }
+    }
+
+    /// The store no longer has a chunk that was held (damaged on the disk): fetch it again, and say no more that all is here.
+    fn on_lost(&mut self, manifest: &ManifestId, chunk: ChunkIndex) {
+        let now = self.now();
+        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+        if !transfer.swarm.have().contains(chunk) {
+            return;
+        }
+        let bytes = transfer.layout.entry(chunk).map_or(0, |entry| u64::from(entry.stored_len));
+        transfer.have_bytes = transfer.have_bytes.saturating_sub(bytes);
+        transfer.complete = false;
+        transfer.swarm.handle(now, Input::NotStored { chunk });
+        let text = format!("{}: a stored chunk is damaged or gone, it is fetched again", transfer.collection);
+        self.problem(text);
+        self.pump(manifest);
     }
 
     /// A chunk that another release needs as well is here now.

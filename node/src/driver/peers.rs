@@ -122,9 +122,8 @@ impl Driver {
             self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.collection.clone()).collect();
         for collection in missing {
             let origin = self.parts.roster.value().publisher(collection.publisher()).map(|owner| owner.peer);
-            let holds = |(id, peer): &(&PeerId, &Peer)| {
-                peer.collections.contains_key(&collection) || Some(**id) == origin
-            };
+            let holds =
+                |(id, peer): &(&PeerId, &Peer)| peer.collections.contains_key(&collection) || Some(**id) == origin;
             let fit = self.peers.iter().filter(holds);
             let (connected, others): (Vec<_>, Vec<_>) =
                 fit.map(|(id, peer)| (*id, peer)).partition(|(_, peer)| peer.lane.is_some());

@@ -45,7 +45,11 @@ fn pack(
 ) -> Result<(Packed, u64), HandleError> {
     let mut progress = |at: pack::Progress| {
         // Progress is for people; a slow reader misses some.
-        let _ = events.try_send(PublishEvent::Packing { files: at.files_done, bytes: at.bytes_done, total: at.bytes_total });
+        let _ = events.try_send(PublishEvent::Packing {
+            files: at.files_done,
+            bytes: at.bytes_done,
+            total: at.bytes_total,
+        });
     };
     let failed = |detail: String| HandleError::Pack { detail };
     let packed = pack::pack(&request.dir, options, store, &mut progress).map_err(|e| failed(e.to_string()))?;
@@ -57,17 +61,12 @@ fn pack(
 }
 
 impl Driver {
-    pub(super) fn publish(
-        &mut self,
-        request: PublishRequest,
-        kind: Option<Kind>,
-        events: mpsc::Sender<PublishEvent>,
-    ) {
+    pub(super) fn publish(&mut self, request: PublishRequest, kind: Option<Kind>, events: mpsc::Sender<PublishEvent>) {
         let collection = match self.may_publish(&request.collection) {
             Ok(collection) => collection,
             Err(cause) => return drop(events.try_send(PublishEvent::Failed(cause))),
         };
-        let options = PackOptions { kind, title: request.title.clone(), ..PackOptions::default() };
+        let options = PackOptions { kind, title: request.title.clone() };
         let before = self.catalogue.get(&collection).map(|known| known.root_bytes.clone());
         let store = self.parts.store.clone();
         self.spawn(async move {
@@ -83,8 +82,9 @@ impl Driver {
     }
 
     fn may_publish(&self, name: &str) -> Result<CollectionName, HandleError> {
-        let collection: CollectionName =
-            name.parse().map_err(|e: karez_protocol::content::name::NameError| HandleError::Pack { detail: e.to_string() })?;
+        let collection: CollectionName = name
+            .parse()
+            .map_err(|e: karez_protocol::content::name::NameError| HandleError::Pack { detail: e.to_string() })?;
         if self.owns(&collection) {
             return Ok(collection);
         }
@@ -104,7 +104,12 @@ impl Driver {
     }
 
     /// Signs the next version, unless the folder is what the current one holds.
-    fn release(&mut self, collection: &CollectionName, packed: Packed, new_bytes: u64) -> Result<Published, HandleError> {
+    fn release(
+        &mut self,
+        collection: &CollectionName,
+        packed: Packed,
+        new_bytes: u64,
+    ) -> Result<Published, HandleError> {
         let before = self.catalogue.get(collection);
         let version = before.map_or(0, Known::version);
         let unchanged = before.is_some_and(|known| known.manifest() == packed.manifest);

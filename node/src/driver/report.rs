@@ -36,7 +36,8 @@ impl Driver {
     fn peer_views(&self) -> Vec<PeerView> {
         let connected = self.peers.iter().filter(|(_, peer)| peer.lane.is_some());
         let running = self.transfers.values().filter(|transfer| !transfer.complete);
-        let rates: Vec<_> = running.flat_map(|t| t.swarm.status().peers).map(|p| (p.peer, p.rate.unwrap_or(0))).collect();
+        let rates: Vec<_> =
+            running.flat_map(|t| t.swarm.status().peers).map(|p| (p.peer, p.rate.unwrap_or(0))).collect();
         let view = |(id, peer): (&karez_protocol::trust::PeerId, &super::peers::Peer)| {
             let figures = self.parts.bulk.figures(id);
             let rates = rates.iter().filter(|(peer, _)| peer == id).map(|(_, rate)| rate);

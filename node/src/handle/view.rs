@@ -19,6 +19,7 @@ pub struct SearchRow {
     /// BCP-47 tags.
     pub languages: Vec<String>,
     /// Number of items.
+    #[serde(rename = "item_count")]
     pub items: u64,
     /// Sum of file sizes.
     pub plain_bytes: u64,

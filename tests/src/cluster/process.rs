@@ -11,7 +11,11 @@ use tokio::process::{Child, Command};
 pub(super) fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its path");
     let path = test.ancestors().nth(2).expect("target/<profile>/deps").join(name);
-    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins` first, as `cargo x test` does", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --workspace --bins` first, as `cargo x test` does",
+        path.display()
+    );
     path
 }
 

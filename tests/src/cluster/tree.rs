@@ -17,7 +17,8 @@ pub fn course(dir: &Path, megabytes: usize) {
         fs::create_dir_all(dir.join(folder)).expect("a folder");
     }
     fs::write(dir.join("第一课/视频.mp4"), noise(7, megabytes << 20)).expect("a file");
-    fs::write(dir.join("第一课/视频.zh.vtt"), "WEBVTT\n\n00:00.000 --> 00:05.000\n坎儿井\n".repeat(40)).expect("a file");
+    fs::write(dir.join("第一课/视频.zh.vtt"), "WEBVTT\n\n00:00.000 --> 00:05.000\n坎儿井\n".repeat(40))
+        .expect("a file");
     fs::write(dir.join("第二课/材料/讲义.html"), "<h1>水</h1>\n".repeat(3000)).expect("a file");
     fs::write(dir.join("第二课/empty.txt"), "").expect("a file");
     let script = dir.join("第二课/run.sh");

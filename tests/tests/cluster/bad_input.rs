@@ -35,7 +35,11 @@ async fn publishing_what_cannot_be_published() {
     // Nothing was lost or published by any of these.
     let again = flagship.publish(&source, "bj4/shui").await;
     assert_eq!((&again["version"], &again["unchanged"]), (&1.into(), &true.into()));
-    check(&flagship.command(&["pull", "bj4/none", "--to", nowhere.to_str().unwrap()]).await, 1, &["bj4/none", "search"]);
+    check(
+        &flagship.command(&["pull", "bj4/none", "--to", nowhere.to_str().unwrap()]).await,
+        1,
+        &["bj4/none", "search"],
+    );
     check(&flagship.command(&["frobnicate"]).await, 2, &["frobnicate"]);
 }
 
@@ -55,7 +59,11 @@ async fn joining_and_running_with_bad_input() {
     let home = site.home.display().to_string();
     check(&run("karez", &["--home", &home, "join", &foreign]).await, 1, &["another network"]);
     // One daemon for each home; a port that is taken is named.
-    check(&run("karez", &["--home", &home, "run", "--listen", "127.0.0.1:0", "--gateway", "off"]).await, 1, &["in use"]);
+    check(
+        &run("karez", &["--home", &home, "run", "--listen", "127.0.0.1:0", "--gateway", "off"]).await,
+        1,
+        &["in use"],
+    );
     let taken = site.ready["listen"][0].as_str().unwrap().to_owned();
     check(&run("karez", &["--home", &fresh, "join", &invite]).await, 0, &[]);
     let output = run("karez", &["--home", &fresh, "run", "--listen", &taken, "--gateway", "off"]).await;

@@ -65,9 +65,6 @@ async fn strangers_are_refused_on_both_planes() {
     let reason = stranger_on_bulk(address, &peer).await;
     assert!(reason.contains("not a member"), "{reason}");
     stranger_on_control(address).await;
-    until("both refusals are counted", || async {
-        (site.counter("strangers_refused").await >= 2).then_some(())
-    })
-    .await;
+    until("both refusals are counted", || async { (site.counter("strangers_refused").await >= 2).then_some(()) }).await;
     assert!(site.status().await["peers"].as_array().unwrap().is_empty());
 }

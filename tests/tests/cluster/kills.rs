@@ -93,8 +93,10 @@ async fn sites_finish_from_each_other_once_every_chunk_is_held_by_one() {
 async fn without_the_flagship_what_is_held_is_exchanged_and_the_rest_is_named() {
     let cluster = Cluster::start().await;
     let (mut flagship, sites, stored) = begin(&cluster, &["a", "b", "c"]).await;
-    until("0.6 copies are out", || async { (flagship.counter("chunk_bytes_sent").await * 10 >= stored * 6).then_some(()) })
-        .await;
+    until("0.6 copies are out", || async {
+        (flagship.counter("chunk_bytes_sent").await * 10 >= stored * 6).then_some(())
+    })
+    .await;
     flagship.kill().await;
     // Everything held is exchanged: in the end all sites have the same, and say that the flagship has the rest.
     until("all sites have the same and wait", || async {
