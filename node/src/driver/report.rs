@@ -90,6 +90,7 @@ impl Driver {
             stored_bytes: root.stored_bytes,
             have_bytes: if transfer.complete { root.stored_bytes } else { transfer.have_bytes },
             missing_without_holder: without_holder,
+            missing_without_site: if transfer.complete { 0 } else { status.missing_without_site.into() },
             waiting_for: if transfer.complete { Vec::new() } else { self.waiting_for(transfer) },
             rate,
             eta_s: (!transfer.complete && rate > 0).then(|| left / rate),

@@ -245,6 +245,8 @@ pub struct CollectionState {
     pub have_bytes: u64,
     /// Missing chunks that no connected peer holds.
     pub missing_without_holder: u64,
+    /// Missing chunks that no connected site holds: if the flagship left now, these would not come.
+    pub missing_without_site: u64,
     /// From whom the missing ones could come: names of members that are known to hold it but are not connected.
     pub waiting_for: Vec<String>,
     /// Rate now.

@@ -243,6 +243,12 @@ impl Picker {
         self.counts[Place::Nowhere.number()]
     }
 
+    /// Number of missing chunks that no connected site has: only a publisher could give them. A pass over all rows.
+    pub(super) fn siteless_count(&self) -> u32 {
+        let rows = self.rows.iter().flatten();
+        rows.filter(|row| row.place != Place::Held && !row.is_at_a_site()).count() as u32
+    }
+
     /// Stored bytes of missing chunks.
     pub(super) fn missing_bytes(&self) -> u64 {
         self.missing_bytes
@@ -305,6 +311,7 @@ mod tests {
         picker.set_place(ChunkIndex(1), Place::InFlight);
         assert_eq!((picker.known_count(), picker.missing_count(), picker.missing_bytes()), (3, 2, 20));
         assert_eq!((picker.in_flight_count(), picker.nowhere_count()), (1, 1));
+        assert_eq!(picker.siteless_count(), 2);
         picker.set_place(ChunkIndex(0), Place::Nowhere);
         assert_eq!((picker.missing_count(), picker.missing_bytes()), (3, 30));
         assert_eq!(picker.known_of(&ChunkSet::full(u32::MAX)).len(), 3);

@@ -150,6 +150,7 @@ impl Swarm {
             missing,
             missing_bytes: self.picker.missing_bytes(),
             missing_without_holder: self.picker.nowhere_count(),
+            missing_without_site: self.picker.siteless_count(),
             in_flight: self.picker.in_flight_count(),
             is_paused: self.is_paused,
             waiting_for: self.patience.awaited().filter_map(|(slot, count)| Some((id(slot)?, count))).collect(),

@@ -15,6 +15,8 @@ pub struct Status {
     pub missing_bytes: u64,
     /// Of the missing, chunks that no connected peer has.
     pub missing_without_holder: u32,
+    /// Of the missing, chunks that no connected site has: if the publisher leaves now, these do not come.
+    pub missing_without_site: u32,
     /// Chunks asked for.
     pub in_flight: u32,
     /// Asks nobody for anything.
