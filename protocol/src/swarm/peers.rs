@@ -7,7 +7,9 @@ use crate::content::chunk::ChunkIndex;
 use crate::content::chunk_set::ChunkSet;
 use crate::plan::time::Timestamp;
 use crate::trust::PeerId;
+use crate::wire::peer::Urgency;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Largest chunk number taken from a peer: of the protocol's 20 million chunks a release. Bounds what a liar can make us
 /// remember to a few megabytes.
@@ -17,13 +19,19 @@ const CHUNKS_MAX: u32 = 20_000_000;
 /// one.
 pub(super) const REQUESTS_IN_FLIGHT_MAX: usize = 512;
 
+/// Times the usual patience with a publisher that was only asked for what its uplink has to spare.
+const SPARE_PATIENCE: u32 = 6;
+
+/// Slack before a chunk in flight counts as overdue.
+const OVERDUE_SLACK: Duration = Duration::from_secs(1);
+
 /// A chunk asked of a peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask {
     /// When it is so late that somebody idle may be asked, too.
     pub(super) overdue_at: Timestamp,
-    /// Somebody waits for it at the screen.
-    pub(super) is_play: bool,
+    /// How urgently it was asked for.
+    pub(super) urgency: Urgency,
 }
 
 /// A peer that let its requests lie: one chunk at a time until it delivers.
@@ -58,6 +66,10 @@ pub(super) struct Peer {
     pub(super) pace: Pace,
     /// Its bad standing, if any.
     pub(super) snub: Option<Snub>,
+    /// Chunks that may be asked in the background at once, of a publisher: one more for each that came. Thus little waits
+    /// at a publisher that has nothing to spare, and its whole pipeline is used when it has (8 sites at 20/20: 5 % of the
+    /// time).
+    pub(super) spare: usize,
     /// Nothing to ask it for until something changes.
     pub(super) is_dry: bool,
 }
@@ -77,9 +89,35 @@ impl Peer {
         if self.snub.is_some() { Lane::Doubtful } else { self.natural_lane() }
     }
 
+    /// Whether a publisher has shown that its uplink has more to spare than is asked of it.
+    pub(super) fn has_spare(&self) -> bool {
+        self.asks.values().filter(|ask| ask.urgency == Urgency::Background).count() < self.spare
+    }
+
     /// Takes note of a chunk it says it holds; false when that was known or cannot be.
     pub(super) fn gains(&mut self, chunk: ChunkIndex) -> bool {
         chunk.0 < CHUNKS_MAX && self.holds.insert(chunk)
+    }
+
+    /// When its silence becomes a stall. The publisher serves first copies before all else, so what is asked of it in the
+    /// background may wait long for its turn.
+    pub(super) fn silent_at(&self) -> Option<Timestamp> {
+        self.pace.silent_at(if self.waits_its_turn() { SPARE_PATIENCE } else { 1 })
+    }
+
+    fn waits_its_turn(&self) -> bool {
+        let is_spare = |ask: &Ask| ask.urgency == Urgency::Background;
+        self.profile.is_origin && self.snub.is_none() && self.asks.values().all(is_spare)
+    }
+
+    /// Takes note of a request.
+    pub(super) fn ask(&mut self, now: Timestamp, chunk: ChunkIndex, len: u64, urgency: Urgency) {
+        let overdue_at = now + self.pace.time_for(len) * 2 + OVERDUE_SLACK;
+        if urgency != Urgency::Background && self.waits_its_turn() {
+            self.pace.forgive(now);
+        }
+        self.asks.insert(chunk, Ask { overdue_at, urgency });
+        self.pace.ask(now, len);
     }
 
     /// Whether its pipeline is half empty, so that asking is worth a message.

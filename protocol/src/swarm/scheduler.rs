@@ -9,6 +9,8 @@
 //! Inside: `roster` peers come, go and tell; `placing` what is to be done about a chunk; `asking` fills pipelines;
 //! `arriving` what came; `timing` what is due.
 
+#[cfg(test)]
+mod any_order;
 mod arriving;
 mod asking;
 mod placing;
@@ -101,8 +103,9 @@ impl Swarm {
     /// Takes note of what happened; `poll_output` then gives what to do.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         self.clock = self.clock.max(now);
-        self.run_due(now);
+        // First what came: a sign of life at the last moment counts.
         self.apply(now, input);
+        self.run_due(now);
         self.fill(now);
         self.tell(now);
     }

@@ -1,14 +1,17 @@
 //! The event loop: nodes, links between them, and what befalls them.
 
+mod carriage;
+mod meeting;
+
 use super::course::Course;
 use super::dice::Dice;
 use super::port::{Parcel, Port};
 use super::trace::Trace;
-use super::{Conduct, Fate, Incident, Moment, Outcome, Scenario, Site};
+use super::{Conduct, Moment, Outcome, Scenario, Site};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::plan::time::Timestamp;
-use karez_protocol::swarm::io::{Input, Output, PeerProfile, Verdict};
+use karez_protocol::swarm::io::{Input, Output, PeerProfile};
 use karez_protocol::swarm::{Config, Swarm};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::Urgency;
@@ -201,15 +204,6 @@ impl World {
         self.events.insert((self.now + after, self.count), event);
     }
 
-    fn is_lan(&self, a: usize, b: usize) -> bool {
-        let group = &self.nodes[a].profile.uplink_group;
-        group.is_some() && *group == self.nodes[b].profile.uplink_group
-    }
-
-    fn delay(&self, a: usize, b: usize) -> Duration {
-        if self.is_lan(a, b) { LAN_DELAY } else { self.scenario.rtt / 2 }
-    }
-
     pub(super) fn run(mut self) -> Outcome {
         while let Some(((at, _), event)) = self.events.pop_first() {
             if at.0 > self.scenario.until.as_micros() as u64 || self.is_over() {
@@ -280,44 +274,6 @@ impl World {
         }
     }
 
-    fn connect(&mut self, a: usize, b: usize) {
-        if !self.nodes[a].is_up || !self.nodes[b].is_up || !self.connected.insert(pair(a, b)) {
-            return;
-        }
-        for (to, from) in [(a, b), (b, a)] {
-            let Node { id, profile, .. } = &self.nodes[from];
-            let (peer, profile) = (*id, profile.clone());
-            self.step(to, Input::PeerJoined { peer, profile });
-            let wants = self.nodes[from].finished.is_none() && from != 0;
-            self.tell(from, to, Input::PeerWants { peer, wants });
-            let set = match self.nodes[from].conduct {
-                Conduct::Boaster => ChunkSet::full(self.course.count()),
-                _ => self.nodes[from].swarm.have().clone(),
-            };
-            self.tell(from, to, Input::PeerHas { peer, set });
-        }
-    }
-
-    fn sever(&mut self, a: usize, b: usize) {
-        if !self.connected.remove(&pair(a, b)) {
-            return;
-        }
-        self.ports.iter_mut().for_each(|port| port.sever(a, b));
-        for (to, from) in [(a, b), (b, a)] {
-            let peer = self.nodes[from].id;
-            self.step(to, Input::PeerLeft { peer });
-        }
-    }
-
-    fn tell(&mut self, from: usize, to: usize, what: Input) {
-        self.schedule(self.delay(from, to), Event::Tell { to, from, what });
-    }
-
-    fn tell_all(&mut self, from: usize, what: &Input) {
-        let peers: Vec<_> = (0..self.nodes.len()).filter(|to| self.connected.contains(&pair(from, *to))).collect();
-        peers.into_iter().for_each(|to| self.tell(from, to, what.clone()));
-    }
-
     /// Gives a node's core something to think about and carries out what it says.
     fn step(&mut self, node: usize, input: Input) {
         if !self.nodes[node].is_up {
@@ -366,111 +322,6 @@ impl World {
             self.nodes[node].finished = Some(self.now);
             let peer = self.nodes[node].id;
             self.tell_all(node, &Input::PeerWants { peer, wants: false });
-        }
-    }
-
-    fn claim(&mut self, node: usize) {
-        let peer = self.nodes[node].id;
-        let coming = (0..self.course.count()).map(ChunkIndex).collect();
-        self.tell_all(node, &Input::PeerGained { peer, gained: vec![], coming });
-        self.schedule(CLAIM_EVERY, Event::Claim { node });
-    }
-
-    fn port_between(&self, from: usize, to: usize) -> usize {
-        if self.is_lan(from, to) { self.nodes[from].lan } else { self.nodes[from].wan }
-    }
-
-    fn serve(&mut self, node: usize, asker: usize, urgency: Urgency, chunks: Vec<ChunkIndex>) {
-        let serves = self.nodes[node].is_up && self.nodes[node].conduct != Conduct::Silent;
-        if !serves || !self.connected.contains(&pair(node, asker)) {
-            return;
-        }
-        let port = self.port_between(node, asker);
-        let (here, gone): (Vec<_>, Vec<_>) =
-            chunks.into_iter().partition(|chunk| self.nodes[node].swarm.have().contains(*chunk));
-        if !gone.is_empty() {
-            let peer = self.nodes[node].id;
-            self.tell(node, asker, Input::PeerRefused { peer, chunks: gone });
-        }
-        for chunk in here {
-            self.ports[port].push(Parcel { from: node, to: asker, chunk }, urgency);
-        }
-        self.pump_port(port);
-    }
-
-    fn pump_port(&mut self, port: usize) {
-        if let Some(parcel) = self.ports[port].begin() {
-            let time = self.ports[port].time_up(self.course.len_of(parcel.chunk));
-            self.schedule(Duration::from_micros(time), Event::Sent { port });
-        }
-    }
-
-    fn sent(&mut self, port: usize) {
-        if let Some(parcel) = self.ports[port].end()
-            && self.nodes[parcel.from].is_up
-        {
-            let Parcel { from, to, chunk } = parcel;
-            let bytes = self.course.len_of(chunk);
-            self.sent[from] += bytes;
-            let into = if self.is_lan(from, to) { self.nodes[to].lan } else { self.nodes[to].wan };
-            if let Some(group) = self.scenario.sites.get(to.wrapping_sub(1)).and_then(|site| site.group)
-                && !self.is_lan(from, to)
-            {
-                *self.into_groups.entry(group).or_default() += bytes;
-            }
-            self.schedule(self.delay(from, to), Event::Arrived { port: into, parcel });
-        }
-        self.pump_port(port);
-    }
-
-    /// The chunk reaches the receiver's link: half of it is seen under way, then it is in.
-    fn arrived(&mut self, port: usize, parcel: Parcel) {
-        let Parcel { from, to, chunk } = parcel;
-        let bytes = self.course.len_of(chunk);
-        let peer = self.nodes[from].id;
-        let done = self.ports[port].take_in(self.now, bytes) - self.now;
-        let verdict = if self.nodes[from].conduct == Conduct::Liar { Verdict::Bad } else { Verdict::Good };
-        self.schedule(done / 2, Event::Tell { to, from, what: Input::Progress { peer, bytes: bytes / 2 } });
-        self.schedule(done, Event::Tell { to, from, what: Input::Received { peer, chunk, verdict } });
-        if verdict == Verdict::Good {
-            self.out.insert(chunk);
-        }
-    }
-
-    fn check_incidents(&mut self) {
-        for at in 0..self.scenario.incidents.len() {
-            let incident = self.scenario.incidents[at];
-            let due = match incident.when {
-                Moment::At(_) => false,
-                Moment::CopiesSent(copies) => self.sent[0] as f64 >= copies * self.course.bytes() as f64,
-                Moment::EveryChunkOut => {
-                    let honest = |node: &&Node| node.conduct == Conduct::Honest && !node.profile.is_origin;
-                    self.out.len() == u64::from(self.course.count()) && {
-                        let mut union = ChunkSet::new();
-                        self.nodes.iter().filter(honest).for_each(|node| union.extend_from(node.swarm.have()));
-                        union.len() == u64::from(self.course.count())
-                    }
-                }
-            };
-            if due {
-                self.scenario.incidents[at].when = Moment::At(Duration::ZERO);
-                self.befall(incident);
-            }
-        }
-    }
-
-    fn befall(&mut self, Incident { node, fate, .. }: Incident) {
-        let others: Vec<_> = (0..self.nodes.len()).filter(|other| *other != node).collect();
-        match fate {
-            Fate::Dies | Fate::Vanishes => {
-                self.nodes[node].is_up = false;
-                let after = if fate == Fate::Dies { Duration::ZERO } else { IDLE_TIMEOUT };
-                others.into_iter().for_each(|other| self.schedule(after, Event::Sever(node, other)));
-            }
-            Fate::Returns => {
-                self.nodes[node].is_up = true;
-                others.into_iter().for_each(|other| self.schedule_connect(node, other, Duration::ZERO));
-            }
         }
     }
 

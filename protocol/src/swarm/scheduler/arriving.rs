@@ -9,6 +9,7 @@ use crate::swarm::lane::{Lane, Slot, mix};
 use crate::swarm::peers::Peer;
 use crate::swarm::picker::Place;
 use crate::trust::PeerId;
+use crate::wire::peer::Urgency;
 
 impl Swarm {
     pub(super) fn handle_chunks_known(&mut self, now: Timestamp, chunks: Vec<KnownChunk>) {
@@ -107,8 +108,12 @@ impl Swarm {
     /// Counts a delivered chunk for its sender, whether it was still wanted or not.
     fn credit(&mut self, now: Timestamp, slot: Slot, chunk: ChunkIndex, len: u64) {
         let Some(peer) = self.peers.get_mut(slot) else { return };
-        let was_asked = peer.asks.remove(&chunk).is_some();
-        peer.pace.deliver(now, len, was_asked);
+        let ask = peer.asks.remove(&chunk);
+        if ask.is_some_and(|ask| ask.urgency == Urgency::Background) {
+            peer.spare += 1;
+            peer.is_dry = false;
+        }
+        peer.pace.deliver(now, len, ask.is_some());
         if let Some(flight) = self.flights.get_mut(&chunk) {
             flight.retain(|other| *other != slot);
         }

@@ -5,7 +5,7 @@ use crate::content::chunk::ChunkIndex;
 use crate::plan::time::Timestamp;
 use crate::swarm::io::{EgressMode, Output};
 use crate::swarm::lane::{Lane, Slot, mix};
-use crate::swarm::peers::{Ask, Peer, REQUESTS_IN_FLIGHT_MAX};
+use crate::swarm::peers::{Peer, REQUESTS_IN_FLIGHT_MAX};
 use crate::swarm::picker::{Place, Queue};
 use crate::wire::peer::Urgency;
 use std::collections::BTreeMap;
@@ -20,8 +20,6 @@ const URGENT_SCAN_MAX: usize = 64;
 const PLAY_WINDOW_BYTES_MIN: u64 = 1 << 20;
 /// Near the end at most this many chunks are asked of a second peer.
 const ENDGAME_CHUNKS: u32 = 8;
-/// Slack before a chunk in flight counts as overdue.
-const OVERDUE_SLACK: Duration = Duration::from_secs(1);
 
 /// Requests being put together: per peer and urgency, in order.
 type Batch = BTreeMap<(Slot, Urgency), Vec<ChunkIndex>>;
@@ -65,7 +63,7 @@ impl Swarm {
             if peer.asks.len() >= REQUESTS_IN_FLIGHT_MAX {
                 return false;
             }
-            let asked = peer.asks.values().filter(|ask| ask.is_play).count() as u64 * u64::from(len);
+            let asked = peer.asks.values().filter(|ask| ask.urgency == Urgency::Play).count() as u64 * u64::from(len);
             match peer.snub {
                 Some(_) => peer.asks.is_empty(),
                 None => asked < peer.pace.window().max(PLAY_WINDOW_BYTES_MIN),
@@ -124,13 +122,22 @@ impl Swarm {
         if let Some(chunk) = self.picker.pick(Queue::Ready(lane), &peer.holds) {
             return Some((chunk, self.urgency(chunk, lane)));
         }
-        if peer.snub.is_some() {
-            return self.picker.pick(Queue::Ready(Lane::Doubtful), &peer.holds).map(|it| (it, Urgency::Background));
+        if peer.snub.is_some()
+            && let Some(chunk) = self.pick_probe(peer)
+        {
+            return Some((chunk, Urgency::Background));
         }
-        if lane == Lane::Origin && self.mode == EgressMode::Fast {
+        if lane == Lane::Origin && self.mode == EgressMode::Fast && peer.has_spare() {
             return self.pick_extra(peer).map(|it| (it, Urgency::Background));
         }
         None
+    }
+
+    /// What to try a silent peer with: what nobody else has, or of a site anything, so that it can redeem itself.
+    fn pick_probe(&self, peer: &Peer) -> Option<ChunkIndex> {
+        let others = [Queue::Ready(Lane::Site), Queue::Ready(Lane::Origin), Queue::Waiting];
+        let others = others.into_iter().filter(|_| !peer.profile.is_origin);
+        [Queue::Ready(Lane::Doubtful)].into_iter().chain(others).find_map(|queue| self.picker.pick(queue, &peer.holds))
     }
 
     /// Others wait for pages and for what crosses a bottleneck.
@@ -165,9 +172,7 @@ impl Swarm {
     fn ask(&mut self, now: Timestamp, slot: Slot, chunk: ChunkIndex, urgency: Urgency, batch: &mut Batch) {
         let len = self.picker.row(chunk).map_or(0, |row| u64::from(row.len));
         let Some(peer) = self.peers.get_mut(slot) else { return };
-        let overdue_at = now + peer.pace.time_for(len) * 2 + OVERDUE_SLACK;
-        peer.asks.insert(chunk, Ask { overdue_at, is_play: urgency == Urgency::Play });
-        peer.pace.ask(now, len);
+        peer.ask(now, chunk, len, urgency);
         self.flights.entry(chunk).or_default().push(slot);
         self.move_to(now, chunk, Place::InFlight);
         batch.entry((slot, urgency)).or_default().push(chunk);

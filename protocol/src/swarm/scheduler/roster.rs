@@ -27,6 +27,7 @@ impl Swarm {
             asks: BTreeMap::new(),
             pace: Pace::default(),
             snub: None,
+            spare: 1,
             is_dry: false,
         });
     }

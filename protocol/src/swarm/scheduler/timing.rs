@@ -19,7 +19,7 @@ impl Swarm {
         due.extend(self.announcer.deadline());
         if self.picker.missing_count() > 0 && !self.is_paused {
             due.extend(self.patience.deadline());
-            due.extend(self.peers.iter().filter_map(|(_, peer)| peer.pace.silent_at()));
+            due.extend(self.peers.iter().filter_map(|(_, peer)| peer.silent_at()));
             // What is past and still here has been looked at: it waits for another event.
             due.extend(self.chances().filter(|at| *at > self.clock));
         }
@@ -34,17 +34,17 @@ impl Swarm {
     }
 
     pub(super) fn run_due(&mut self, now: Timestamp) {
-        let is_silent = |peer: &Peer| peer.pace.silent_at().is_some_and(|at| at <= now);
+        let is_silent = |peer: &Peer| peer.silent_at().is_some_and(|at| at <= now);
         let silent: Vec<_> = self.peers.iter().filter(|(_, peer)| is_silent(peer)).map(|(slot, _)| slot).collect();
         silent.into_iter().for_each(|slot| self.snub(now, slot));
+        let expired = self.patience.expire(now);
+        self.place_all(now, expired);
         if self.is_paused {
             return;
         }
         for slot in self.patience.stall_due(now) {
             self.review_membership(now, slot);
         }
-        let expired = self.patience.expire(now);
-        self.place_all(now, expired);
     }
 
     /// Sets a silent peer aside: its chunks are asked of others, itself of one chunk at a time.
