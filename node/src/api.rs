@@ -2,11 +2,11 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /v1/status` | [`Status`](crate::handle::view::Status) |
-//! | `GET /v1/search?q=` | list of [`SearchRow`](crate::handle::view::SearchRow) |
-//! | `GET /v1/show?collection=` | [`CollectionView`](crate::handle::view::CollectionView) |
-//! | `GET /v1/play?collection=&item=` | [`PlayView`](event::PlayView) |
-//! | `POST /v1/follow`, `/v1/unfollow` with [`Named`](event::Named) | the same, done |
+//! | `GET /v1/status` | [`Status`] |
+//! | `GET /v1/search?q=` | list of [`SearchRow`] |
+//! | `GET /v1/show?collection=` | [`CollectionView`] |
+//! | `GET /v1/play?collection=&item=` | [`PlayView`] |
+//! | `POST /v1/follow`, `/v1/unfollow` with [`Named`] | the same, done |
 //! | `POST /v1/pull` with [`PullRequest`](event::PullRequest) | lines of [`PullEvent`](event::PullEvent) |
 //! | `POST /v1/publish` with [`PublishRequest`](crate::handle::PublishRequest) | lines of [`PublishLine`](event::PublishLine) |
 //!
