@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// Flags of `diff`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
-    /// The older manifest: an id, PUBLISHER/NAME[@VERSION], or a file.
+    /// The older manifest: an id, `PUBLISHER/NAME[@VERSION]`, or a file.
     old: String,
     /// The newer manifest.
     new: String,
@@ -24,7 +24,7 @@ pub(crate) struct Flags {
 /// Flags of `quote`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct QuoteFlags {
-    /// The manifest to quote for: an id, PUBLISHER/NAME[@VERSION], or a file.
+    /// The manifest to quote for: an id, `PUBLISHER/NAME[@VERSION]`, or a file.
     manifest: String,
     /// What the site has already.
     #[arg(long)]

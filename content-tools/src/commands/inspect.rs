@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Flags of `inspect`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
-    /// A manifest id, PUBLISHER/NAME[@VERSION], or a file with a manifest root.
+    /// A manifest id, `PUBLISHER/NAME[@VERSION]`, or a file with a manifest root.
     manifest: String,
     /// The store that holds it.
     #[arg(long)]
