@@ -1,7 +1,7 @@
 //! The tracker over HTTP: one listener, routes in `routes`, bounds on connections in `connections`.
 //!
-//! Requests become calls of [`Tracker`] on blocking threads, [`WORK_MAX`] at a time. What nodes announce is written
-//! every [`SAVE_EVERY`] and when the server stops.
+//! Requests become calls of [`Tracker`] on blocking threads, `WORK_MAX` at a time. What nodes announce is written
+//! every `SAVE_EVERY` and when the server stops.
 
 mod connections;
 mod routes;
