@@ -49,8 +49,10 @@ pub(crate) use publication::Packing;
 const OUTCOMES_MAX: usize = 64;
 /// How often addresses are dialled, figures updated and waiting readers looked after.
 const ROUND: Duration = Duration::from_millis(500);
-/// How long a full disk is left alone.
-const STORE_RETRY: Duration = Duration::from_secs(30);
+/// How often a store that could not take a chunk is looked at again.
+const STORE_RETRY: Duration = Duration::from_secs(10);
+/// Room that makes another try worth its bytes on the wire.
+const ROOM_TO_RESUME: u64 = 16 << 20;
 /// Problems shown in `status`.
 const PROBLEMS_MAX: usize = 16;
 
@@ -222,9 +224,12 @@ impl Driver {
         true
     }
 
-    /// A collection that is not known here may have been listed a moment ago: ask the tracker before saying no.
+    /// What is not known here may have been listed a moment ago: ask the tracker before saying no.
     fn on_new_command(&mut self, command: Command) {
-        let unknown = command.collection().is_some_and(|collection| self.catalogue.get(collection).is_none());
+        let unknown = match &command {
+            Command::Search(query, _) => self.search(query).is_empty(),
+            other => other.collection().is_some_and(|collection| self.catalogue.get(collection).is_none()),
+        };
         if unknown && self.contact.may_ask() {
             self.contact.hurry();
             self.deferred.push((Instant::now(), command));
@@ -270,13 +275,23 @@ impl Driver {
         let now = Instant::now();
         self.next_round = now + ROUND;
         if self.store_retry.is_some_and(|at| at <= now) {
-            self.store_retry = None;
-            self.pause_all(false);
+            self.retry_store(now);
         }
         self.dial_round(now);
         self.announce_if_due(now);
         self.answer_waiting(now);
         self.transfers.values_mut().for_each(|transfer| transfer.meter.tick(now));
+    }
+
+    /// Goes on after a full disk, but not before there is room: what is fetched into a full disk was paid for in vain.
+    fn retry_store(&mut self, now: Instant) {
+        let room = rustix::fs::statvfs(self.parts.store.dir()).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
+        if room < ROOM_TO_RESUME {
+            self.store_retry = Some(now + STORE_RETRY);
+        } else {
+            self.store_retry = None;
+            self.pause_all(false);
+        }
     }
 
     fn now(&self) -> Timestamp {

@@ -158,6 +158,35 @@ impl Node {
         (self.daemon, self.ready) = (Some(daemon), ready);
     }
 
+    /// Starts the daemon with its store on a disk of this many megabytes. False where namespaces cannot be made.
+    pub async fn start_on_small_disk(&mut self, megabytes: u32) -> bool {
+        let allowed =
+            std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+        if !allowed.is_ok_and(|output| output.status.success()) {
+            return false;
+        }
+        let (home, store) = (self.home.display().to_string(), self.home.join("store"));
+        std::fs::create_dir_all(&store).expect("a folder");
+        let program = process::binary("karez").display().to_string();
+        let size = format!("size={megabytes}m");
+        let script = "mount -t tmpfs -o \"$1\" none \"$2\" && shift 2 && exec \"$@\"";
+        let store = store.display().to_string();
+        let mut args = vec!["-m", "sh", "-c", script, "sh", &size, &store, &program, "--home", &home, "--json", "run"];
+        args.extend(["--listen", "127.0.0.1:0", "--gateway", "off"]);
+        let (daemon, ready) = Daemon::start("unshare", &args, &self.home.with_extension("log")).await;
+        (self.daemon, self.ready) = (Some(daemon), ready);
+        true
+    }
+
+    /// Gives the small disk another size.
+    pub fn resize_disk(&self, megabytes: u32) {
+        let pid = self.daemon.as_ref().and_then(Daemon::pid).expect("a daemon").to_string();
+        let (size, store) = (format!("remount,size={megabytes}m"), self.home.join("store"));
+        let args = ["-t", &pid, "-m", "mount", "-o", &size];
+        let resized = std::process::Command::new("nsenter").args(args).arg(store).status();
+        assert!(resized.is_ok_and(|status| status.success()), "the disk cannot be resized");
+    }
+
     /// kill -9.
     pub async fn kill(&mut self) {
         if let Some(daemon) = self.daemon.take() {

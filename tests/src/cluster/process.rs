@@ -27,7 +27,8 @@ impl Daemon {
     /// Starts it and waits for its line of JSON.
     pub(super) async fn start(program: &str, args: &[&str], log: &Path) -> (Self, Value) {
         let log_file = File::options().create(true).append(true).open(log).expect("a log file");
-        let mut command = Command::new(binary(program));
+        let path = if program == "unshare" { program.into() } else { binary(program) };
+        let mut command = Command::new(path);
         let level = std::env::var("KAREZ_TEST_LOG").unwrap_or_else(|_| "info".into());
         command.args(args).env("RUST_LOG", level).env("LANG", "en_US.UTF-8").kill_on_drop(true);
         let mut child = command.stdout(Stdio::piped()).stderr(log_file).spawn().expect("our program starts");
@@ -40,6 +41,11 @@ impl Daemon {
         // Later lines must not block the daemon.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         (Self(child), serde_json::from_str(&line).expect("a line of JSON"))
+    }
+
+    /// Its process id, while it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.0.id()
     }
 
     /// kill -9, and wait until it is gone.

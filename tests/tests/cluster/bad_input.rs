@@ -1,7 +1,7 @@
 //! Bad input: a clear error, the right exit code, nothing lost.
 
-use karez_tests::cluster::tree::course;
-use karez_tests::cluster::{Cluster, run};
+use karez_tests::cluster::tree::{course, fingerprint};
+use karez_tests::cluster::{Cluster, run, until};
 use std::os::unix::ffi::OsStrExt as _;
 
 fn said(output: &std::process::Output) -> String {
@@ -75,4 +75,35 @@ async fn joining_and_running_with_bad_input() {
     cluster.kill_tracker().await;
     check(&run("karez", &["--home", &third, "join", &unused]).await, 1, &["cannot be reached"]);
     check(&run("karez", &["--home", &third, "status"]).await, 1, &["karez run"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_pauses_the_pull_and_room_resumes_it() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 12);
+    let flagship = cluster.flagship(&[]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let mut site = cluster.site("a", &[]).await;
+    site.kill().await;
+    if !site.start_on_small_disk(6).await {
+        println!("skipped: mount namespaces are not allowed here");
+        return;
+    }
+    site.follow("bj4/shui").await;
+    let status = until("the site says that its disk is full", || async {
+        let status = site.status().await;
+        (status["collections"][0]["state"] == "paused").then_some(status)
+    })
+    .await;
+    let problem = status["problems"][0].as_str().unwrap();
+    assert!(problem.contains("no space left"), "{problem}");
+    let before = status["collections"][0]["have_bytes"].as_u64().unwrap();
+    site.resize_disk(64);
+    site.complete("bj4/shui", 1).await;
+    assert!(before > 0);
+    assert_eq!(site.counter("refetched_chunks").await, 0);
+    let copy = site.home.with_extension("copy");
+    site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+    assert_eq!(fingerprint(&copy), fingerprint(&source));
 }
