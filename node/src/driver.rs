@@ -7,6 +7,7 @@ mod greetings;
 mod lanes;
 mod meter;
 mod peers;
+mod problems;
 mod publication;
 mod readers;
 mod report;
@@ -35,8 +36,9 @@ use karez_protocol::trust::PublicKey;
 use karez_protocol::trust::Signed;
 use karez_protocol::trust::roster::Roster;
 use peers::Peers;
+use problems::{Problems, Topic};
 use readers::Waiting;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,8 +55,6 @@ const ROUND: Duration = Duration::from_millis(500);
 const STORE_RETRY: Duration = Duration::from_secs(10);
 /// Room that makes another try worth its bytes on the wire.
 const ROOM_TO_RESUME: u64 = 16 << 20;
-/// Problems shown in `status`.
-const PROBLEMS_MAX: usize = 16;
 
 /// Everything the driver is given.
 #[derive(Debug)]
@@ -115,6 +115,10 @@ enum Outcome {
     Announced(announce::Answer),
     /// A folder was packed.
     Packed(Box<Packing>),
+    /// A release of a pull that began is in the store, or not.
+    Saved(CollectionName, Result<(), String>),
+    /// A release made here is in the store, or not.
+    Kept(Box<publication::Keeping>),
     /// The tracker was told of a release.
     Listed(CollectionName, Result<(), String>, Option<Box<publication::Pending>>),
 }
@@ -142,14 +146,18 @@ pub struct Driver {
     transfers: BTreeMap<ManifestId, Transfer>,
     /// Collections wanted here; true also for coming versions.
     wanted: BTreeMap<CollectionName, bool>,
-    unlisted: std::collections::BTreeSet<CollectionName>,
+    unlisted: BTreeSet<CollectionName>,
+    /// Collections whose folder is being packed or kept right now.
+    publishing: BTreeSet<CollectionName>,
+    /// Releases in the store, by manifest.
+    stored: BTreeSet<ManifestId>,
     peers: Peers,
     contact: TrackerContact,
     waiting: Vec<Waiting>,
     /// Commands about collections that are not known yet.
     deferred: Vec<(Instant, Command)>,
     counters: crate::handle::view::Counters,
-    problems: VecDeque<String>,
+    problems: Problems,
     store_retry: Option<Instant>,
 }
 
@@ -168,12 +176,14 @@ impl Driver {
             transfers: BTreeMap::new(),
             wanted: remembered.wanted.into_iter().collect(),
             unlisted: remembered.unlisted.into_iter().collect(),
+            publishing: BTreeSet::new(),
+            stored: BTreeSet::new(),
             peers: Peers::new(remembered.addresses),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
             deferred: Vec::new(),
             counters: crate::handle::view::Counters::default(),
-            problems: VecDeque::new(),
+            problems: Problems::default(),
             store_retry: None,
             parts,
         };
@@ -266,6 +276,11 @@ impl Driver {
             Outcome::Durable(manifest, result) => self.on_durable(manifest, result),
             Outcome::Announced(answer) => self.on_announced(answer),
             Outcome::Packed(packing) => self.on_packed(*packing),
+            Outcome::Saved(collection, Err(detail)) => {
+                self.problems.report(Topic::Disk, format!("{collection}: {detail}"));
+            }
+            Outcome::Saved(_, Ok(())) => {}
+            Outcome::Kept(keeping) => self.on_kept(*keeping),
             Outcome::Listed(collection, result, pending) => self.on_listed(collection, result, pending),
         }
     }
@@ -278,6 +293,7 @@ impl Driver {
             self.retry_store(now);
         }
         self.dial_round(now);
+        self.close_idle_lanes(now);
         self.announce_if_due(now);
         self.answer_waiting(now);
         self.transfers.values_mut().for_each(|transfer| transfer.meter.tick(now));
@@ -290,6 +306,7 @@ impl Driver {
             self.store_retry = Some(now + STORE_RETRY);
         } else {
             self.store_retry = None;
+            self.problems.solved(&Topic::Disk);
             self.pause_all(false);
         }
     }
@@ -309,15 +326,6 @@ impl Driver {
             let outcome = task.await;
             let _ = outcomes.send(outcome).await;
         });
-    }
-
-    fn problem(&mut self, text: String) {
-        tracing::warn!(problem = %text);
-        self.problems.retain(|known| *known != text);
-        self.problems.push_back(text);
-        while self.problems.len() > PROBLEMS_MAX {
-            self.problems.pop_front();
-        }
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct TrackerContact {
     next: Instant,
     last_sent: Option<Instant>,
     under_way: bool,
+    /// Something changed since the announce that is under way was made.
+    hurried: bool,
     last_success: Option<Instant>,
     failures: u32,
     problem: Option<String>,
@@ -41,6 +43,7 @@ impl TrackerContact {
             next: now,
             last_sent: None,
             under_way: false,
+            hurried: false,
             last_success: None,
             failures: 0,
             problem: None,
@@ -52,6 +55,7 @@ impl TrackerContact {
     /// Announces soon: something changed that others should know.
     pub(super) fn hurry(&mut self) {
         if self.failures == 0 {
+            self.hurried = true;
             self.next = self.last_sent.map_or_else(Instant::now, |sent| sent + HURRY);
         }
     }
@@ -95,7 +99,7 @@ impl Driver {
         if self.contact.under_way || self.contact.next > now {
             return;
         }
-        self.contact.under_way = true;
+        (self.contact.under_way, self.contact.hurried) = (true, false);
         self.contact.last_sent = Some(now);
         let announce = Announce {
             header: Announce::new_header(),
@@ -118,8 +122,9 @@ impl Driver {
         match answer {
             Ok(response) => {
                 let interval = Duration::from_secs(response.interval.max(1).into()).min(INTERVAL_MAX);
-                let hurried = self.contact.next > now;
-                self.contact.next = if hurried { self.contact.next.min(now + interval) } else { now + interval };
+                if !self.contact.hurried {
+                    self.contact.next = now + interval;
+                }
                 (self.contact.failures, self.contact.problem, self.contact.last_success) = (0, None, Some(now));
                 self.take_in(response);
                 self.list_pending();

@@ -1,8 +1,9 @@
 //! The newest release known of every collection. A release enters only with the signature of its namespace's publisher
 //! and the root page it names, and versions never go back.
 
-use super::Driver;
+use super::{Driver, Topic};
 use crate::state::{Change, RememberedRelease};
+use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::ManifestRoot;
@@ -24,6 +25,15 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn signed(&self) -> SignedRelease {
         SignedRelease { release: self.release.bytes().to_vec(), root: self.root_bytes.to_vec() }
+    }
+
+    pub(super) fn held(&self) -> HeldRelease {
+        HeldRelease {
+            collection: self.release.value().collection.clone(),
+            version: self.version(),
+            signed: self.release.bytes().to_vec(),
+            root: self.root_bytes.to_vec(),
+        }
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -86,7 +96,8 @@ impl Driver {
         if let Some(held) = self.catalogue.get(&collection) {
             let (offered, held_version) = (known.version(), held.version());
             if offered == held_version && known.manifest() != held.manifest() {
-                self.problem(format!("{collection}: {}", ReleaseError::Forked { version: offered }));
+                let fork = ReleaseError::Forked { version: offered };
+                self.problems.report(Topic::Content(collection.clone()), format!("{collection}: {fork}"));
                 return Err(ReleaseError::Forked { version: offered });
             }
             if offered <= held_version {
@@ -116,12 +127,13 @@ impl Driver {
             }
         }
         let held = self.parts.store.releases().unwrap_or_else(|cause| {
-            self.problem(format!("the store's releases cannot be read: {cause}"));
+            self.problems.report(Topic::Disk, format!("the store's releases cannot be read: {cause}"));
             Vec::new()
         });
         let mut newest: BTreeMap<CollectionName, Known> = BTreeMap::new();
         for held in held {
             let Ok(known) = self.check(&SignedRelease { release: held.signed, root: held.root }) else { continue };
+            self.stored.insert(known.manifest());
             let collection = known.release.value().collection.clone();
             if newest.get(&collection).is_none_or(|other| other.version() < known.version()) {
                 newest.insert(collection, known);
@@ -130,6 +142,10 @@ impl Driver {
         for (collection, known) in newest {
             if self.catalogue.get(&collection).is_none_or(|other| other.version() < known.version()) {
                 self.catalogue.known.insert(collection.clone(), known.clone());
+                if self.owns(&collection) {
+                    // Kept, but the daemon ended before it could be listed.
+                    self.unlisted.insert(collection.clone());
+                }
             }
             let wanted = self.wanted.contains_key(&collection) || self.owns(&collection);
             self.begin(&collection, &known, wanted);

@@ -1,7 +1,7 @@
 //! What the bulk lane reports: peers coming and going, their messages, chunks that arrived.
 
 use super::transfer::{Stage, Transfer};
-use super::{Driver, STORE_RETRY};
+use super::{Driver, STORE_RETRY, Topic};
 use crate::bulk;
 use crate::bulk::CloseReason;
 use karez_protocol::content::chunk::ChunkIndex;
@@ -194,6 +194,9 @@ impl Driver {
 
     /// Somebody asks for an older version that is still in the store.
     fn begin_held(&mut self, collection: &CollectionName, manifest: &ManifestId) {
+        if !self.stored.contains(manifest) {
+            return;
+        }
         let held = self.parts.store.releases().unwrap_or_default();
         for held in held.into_iter().filter(|held| held.collection == *collection) {
             let offered = karez_protocol::wire::control::SignedRelease { release: held.signed, root: held.root };
@@ -252,7 +255,7 @@ impl Driver {
                 Input::Received { peer, chunk, verdict: Verdict::Bad }
             }
             bulk::Outcome::NotStored { detail } => {
-                self.problem(detail);
+                self.problems.report(Topic::Disk, detail);
                 self.store_retry = Some(Instant::now() + STORE_RETRY);
                 Input::NotStored { chunk }
             }
@@ -282,7 +285,7 @@ impl Driver {
         transfer.complete = false;
         transfer.swarm.handle(now, Input::NotStored { chunk });
         let text = format!("{}: a stored chunk is damaged or gone, it is fetched again", transfer.collection);
-        self.problem(text);
+        self.problems.report(Topic::Content(transfer.collection.clone()), text);
         self.pump(manifest);
     }
 

@@ -1,6 +1,8 @@
 //! Who is where, who is connected, and whom to dial.
 
+use super::transfer::Transfer;
 use super::{Driver, socket_addresses};
+use crate::bulk::CloseReason;
 use crate::state::Change;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::trust::PeerId;
@@ -16,6 +18,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 const PEERS_PER_COLLECTION: usize = 32;
 /// How long a peer that sent false bytes is shunned.
 const BAN: Duration = Duration::from_secs(3600);
+/// A lane that nobody needs is closed after this; keeping it alive would cost megabytes a day.
+const LANE_IDLE: Duration = Duration::from_secs(60);
 /// Addresses kept of one peer.
 const ADDRESSES_MAX: usize = 8;
 
@@ -32,6 +36,8 @@ pub(super) struct Peer {
     failures: u32,
     dialling: bool,
     banned_until: Option<Instant>,
+    /// Since when neither side wants anything over the lane.
+    idle_since: Option<Instant>,
     pub(super) received: u64,
 }
 
@@ -80,6 +86,7 @@ impl Peers {
     pub(super) fn connected_on(&mut self, peer: PeerId, lane: u64) {
         let peer = self.entry(peer);
         (peer.lane, peer.dialling, peer.failures, peer.next_dial) = (Some(lane), false, 0, None);
+        peer.idle_since = None;
     }
 
     pub(super) fn ban(&mut self, peer: PeerId, now: Instant) {
@@ -133,6 +140,21 @@ impl Driver {
             dial.into_iter().for_each(|peer| self.dial(peer));
         }
         self.dial_control(now);
+    }
+
+    /// Closes lanes over which neither side has wanted anything for a while.
+    pub(super) fn close_idle_lanes(&mut self, now: Instant) {
+        for peer in self.peers.connected().collect::<Vec<_>>() {
+            let uses = |t: &Transfer| t.participants.get(&peer).is_some_and(|wants| *wants || t.is_hungry());
+            let busy = self.transfers.values().any(uses);
+            let entry = self.peers.entry(peer);
+            if busy {
+                entry.idle_since = None;
+            } else if now.duration_since(*entry.idle_since.get_or_insert(now)) > LANE_IDLE {
+                entry.idle_since = None;
+                self.parts.bulk.disconnect(&peer, CloseReason::Done);
+            }
+        }
     }
 
     fn dial(&mut self, peer: PeerId) {

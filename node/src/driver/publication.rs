@@ -1,7 +1,7 @@
 //! Publishing a folder: pack, sign, keep, list.
 
 use super::catalogue::Known;
-use super::{Driver, Outcome};
+use super::{Driver, Outcome, Topic};
 use crate::handle::view::{Published, SkippedView};
 use crate::handle::{HandleError, PublishEvent, PublishRequest};
 use crate::state::Change;
@@ -25,6 +25,15 @@ use tokio::sync::mpsc;
 pub(crate) struct Pending {
     published: Published,
     events: mpsc::Sender<PublishEvent>,
+}
+
+/// A release made here on its way into the store.
+#[derive(Debug)]
+pub(crate) struct Keeping {
+    collection: CollectionName,
+    known: Known,
+    pending: Pending,
+    result: Result<(), String>,
 }
 
 /// A folder that was packed, or not.
@@ -60,12 +69,33 @@ fn pack(
     Ok((packed, new_bytes))
 }
 
+/// What the publisher is told; `new_bytes` is `None` when nothing changed.
+fn published(collection: &CollectionName, version: u64, packed: &Packed, new_bytes: Option<u64>) -> Published {
+    let skipped = packed.skipped.iter();
+    Published {
+        collection: collection.to_string(),
+        version,
+        manifest: packed.manifest.to_string(),
+        files: packed.root.files,
+        plain_bytes: packed.root.plain_bytes,
+        stored_bytes: packed.root.stored_bytes,
+        new_bytes: new_bytes.unwrap_or(0),
+        unchanged: new_bytes.is_none(),
+        listed: false,
+        skipped: skipped.map(|s| SkippedView { path: s.path.clone(), reason: s.reason.name().into() }).collect(),
+    }
+}
+
 impl Driver {
     pub(super) fn publish(&mut self, request: PublishRequest, kind: Option<Kind>, events: mpsc::Sender<PublishEvent>) {
         let collection = match self.may_publish(&request.collection) {
             Ok(collection) => collection,
             Err(cause) => return drop(events.try_send(PublishEvent::Failed(cause))),
         };
+        if !self.publishing.insert(collection.clone()) {
+            let detail = format!("{collection} is being published already: wait until that has finished");
+            return drop(events.try_send(PublishEvent::Failed(HandleError::Pack { detail })));
+        }
         let options = PackOptions { kind, title: request.title.clone() };
         let before = self.catalogue.get(&collection).map(|known| known.root_bytes.clone());
         let store = self.parts.store.clone();
@@ -94,45 +124,38 @@ impl Driver {
 
     pub(super) fn on_packed(&mut self, packing: Packing) {
         let Packing { collection, result, events } = packing;
-        match result.and_then(|(packed, new_bytes)| self.release(&collection, packed, new_bytes)) {
-            Ok(published) if published.unchanged => {
-                drop(events.try_send(PublishEvent::Done(Box::new(published))));
-            }
-            Ok(published) => self.list(collection, Some(Box::new(Pending { published, events }))),
-            Err(cause) => drop(events.try_send(PublishEvent::Failed(cause))),
+        match result {
+            Ok((packed, new_bytes)) => self.release(collection, packed, new_bytes, events),
+            Err(cause) => self.fail(&collection, &events, cause),
         }
     }
 
-    /// Signs the next version, unless the folder is what the current one holds.
+    fn fail(&mut self, collection: &CollectionName, events: &mpsc::Sender<PublishEvent>, cause: HandleError) {
+        self.publishing.remove(collection);
+        drop(events.try_send(PublishEvent::Failed(cause)));
+    }
+
+    /// Signs the next version and keeps it, unless the folder is what the current one holds.
     fn release(
         &mut self,
-        collection: &CollectionName,
+        collection: CollectionName,
         packed: Packed,
         new_bytes: u64,
-    ) -> Result<Published, HandleError> {
-        let before = self.catalogue.get(collection);
-        let version = before.map_or(0, Known::version);
+        events: mpsc::Sender<PublishEvent>,
+    ) {
+        let before = self.catalogue.get(&collection);
         let unchanged = before.is_some_and(|known| known.manifest() == packed.manifest);
-        let skipped = packed.skipped.iter();
-        let mut published = Published {
-            collection: collection.to_string(),
-            version: if unchanged { version } else { version + 1 },
-            manifest: packed.manifest.to_string(),
-            files: packed.root.files,
-            plain_bytes: packed.root.plain_bytes,
-            stored_bytes: packed.root.stored_bytes,
-            new_bytes: if unchanged { 0 } else { new_bytes },
-            unchanged,
-            listed: unchanged && !self.unlisted.contains(collection),
-            skipped: skipped.map(|s| SkippedView { path: s.path.clone(), reason: s.reason.name().into() }).collect(),
-        };
+        let version = before.map_or(0, Known::version) + u64::from(!unchanged);
+        let published = published(&collection, version, &packed, if unchanged { None } else { Some(new_bytes) });
         if unchanged {
-            return Ok(published);
+            let listed = !self.unlisted.contains(&collection);
+            self.publishing.remove(&collection);
+            return drop(events.try_send(PublishEvent::Done(Box::new(Published { listed, ..published }))));
         }
         let release = Release {
             header: Release::new_header(),
             collection: collection.clone(),
-            version: version + 1,
+            version,
             manifest: packed.manifest,
             root_len: packed.root_bytes.len() as u32,
             plain_bytes: packed.root.plain_bytes,
@@ -141,29 +164,34 @@ impl Driver {
             issued: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             supersedes: before.map(Known::manifest),
         };
-        let Some((_, key)) = &self.parts.publisher else { return Ok(published) };
+        let Some((_, key)) = &self.parts.publisher else { return };
         let release = Signed::sign(release, &self.parts.network, key.signing());
         let known = Known { release, root: packed.root, root_bytes: Arc::new(packed.root_bytes) };
-        self.keep(collection, &known)?;
-        published.listed = false;
-        Ok(published)
+        self.keep(collection, known, Pending { published, events });
     }
 
     /// Durable first, then known to others.
-    fn keep(&mut self, collection: &CollectionName, known: &Known) -> Result<(), HandleError> {
-        let failed = |detail: String| HandleError::Store { detail };
-        let held = karez_content_tools::store::HeldRelease {
-            collection: collection.clone(),
-            version: known.version(),
-            signed: known.release.bytes().to_vec(),
-            root: known.root_bytes.to_vec(),
-        };
-        self.parts.store.save_release(&held).map_err(|e| failed(e.to_string()))?;
+    fn keep(&self, collection: CollectionName, known: Known, pending: Pending) {
+        let (store, held) = (self.parts.store.clone(), known.held());
+        self.spawn(async move {
+            let saved = tokio::task::spawn_blocking(move || store.save_release(&held)).await;
+            let result = saved.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
+            Outcome::Kept(Box::new(Keeping { collection, known, pending, result }))
+        });
+    }
+
+    pub(super) fn on_kept(&mut self, keeping: Keeping) {
+        let Keeping { collection, known, pending, result } = keeping;
+        let learned = result.and_then(|()| self.learn(&known.signed(), 0).map_err(|e| e.to_string()));
+        if let Err(detail) = learned {
+            return self.fail(&collection, &pending.events, HandleError::Store { detail });
+        }
+        self.publishing.remove(&collection);
+        self.stored.insert(known.manifest());
         self.unlisted.insert(collection.clone());
         self.state.remember(Change::Unlisted { collection: collection.clone(), pending: true });
-        self.learn(&known.signed(), 0).map_err(|e| failed(e.to_string()))?;
-        self.begin(collection, known, true);
-        Ok(())
+        self.begin(&collection, &known, true);
+        self.list(collection, Some(Box::new(pending)));
     }
 
     /// Tells the tracker of a release made here.
@@ -194,9 +222,13 @@ impl Driver {
         match result {
             Ok(()) => {
                 self.unlisted.remove(&collection);
+                self.problems.solved(&Topic::Listing(collection.clone()));
                 self.state.remember(Change::Unlisted { collection, pending: false });
             }
-            Err(cause) => self.problem(format!("{collection} is published but not listed yet: {cause}")),
+            Err(cause) => {
+                let text = format!("{collection} is published but not listed yet: {cause}");
+                self.problems.report(Topic::Listing(collection), text);
+            }
         }
         if let Some(pending) = pending {
             let published = Published { listed, ..pending.published };

@@ -15,7 +15,7 @@ impl Driver {
             counters: Counters { chunk_bytes_sent: self.parts.bulk.sent(), ..self.counters },
             peers: self.peer_views(),
             collections: self.collection_states(),
-            problems: self.problems.iter().cloned().collect(),
+            problems: self.problems.texts(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Membership: taking in a newer roster, and what it says of peers.
 
-use super::Driver;
+use super::{Driver, Topic};
 use crate::bulk::CloseReason;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::io::PeerProfile;
@@ -13,7 +13,7 @@ impl Driver {
         match Signed::<Roster>::verify(bytes, &self.parts.network, &self.parts.tracker_key) {
             Ok(roster) if roster.value().version > self.parts.roster.value().version => {
                 if let Err(cause) = self.parts.home.write(&self.parts.home.roster(), roster.bytes()) {
-                    self.problem(format!("the new roster cannot be saved: {cause}"));
+                    self.problems.report(Topic::Home, format!("the new roster cannot be saved: {cause}"));
                 }
                 self.parts.roster = roster;
                 self.apply_roster();

@@ -2,11 +2,11 @@
 
 use super::catalogue::Known;
 use super::transfer::{Sources, Stage, Transfer};
-use super::{Driver, Outcome};
+use super::{Driver, Outcome, Topic};
 use crate::bulk::CloseReason;
 use crate::handle::HandleError;
 use crate::state::Change;
-use karez_content_tools::store::{HeldRelease, Store, StoreError};
+use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex};
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::content::hash::ManifestId;
@@ -84,8 +84,8 @@ impl Driver {
             self.feed_content(&manifest);
             return;
         }
-        if wanted && let Err(cause) = self.save(collection, known) {
-            self.problem(format!("{collection}: {cause}"));
+        if wanted && self.stored.insert(manifest) {
+            self.save(collection.clone(), known);
         }
         let me = self.me();
         let mut seed = [0; 8];
@@ -117,13 +117,14 @@ impl Driver {
         self.open_transfer(manifest, layout);
     }
 
-    fn save(&self, collection: &CollectionName, known: &Known) -> Result<(), StoreError> {
-        self.parts.store.save_release(&HeldRelease {
-            collection: collection.clone(),
-            version: known.version(),
-            signed: known.release.bytes().to_vec(),
-            root: known.root_bytes.to_vec(),
-        })
+    /// Lets a restart know which version was being fetched.
+    fn save(&self, collection: CollectionName, known: &Known) {
+        let (store, held) = (self.parts.store.clone(), known.held());
+        self.spawn(async move {
+            let saved = tokio::task::spawn_blocking(move || store.save_release(&held)).await;
+            let result = saved.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
+            Outcome::Saved(collection, result)
+        });
     }
 
     fn open_transfer(&self, manifest: ManifestId, layout: Arc<Layout>) {
@@ -142,7 +143,7 @@ impl Driver {
 
     pub(super) fn on_opened(&mut self, manifest: ManifestId, opened: Opened) {
         if let Some(problem) = opened.problem {
-            self.problem(problem);
+            self.problems.report(Topic::Disk, problem);
         }
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
@@ -244,7 +245,7 @@ impl Driver {
 
     pub(super) fn on_durable(&mut self, manifest: ManifestId, result: Result<(), String>) {
         if let Err(detail) = result {
-            return self.problem(detail);
+            return self.problems.report(Topic::Disk, detail);
         }
         let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
         if transfer.complete {
@@ -253,6 +254,7 @@ impl Driver {
         transfer.complete = true;
         transfer.finished = Some(Instant::now());
         transfer.changes.send_modify(|count| *count += 1);
+        self.problems.solved(&Topic::Content(transfer.collection.clone()));
         tracing::info!(collection = %transfer.collection, version = transfer.version, "complete");
         let told: Vec<_> = transfer.told.iter().copied().collect();
         let collection = transfer.collection.clone();

@@ -1,0 +1,46 @@
+//! What the keeper should act on, as `status` shows it; gone when it is solved.
+
+use karez_protocol::content::name::CollectionName;
+use std::collections::VecDeque;
+
+/// Problems shown at most; the oldest go first.
+const PROBLEMS_MAX: usize = 16;
+
+/// What a problem is about; one problem is shown for each topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Topic {
+    /// The disk is full or fails.
+    Disk,
+    /// A release made here is not listed by the tracker.
+    Listing(CollectionName),
+    /// What this node holds of a collection, or its publisher's signatures.
+    Content(CollectionName),
+    /// The node's own files.
+    Home,
+}
+
+/// The problems.
+#[derive(Debug, Default)]
+pub(super) struct Problems(VecDeque<(Topic, String)>);
+
+impl Problems {
+    /// Shows a problem in place of an older one about the same.
+    pub(super) fn report(&mut self, topic: Topic, text: String) {
+        tracing::warn!(problem = %text);
+        self.solved(&topic);
+        self.0.push_back((topic, text));
+        if self.0.len() > PROBLEMS_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    /// The topic is no problem any more.
+    pub(super) fn solved(&mut self, topic: &Topic) {
+        self.0.retain(|(known, _)| known != topic);
+    }
+
+    /// The texts, oldest first.
+    pub(super) fn texts(&self) -> Vec<String> {
+        self.0.iter().map(|(_, text)| text.clone()).collect()
+    }
+}
