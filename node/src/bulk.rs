@@ -204,6 +204,8 @@ struct Shared {
     uploader: Uploader,
     events: mpsc::Sender<Event>,
     roster: AtomicU64,
+    /// Random number of this run, see `Hello::session`.
+    session: u64,
     sent: AtomicU64,
 }
 
@@ -216,6 +218,7 @@ impl Bulk {
             uploader: Uploader::default(),
             events,
             roster: AtomicU64::new(0),
+            session: getrandom::u64().unwrap_or_default(),
             sent: AtomicU64::new(0),
             config,
         });

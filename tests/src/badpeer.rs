@@ -108,7 +108,7 @@ async fn receive(stream: &mut quinn::RecvStream) -> Option<PeerMessage> {
 
 async fn lie(connection: quinn::Connection, hoard: &Hoard) -> Option<()> {
     let (mut out, mut incoming) = connection.accept_bi().await.ok()?;
-    let hello = Hello { versions: PROTOCOL, network: hoard.network, roster: 0, agent: "liar".into() };
+    let hello = Hello { versions: PROTOCOL, network: hoard.network, roster: 0, agent: "liar".into(), session: 1 };
     send(&mut out, &PeerMessage::Hello(hello)).await?;
     let (collection, manifest) = (hoard.collection.clone(), hoard.manifest);
     let mut chunks = connection.open_uni().await.ok()?;

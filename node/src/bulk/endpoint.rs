@@ -150,7 +150,7 @@ async fn greet_and_run(shared: Arc<Shared>, connection: quinn::Connection, peer:
         }
     };
     connection.set_receive_window(MEMBER_WINDOW.into());
-    lane::run(shared, Lane::new(connection, peer, dialer), hello, reader, writer).await;
+    lane::run(shared, Lane::new(connection, peer, dialer, hello.session), hello, reader, writer).await;
 }
 
 async fn greet(
@@ -166,6 +166,7 @@ async fn greet(
         network: shared.config.network,
         roster: shared.roster.load(Ordering::Relaxed),
         agent: concat!("karez/", env!("CARGO_PKG_VERSION")).into(),
+        session: shared.session,
     };
     writer.write(&PeerMessage::Hello(mine)).await.map_err(|_| CloseReason::Violation)?;
     let Ok(PeerMessage::Hello(theirs)) = reader.read(HELLO_BYTES_MAX).await else { return Err(CloseReason::Violation) };

@@ -36,6 +36,7 @@ pub(super) struct Lane {
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
     dialer: PeerId,
+    session: u64,
     outbox: mpsc::Sender<PeerMessage>,
     expected: Mutex<BTreeSet<(ManifestId, ChunkIndex)>>,
     ends: Mutex<Option<(mpsc::Receiver<PeerMessage>, mpsc::Receiver<Frame>)>>,
@@ -44,7 +45,7 @@ pub(super) struct Lane {
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
 impl Lane {
-    pub(super) fn new(connection: quinn::Connection, peer: PeerId, dialer: PeerId) -> Self {
+    pub(super) fn new(connection: quinn::Connection, peer: PeerId, dialer: PeerId, session: u64) -> Self {
         let (outbox, messages) = mpsc::channel(OUTBOX_MAX);
         let (frames, chunks) = mpsc::channel(1);
         Self {
@@ -55,6 +56,7 @@ impl Lane {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             dialer,
+            session,
             outbox,
             expected: Mutex::default(),
             ends: Mutex::new(Some((messages, chunks))),
@@ -100,12 +102,12 @@ impl Lanes {
     }
 
     /// When both sides dialled at once, both keep the connection that the smaller peer id dialled; a second one by the
-    /// same dialler replaces the first, which it must have lost. False when the newcomer is not kept.
+    /// same dialler, or by a peer that was restarted since, replaces the first. False when the newcomer is not kept.
     fn insert(&self, lane: &Arc<Lane>) -> bool {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = lanes.get(&lane.peer) {
             let alive = old.connection.close_reason().is_none();
-            if alive && old.dialer < lane.dialer {
+            if alive && old.session == lane.session && old.dialer < lane.dialer {
                 return false;
             }
             old.close(CloseReason::Duplicate);

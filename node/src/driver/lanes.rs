@@ -67,6 +67,7 @@ impl Driver {
             self.on_lane_lost(peer);
         }
         if self.peers.is_banned(&peer, Instant::now()) {
+            self.peers.dial_failed(peer, Instant::now());
             return self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
         }
         self.peers.connected_on(peer, generation);

@@ -49,6 +49,9 @@ pub struct Hello {
     /// Program and version, for people.
     #[n(3)]
     pub agent: String,
+    /// Random number of this run of the program: a new one tells that connections from before are dead.
+    #[n(4)]
+    pub session: u64,
 }
 
 /// A message of the chunk protocol.
@@ -185,6 +188,7 @@ mod tests {
             network: NetworkId::from_bytes([1; 32]),
             roster: 7,
             agent: "karez/0.1".into(),
+            session: 9,
         };
         for message in [
             PeerMessage::Hello(hello),
