@@ -116,7 +116,7 @@ enum Outcome {
     /// A folder was packed.
     Packed(Box<Packing>),
     /// A release of a pull that began is in the store, or not.
-    Saved(CollectionName, Result<(), String>),
+    Saved(CollectionName, ManifestId, Result<(), String>),
     /// A release made here is in the store, or not.
     Kept(Box<publication::Keeping>),
     /// The tracker was told of a release.
@@ -276,10 +276,7 @@ impl Driver {
             Outcome::Durable(manifest, result) => self.on_durable(manifest, result),
             Outcome::Announced(answer) => self.on_announced(answer),
             Outcome::Packed(packing) => self.on_packed(*packing),
-            Outcome::Saved(collection, Err(detail)) => {
-                self.problems.report(Topic::Disk, format!("{collection}: {detail}"));
-            }
-            Outcome::Saved(_, Ok(())) => {}
+            Outcome::Saved(collection, manifest, result) => self.on_saved(&collection, &manifest, result),
             Outcome::Kept(keeping) => self.on_kept(*keeping),
             Outcome::Listed(collection, result, pending) => self.on_listed(collection, result, pending),
         }
@@ -307,6 +304,7 @@ impl Driver {
         } else {
             self.store_retry = None;
             self.problems.solved(&Topic::Disk);
+            self.redo_writes();
             self.pause_all(false);
         }
     }

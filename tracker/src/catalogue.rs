@@ -80,7 +80,8 @@ fn is_next(conn: &Connection, release: &Release, bytes: &[u8]) -> Result<bool, R
             row.get(0)
         })?;
     let newest = newest as u64;
-    if release.version == newest + 1 {
+    // Versions made while the tracker was away need not all be listed: only the newest one counts.
+    if release.version > newest {
         return Ok(true);
     }
     let stored: Option<Vec<u8>> = conn

@@ -70,7 +70,7 @@ pub enum RequestError {
         namespace: PublisherName,
     },
     /// Not the next version, or another content under a version that exists.
-    #[error("{collection} is at version {newest}: the next release must be version {}, not {found}", newest + 1)]
+    #[error("{collection} is at version {newest}: the next release must be newer than that, not {found}")]
     Version {
         /// The collection.
         collection: CollectionName,

@@ -150,8 +150,8 @@ impl Driver {
             let wanted = self.wanted.contains_key(&collection) || self.owns(&collection);
             self.begin(&collection, &known, wanted);
         }
-        let followed: Vec<_> =
-            self.wanted.iter().filter(|(_, follow)| **follow).map(|(name, _)| name.clone()).collect();
-        followed.iter().for_each(|collection| self.fetch_newest(collection));
+        // Followed or pulled once: what was under way goes on.
+        let wanted: Vec<_> = self.wanted.keys().cloned().collect();
+        wanted.iter().for_each(|collection| self.fetch_newest(collection));
     }
 }

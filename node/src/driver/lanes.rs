@@ -1,7 +1,7 @@
 //! What the bulk lane reports: peers coming and going, their messages, chunks that arrived.
 
 use super::transfer::{Stage, Transfer};
-use super::{Driver, STORE_RETRY, Topic};
+use super::{Driver, Topic};
 use crate::bulk;
 use crate::bulk::CloseReason;
 use karez_protocol::content::chunk::ChunkIndex;
@@ -256,8 +256,7 @@ impl Driver {
                 Input::Received { peer, chunk, verdict: Verdict::Bad }
             }
             bulk::Outcome::NotStored { detail } => {
-                self.problems.report(Topic::Disk, detail);
-                self.store_retry = Some(Instant::now() + STORE_RETRY);
+                self.store_full(detail);
                 Input::NotStored { chunk }
             }
         };
@@ -275,7 +274,7 @@ impl Driver {
     }
 
     /// The store no longer has a chunk that was held (damaged on the disk): fetch it again, and say no more that all is here.
-    fn on_lost(&mut self, manifest: &ManifestId, chunk: ChunkIndex) {
+    pub(super) fn on_lost(&mut self, manifest: &ManifestId, chunk: ChunkIndex) {
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(manifest) else { return };
         if !transfer.swarm.have().contains(chunk) {

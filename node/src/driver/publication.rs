@@ -5,7 +5,6 @@ use super::{Driver, Outcome, Topic};
 use crate::handle::view::{Published, SkippedView};
 use crate::handle::{HandleError, PublishEvent, PublishRequest};
 use crate::state::Change;
-use crate::tracker_client::TrackerError;
 use karez_content_tools::export;
 use karez_content_tools::pack::{self, PackOptions, Packed};
 use karez_content_tools::store::Store;
@@ -15,7 +14,6 @@ use karez_protocol::content::name::CollectionName;
 use karez_protocol::content::release::Release;
 use karez_protocol::trust::Signed;
 use karez_protocol::wire::control::SignedRelease;
-use karez_protocol::wire::tracker::RefusalReason;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
@@ -199,15 +197,7 @@ impl Driver {
         let Some(known) = self.catalogue.get(&collection) else { return };
         let (release, tracker): (SignedRelease, _) = (known.signed(), self.parts.tracker.clone());
         self.spawn(async move {
-            let result = match tracker.publish(&release).await {
-                Ok(()) => Ok(()),
-                // It has a newer or the same one: nothing is left to list.
-                Err(TrackerError::Refused { reason: RefusalReason::Version, detail }) => {
-                    tracing::warn!(detail, "the tracker has another version");
-                    Ok(())
-                }
-                Err(cause) => Err(cause.to_string()),
-            };
+            let result = tracker.publish(&release).await.map_err(|cause| cause.to_string());
             Outcome::Listed(collection, result, pending)
         });
     }

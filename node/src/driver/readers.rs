@@ -135,12 +135,25 @@ impl Driver {
             // The newest version is what the reader opened, unless it changed just now; then this one still is fetched.
             let _ = self.want(collection.clone(), None);
         }
+        self.find_lost(&manifest, &chunks);
         let now = self.now();
         if let Some(transfer) = self.transfers.get_mut(&manifest) {
             transfer.wanted = true;
             transfer.swarm.handle(now, Input::Urgent(chunks));
         }
         self.pump(&manifest);
+    }
+
+    /// A reader misses these although they count as held: the store may have found them damaged.
+    fn find_lost(&mut self, manifest: &ManifestId, chunks: &[ChunkIndex]) {
+        let Some(transfer) = self.transfers.get(manifest) else { return };
+        let gone = |chunk: &&ChunkIndex| {
+            let entry = transfer.layout.entry(**chunk);
+            let here = entry.is_none_or(|entry| self.parts.store.contains(&entry.id).unwrap_or(true));
+            transfer.swarm.have().contains(**chunk) && !here
+        };
+        let gone: Vec<_> = chunks.iter().filter(gone).copied().collect();
+        gone.into_iter().for_each(|chunk| self.on_lost(manifest, chunk));
     }
 
     fn view(&self, transfer: &Transfer) -> CollectionView {

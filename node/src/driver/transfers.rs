@@ -2,7 +2,7 @@
 
 use super::catalogue::Known;
 use super::transfer::{Sources, Stage, Transfer};
-use super::{Driver, Outcome, Topic};
+use super::{Driver, Outcome, STORE_RETRY, Topic};
 use crate::bulk::CloseReason;
 use crate::handle::HandleError;
 use crate::state::Change;
@@ -79,13 +79,13 @@ impl Driver {
     /// Starts a transfer, or raises one that only described to a wanted one.
     pub(super) fn begin(&mut self, collection: &CollectionName, known: &Known, wanted: bool) {
         let manifest = known.manifest();
+        if wanted && self.stored.insert(manifest) {
+            self.save(collection.clone(), known);
+        }
         if let Some(transfer) = self.transfers.get_mut(&manifest) {
             transfer.wanted |= wanted;
             self.feed_content(&manifest);
             return;
-        }
-        if wanted && self.stored.insert(manifest) {
-            self.save(collection.clone(), known);
         }
         let me = self.me();
         let mut seed = [0; 8];
@@ -119,12 +119,35 @@ impl Driver {
 
     /// Lets a restart know which version was being fetched.
     fn save(&self, collection: CollectionName, known: &Known) {
-        let (store, held) = (self.parts.store.clone(), known.held());
+        let (store, held, manifest) = (self.parts.store.clone(), known.held(), known.manifest());
         self.spawn(async move {
             let saved = tokio::task::spawn_blocking(move || store.save_release(&held)).await;
             let result = saved.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
-            Outcome::Saved(collection, result)
+            Outcome::Saved(collection, manifest, result)
         });
+    }
+
+    /// A release that could not be saved is saved again when the store is retried.
+    pub(super) fn on_saved(&mut self, collection: &CollectionName, manifest: &ManifestId, result: Result<(), String>) {
+        if let Err(detail) = result {
+            self.stored.remove(manifest);
+            self.store_full(format!("{collection}: {detail}"));
+        }
+    }
+
+    /// The store could not take something: look again in a while.
+    pub(super) fn store_full(&mut self, detail: String) {
+        self.problems.report(Topic::Disk, detail);
+        self.store_retry = Some(Instant::now() + STORE_RETRY);
+    }
+
+    /// After the store has room again: what could not be saved or synced before.
+    pub(super) fn redo_writes(&mut self) {
+        let wanted: Vec<_> = self.wanted.keys().cloned().collect();
+        wanted.iter().for_each(|collection| self.fetch_newest(collection));
+        let done = |t: &&Transfer| !t.complete && t.content_known && t.swarm.status().missing == 0;
+        let done: Vec<_> = self.transfers.values().filter(done).map(|t| t.manifest).collect();
+        done.iter().for_each(|manifest| self.finish(manifest));
     }
 
     fn open_transfer(&self, manifest: ManifestId, layout: Arc<Layout>) {
@@ -245,10 +268,11 @@ impl Driver {
 
     pub(super) fn on_durable(&mut self, manifest: ManifestId, result: Result<(), String>) {
         if let Err(detail) = result {
-            return self.problems.report(Topic::Disk, detail);
+            return self.store_full(detail);
         }
         let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
-        if transfer.complete {
+        // A chunk may have been found damaged while the sync ran.
+        if transfer.complete || transfer.swarm.status().missing > 0 {
             return;
         }
         transfer.complete = true;
