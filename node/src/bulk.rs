@@ -17,7 +17,7 @@ use crate::membership::Membership;
 use crate::shelf::Shelf;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::{ManifestId, NetworkId};
+use karez_protocol::content::hash::{NetworkId, ReleaseId};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::{PeerMessage, Urgency};
 use lane::Lanes;
@@ -120,7 +120,7 @@ pub enum Event {
         /// From whom.
         peer: PeerId,
         /// Of which release.
-        manifest: ManifestId,
+        release: ReleaseId,
         /// Which.
         chunk: ChunkIndex,
         /// Stored bytes that travelled.
@@ -133,7 +133,7 @@ pub enum Event {
         /// Who asked.
         peer: PeerId,
         /// Of which release.
-        manifest: ManifestId,
+        release: ReleaseId,
         /// Which.
         chunk: ChunkIndex,
     },
@@ -258,13 +258,13 @@ impl Bulk {
     }
 
     /// Queues chunks for a peer; false when it asks for more than it may.
-    pub fn serve(&self, peer: PeerId, manifest: ManifestId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
-        self.0.uploader.enqueue(peer, manifest, urgency, chunks)
+    pub fn serve(&self, peer: PeerId, release: ReleaseId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
+        self.0.uploader.enqueue(peer, release, urgency, chunks)
     }
 
     /// Drops queued chunks that were not begun.
-    pub fn unserve(&self, peer: &PeerId, manifest: ManifestId, chunks: &[ChunkIndex]) {
-        self.0.uploader.cancel(peer, manifest, chunks);
+    pub fn unserve(&self, peer: &PeerId, release: ReleaseId, chunks: &[ChunkIndex]) {
+        self.0.uploader.cancel(peer, release, chunks);
     }
 
     /// Closes the connection to a peer.

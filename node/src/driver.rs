@@ -27,7 +27,7 @@ use crate::tracker_client::TrackerClient;
 use announce::TrackerContact;
 use catalogue::Catalogue;
 use karez_content_tools::store::Store;
-use karez_protocol::content::hash::{ManifestId, NetworkId};
+use karez_protocol::content::hash::{NetworkId, ReleaseId};
 use karez_protocol::content::name::{CollectionName, PublisherName};
 use karez_protocol::plan::Timestamp;
 use karez_protocol::plan::limiter::BytesPerSecond;
@@ -108,15 +108,15 @@ pub struct Inboxes {
 #[derive(Debug)]
 enum Outcome {
     /// A release was opened: its layout as far as the store has the pages, and what else it has.
-    Opened(ManifestId, transfers::Opened),
+    Opened(ReleaseId, transfers::Opened),
     /// All chunks of a release are on the disk for good.
-    Durable(ManifestId, Result<(), String>),
+    Durable(ReleaseId, Result<(), String>),
     /// The tracker answered an announce.
     Announced(announce::Answer),
     /// A folder was packed.
     Packed(Box<Packing>),
     /// A release of a pull that began is in the store, or not.
-    Saved(CollectionName, ManifestId, Result<(), String>),
+    Saved(CollectionName, ReleaseId, Result<(), String>),
     /// A release made here is in the store, or not.
     Kept(Box<publication::Keeping>),
     /// The tracker was told of a release.
@@ -143,14 +143,14 @@ pub struct Driver {
     outcomes: mpsc::Sender<Outcome>,
     finished: mpsc::Receiver<Outcome>,
     catalogue: Catalogue,
-    transfers: BTreeMap<ManifestId, Transfer>,
+    transfers: BTreeMap<ReleaseId, Transfer>,
     /// Collections wanted here; true also for coming versions.
     wanted: BTreeMap<CollectionName, bool>,
     unlisted: BTreeSet<CollectionName>,
     /// Collections whose folder is being packed or kept right now.
     publishing: BTreeSet<CollectionName>,
-    /// Releases in the store, by manifest.
-    stored: BTreeSet<ManifestId>,
+    /// Releases in the store, by release.
+    stored: BTreeSet<ReleaseId>,
     peers: Peers,
     contact: TrackerContact,
     waiting: Vec<Waiting>,
@@ -272,11 +272,11 @@ impl Driver {
 
     fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Opened(manifest, opened) => self.on_opened(manifest, opened),
-            Outcome::Durable(manifest, result) => self.on_durable(manifest, result),
+            Outcome::Opened(release, opened) => self.on_opened(release, opened),
+            Outcome::Durable(release, result) => self.on_durable(release, result),
             Outcome::Announced(answer) => self.on_announced(answer),
             Outcome::Packed(packing) => self.on_packed(*packing),
-            Outcome::Saved(collection, manifest, result) => self.on_saved(&collection, &manifest, result),
+            Outcome::Saved(collection, release, result) => self.on_saved(&collection, &release, result),
             Outcome::Kept(keeping) => self.on_kept(*keeping),
             Outcome::Listed(collection, result, pending) => self.on_listed(collection, result, pending),
         }

@@ -4,7 +4,7 @@
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec, StoredCheck};
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::content::cut_profile::gear_table;
-use karez_protocol::content::hash::{ChunkId, ManifestId, NetworkId};
+use karez_protocol::content::hash::{ChunkId, ManifestId, NetworkId, ReleaseId};
 use karez_protocol::content::layout::Layout;
 use karez_protocol::content::manifest::{FilePart, Item, Kind, ManifestRoot, Metadata, Page, PageRef, Role, Run};
 use karez_protocol::content::release::Release;
@@ -118,6 +118,7 @@ fn documents_encode_as_documented() {
     check("page", &page().to_bytes());
     check("root", &root().to_bytes());
     check("release", &release().to_bytes());
+    check("release-id", release().id().as_bytes());
     let network = NetworkId::of(&public(1));
     check("network-id", network.as_bytes());
     check("signed-release", Signed::sign(release(), &network, &key(2)).bytes());
@@ -146,19 +147,19 @@ fn documents_encode_as_documented() {
 
 #[test]
 fn messages_encode_as_documented() {
-    let manifest = ManifestId::from_bytes([8; 32]);
+    let release = ReleaseId::from_bytes([8; 32]);
     let run = Run { first: 3, count: 4 };
     let network = NetworkId::from_bytes([1; 32]);
     let hello = Hello { versions: PROTOCOL, network, roster: 5, agent: "karez/0.1.0".into(), session: 0x1234 };
     check("hello", &encode(&PeerMessage::Hello(hello)));
     let collection = "bj4/algebra-1".parse().unwrap();
-    check("interest", &encode(&PeerMessage::Interest { collection, manifest, wants: true }));
-    check("have", &encode(&PeerMessage::Have { manifest, set: ChunkSet::full(9) }));
-    let delta = PeerMessage::HaveDelta { manifest, gained: vec![run], coming: vec![Run { first: 9, count: 1 }] };
+    check("interest", &encode(&PeerMessage::Interest { collection, release, wants: true }));
+    check("have", &encode(&PeerMessage::Have { release, set: ChunkSet::full(9) }));
+    let delta = PeerMessage::HaveDelta { release, gained: vec![run], coming: vec![Run { first: 9, count: 1 }] };
     check("have-delta", &encode(&delta));
-    let request = PeerMessage::Request { manifest, urgency: Urgency::Import, chunks: vec![run] };
+    let request = PeerMessage::Request { release, urgency: Urgency::Import, chunks: vec![run] };
     check("request", &encode(&request));
-    let header = FrameHeader { manifest, chunk: ChunkIndex(77), stored_len: 65_536, codec: Codec::Zstd };
+    let header = FrameHeader { release, chunk: ChunkIndex(77), stored_len: 65_536, codec: Codec::Zstd };
     check("frame-header", &header.to_bytes());
 }
 

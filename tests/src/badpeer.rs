@@ -8,9 +8,11 @@ use karez_node::keys::Key;
 use karez_node::tracker_client::TrackerClient;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::chunk_set::ChunkSet;
-use karez_protocol::content::hash::{ManifestId, NetworkId};
+use karez_protocol::content::hash::{NetworkId, ReleaseId};
 use karez_protocol::content::layout::Layout;
 use karez_protocol::content::name::CollectionName;
+use karez_protocol::content::release::Release;
+use karez_protocol::trust::roster::Roster;
 use karez_protocol::trust::{PeerId, Signed};
 use karez_protocol::wire::control::HeldVersion;
 use karez_protocol::wire::frame::FrameHeader;
@@ -33,7 +35,7 @@ pub struct Liar {
 struct Hoard {
     network: NetworkId,
     collection: CollectionName,
-    manifest: ManifestId,
+    release: ReleaseId,
     layout: Layout,
     store: Store,
     lies: Arc<AtomicU64>,
@@ -49,11 +51,15 @@ impl Liar {
         let held = store.releases().expect("releases").pop().expect("a release");
         let layout = export::layout(&held.root, &store).expect("a whole layout");
         let lies = Arc::new(AtomicU64::new(0));
-        let manifest = ManifestId::of(&held.root);
+        let tracker_key = network_file.key().expect("a key");
+        let roster = std::fs::read(home.roster()).expect("a roster");
+        let roster = Signed::<Roster>::verify(&roster, &network, &tracker_key).expect("signed by the tracker");
+        let owner = roster.value().publisher(held.collection.publisher()).expect("a publisher").key;
+        let release = Signed::<Release>::verify(&held.signed, &network, &owner).expect("signed").value().id();
         let config = tls::server_config(key.seed());
         let endpoint = quinn::Endpoint::server(config, "127.0.0.1:0".parse().expect("an address")).expect("a socket");
         let collection = held.collection.clone();
-        let hoard = Hoard { network, collection, manifest, layout, store, lies: lies.clone() };
+        let hoard = Hoard { network, collection, release, layout, store, lies: lies.clone() };
         tokio::spawn(serve(endpoint.clone(), Arc::new(hoard)));
         let announce = Announce {
             header: Announce::new_header(),
@@ -110,15 +116,15 @@ async fn lie(connection: quinn::Connection, hoard: &Hoard) -> Option<()> {
     let (mut out, mut incoming) = connection.accept_bi().await.ok()?;
     let hello = Hello { versions: PROTOCOL, network: hoard.network, roster: 0, agent: "liar".into(), session: 1 };
     send(&mut out, &PeerMessage::Hello(hello)).await?;
-    let (collection, manifest) = (hoard.collection.clone(), hoard.manifest);
+    let (collection, release) = (hoard.collection.clone(), hoard.release);
     let mut chunks = connection.open_uni().await.ok()?;
     loop {
         match receive(&mut incoming).await? {
-            PeerMessage::Interest { manifest: wanted, .. } if wanted == manifest => {
-                let interest = PeerMessage::Interest { collection: collection.clone(), manifest, wants: false };
+            PeerMessage::Interest { release: wanted, .. } if wanted == release => {
+                let interest = PeerMessage::Interest { collection: collection.clone(), release, wants: false };
                 send(&mut out, &interest).await?;
                 let set = ChunkSet::full(hoard.layout.count());
-                send(&mut out, &PeerMessage::Have { manifest, set }).await?;
+                send(&mut out, &PeerMessage::Have { release, set }).await?;
             }
             PeerMessage::Request { chunks: asked, .. } => {
                 for chunk in from_runs(&asked, 1 << 16)? {
@@ -126,7 +132,7 @@ async fn lie(connection: quinn::Connection, hoard: &Hoard) -> Option<()> {
                     let mut bytes = stored.bytes;
                     let middle = bytes.len() / 2;
                     bytes[middle] ^= 1;
-                    let header = FrameHeader { manifest, chunk, stored_len: bytes.len() as u32, codec: stored.codec };
+                    let header = FrameHeader { release, chunk, stored_len: bytes.len() as u32, codec: stored.codec };
                     chunks.write_all(&header.to_bytes()).await.ok()?;
                     chunks.write_all(&bytes).await.ok()?;
                     hoard.lies.fetch_add(1, Ordering::Relaxed);

@@ -18,6 +18,14 @@ pub(super) fn find<'a>(view: &'a CollectionView, asked: &str) -> Result<&'a Item
     key.or_else(by_number).or_else(by_title).ok_or_else(unknown)
 }
 
+/// Chunks of a release that the store does not have; none when it cannot say.
+pub(super) fn missing_here(pull: &Pull) -> Vec<ChunkIndex> {
+    let (chunks, entries): (Vec<_>, Vec<_>) = pull.layout.entries().unzip();
+    let ids: Vec<ChunkId> = entries.iter().map(|entry| entry.id).collect();
+    let here = pull.store.contains_many(&ids).unwrap_or_else(|_| vec![true; ids.len()]);
+    chunks.into_iter().zip(here).filter(|(_, here)| !here).map(|(chunk, _)| chunk).collect()
+}
+
 /// The chunks of an item that are not here.
 #[derive(Debug)]
 pub(super) struct Missing {

@@ -226,7 +226,16 @@ impl Run {
         };
         if let Some(to) = self.request.to.clone() {
             let reports = self.reports.clone();
-            let written = blocking(move || copy::write(&pull, target.item.as_deref(), to, &reports)).await??;
+            let (version, damaged) = (pull.version, pull.clone());
+            let written = match blocking(move || copy::write(&pull, target.item.as_deref(), to, &reports)).await? {
+                Ok(written) => written,
+                Err(cause) => {
+                    // If chunks were found damaged, they are on their way again when the user repeats the command.
+                    let missing = blocking(move || item::missing_here(&damaged)).await?;
+                    self.handle.urgent(self.collection.clone(), version, missing).await;
+                    return Err(cause.into());
+                }
+            };
             (done.files, done.bytes) = (written.files, written.bytes);
         }
         done.wall_s = self.started.elapsed().as_secs_f64();

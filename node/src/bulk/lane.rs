@@ -4,7 +4,7 @@ use super::endpoint::close;
 use super::messages::{MessageReader, MessageWriter};
 use super::{CloseReason, Event, LaneFigures, Shared, receiver, uploader};
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::{Hello, MESSAGE_BYTES_MAX, PeerMessage, from_runs};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ pub(super) struct Lane {
     dialer: PeerId,
     session: u64,
     outbox: mpsc::Sender<PeerMessage>,
-    expected: Mutex<BTreeSet<(ManifestId, ChunkIndex)>>,
+    expected: Mutex<BTreeSet<(ReleaseId, ChunkIndex)>>,
     ends: Mutex<Option<(mpsc::Receiver<PeerMessage>, mpsc::Receiver<Frame>)>>,
 }
 
@@ -65,17 +65,17 @@ impl Lane {
 
     /// Queues a message; false when the peer does not read.
     pub(super) fn send(&self, message: PeerMessage) -> bool {
-        if let PeerMessage::Request { manifest, chunks, .. } = &message {
+        if let PeerMessage::Request { release, chunks, .. } = &message {
             let chunks = from_runs(chunks, OUTSTANDING_MAX).unwrap_or_default();
             let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
-            expected.extend(chunks.into_iter().map(|chunk| (*manifest, chunk)));
+            expected.extend(chunks.into_iter().map(|chunk| (*release, chunk)));
         }
         self.outbox.try_send(message).is_ok()
     }
 
     /// Whether this chunk was asked for; asking is used up by the answer.
-    pub(super) fn take_expected(&self, manifest: ManifestId, chunk: ChunkIndex) -> bool {
-        self.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&(manifest, chunk))
+    pub(super) fn take_expected(&self, release: ReleaseId, chunk: ChunkIndex) -> bool {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&(release, chunk))
     }
 
     pub(super) fn close(&self, reason: CloseReason) {

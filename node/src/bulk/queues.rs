@@ -1,7 +1,7 @@
 //! What each peer has asked for, and whose turn it is: the most urgent class first, then peers in turn. Pure.
 
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::Urgency;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,7 +14,7 @@ const CLASSES: [Urgency; 3] = [Urgency::Play, Urgency::Import, Urgency::Backgrou
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) peer: PeerId,
-    pub(super) manifest: ManifestId,
+    pub(super) release: ReleaseId,
     pub(super) chunk: ChunkIndex,
     pub(super) urgency: Urgency,
 }
@@ -22,26 +22,26 @@ pub(super) struct Job {
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    waiting: BTreeMap<PeerId, [VecDeque<(ManifestId, ChunkIndex)>; 3]>,
+    waiting: BTreeMap<PeerId, [VecDeque<(ReleaseId, ChunkIndex)>; 3]>,
     /// The peer served last in each class.
     last: [Option<PeerId>; 3],
 }
 
 impl Queues {
     /// Queues chunks; false when the peer has too many waiting.
-    pub(super) fn push(&mut self, peer: PeerId, manifest: ManifestId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
+    pub(super) fn push(&mut self, peer: PeerId, release: ReleaseId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
         let queues = self.waiting.entry(peer).or_default();
         if queues.iter().map(VecDeque::len).sum::<usize>() + chunks.len() > WAITING_MAX {
             return false;
         }
-        queues[urgency as usize].extend(chunks.iter().map(|chunk| (manifest, *chunk)));
+        queues[urgency as usize].extend(chunks.iter().map(|chunk| (release, *chunk)));
         true
     }
 
     /// Drops chunks that were not begun.
-    pub(super) fn cancel(&mut self, peer: &PeerId, manifest: ManifestId, chunks: &[ChunkIndex]) {
+    pub(super) fn cancel(&mut self, peer: &PeerId, release: ReleaseId, chunks: &[ChunkIndex]) {
         for queue in self.waiting.get_mut(peer).into_iter().flatten() {
-            queue.retain(|(of, chunk)| *of != manifest || !chunks.contains(chunk));
+            queue.retain(|(of, chunk)| *of != release || !chunks.contains(chunk));
         }
     }
 
@@ -61,9 +61,9 @@ impl Queues {
         let behind = |peer: &PeerId| self.last[class].is_none_or(|last| *peer > last);
         let turn = self.waiting.iter().filter(|(peer, _)| behind(peer)).find(&fits);
         let peer = *turn.or_else(|| self.waiting.iter().find(&fits))?.0;
-        let (manifest, chunk) = self.waiting.get_mut(&peer)?[class].pop_front()?;
+        let (release, chunk) = self.waiting.get_mut(&peer)?[class].pop_front()?;
         self.last[class] = Some(peer);
-        Some(Job { peer, manifest, chunk, urgency })
+        Some(Job { peer, release, chunk, urgency })
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn peers_take_turns_and_urgency_goes_first() {
-        let (mut queues, m) = (Queues::default(), ManifestId::of(b"m"));
+        let (mut queues, m) = (Queues::default(), ReleaseId::from_bytes([8; 32]));
         queues.push(peer(1), m, Urgency::Background, &[1, 2, 3].map(ChunkIndex));
         queues.push(peer(2), m, Urgency::Background, &[4, 5].map(ChunkIndex));
         queues.push(peer(2), m, Urgency::Play, &[9].map(ChunkIndex));
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_busy_peer_is_passed_over_and_cancelled_chunks_are_gone() {
-        let (mut queues, m) = (Queues::default(), ManifestId::of(b"m"));
+        let (mut queues, m) = (Queues::default(), ReleaseId::from_bytes([8; 32]));
         queues.push(peer(1), m, Urgency::Import, &[1].map(ChunkIndex));
         queues.push(peer(2), m, Urgency::Background, &[4, 5, 6].map(ChunkIndex));
         queues.cancel(&peer(2), m, &[ChunkIndex(5)]);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn requests_are_bounded() {
-        let (mut queues, m) = (Queues::default(), ManifestId::of(b"m"));
+        let (mut queues, m) = (Queues::default(), ReleaseId::from_bytes([8; 32]));
         let many: Vec<_> = (0..WAITING_MAX as u32).map(ChunkIndex).collect();
         assert!(queues.push(peer(1), m, Urgency::Background, &many));
         assert!(!queues.push(peer(1), m, Urgency::Play, &[ChunkIndex(0)]));

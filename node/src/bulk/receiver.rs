@@ -44,7 +44,7 @@ async fn read_stream(shared: Arc<Shared>, lane: Arc<Lane>, mut stream: quinn::Re
             return false;
         };
         lane.received.fetch_add(stored.len() as u64, Ordering::Relaxed);
-        if !lane.take_expected(header.manifest, header.chunk) {
+        if !lane.take_expected(header.release, header.chunk) {
             unasked += 1;
             if unasked > UNASKED_MAX {
                 lane.close(CloseReason::Violation);
@@ -73,15 +73,15 @@ async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStrea
 
 /// Verifies and stores off the async threads; false when the driver is gone.
 async fn judge(shared: &Arc<Shared>, lane: &Lane, header: FrameHeader, stored: Vec<u8>) -> bool {
-    let entry = shared.config.shelf.get(&header.manifest).and_then(|layout| layout.entry(header.chunk));
+    let entry = shared.config.shelf.get(&header.release).and_then(|layout| layout.entry(header.chunk));
     // Asked for, but the release was dropped since: nothing to tell anybody.
     let Some(entry) = entry else { return true };
     let bytes = stored.len() as u64;
     let store = shared.config.store.clone();
     let judged = tokio::task::spawn_blocking(move || verify_and_store(&store, &entry, header.codec, stored)).await;
     let outcome = judged.unwrap_or_else(|e| Outcome::NotStored { detail: e.to_string() });
-    let (manifest, chunk) = (header.manifest, header.chunk);
-    shared.events.send(Event::Chunk { peer: lane.peer, manifest, chunk, bytes, outcome }).await.is_ok()
+    let (release, chunk) = (header.release, header.chunk);
+    shared.events.send(Event::Chunk { peer: lane.peer, release, chunk, bytes, outcome }).await.is_ok()
 }
 
 fn verify_and_store(store: &Store, entry: &ChunkEntry, codec: Codec, stored: Vec<u8>) -> Outcome {

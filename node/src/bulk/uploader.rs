@@ -6,7 +6,7 @@ use super::{Event, Shared};
 use bytes::Bytes;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec};
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::frame::FrameHeader;
 use karez_protocol::wire::peer::Urgency;
@@ -27,14 +27,14 @@ impl Uploader {
         act(&mut self.queues.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn enqueue(&self, peer: PeerId, manifest: ManifestId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
-        let taken = self.with(|queues| queues.push(peer, manifest, urgency, chunks));
+    pub(super) fn enqueue(&self, peer: PeerId, release: ReleaseId, urgency: Urgency, chunks: &[ChunkIndex]) -> bool {
+        let taken = self.with(|queues| queues.push(peer, release, urgency, chunks));
         self.changed.notify_one();
         taken
     }
 
-    pub(super) fn cancel(&self, peer: &PeerId, manifest: ManifestId, chunks: &[ChunkIndex]) {
-        self.with(|queues| queues.cancel(peer, manifest, chunks));
+    pub(super) fn cancel(&self, peer: &PeerId, release: ReleaseId, chunks: &[ChunkIndex]) {
+        self.with(|queues| queues.cancel(peer, release, chunks));
     }
 
     pub(super) fn forget(&self, peer: &PeerId) {
@@ -60,7 +60,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 let _ = lane.frames.try_send(frame);
             }
             None => {
-                let event = Event::Unservable { peer: job.peer, manifest: job.manifest, chunk: job.chunk };
+                let event = Event::Unservable { peer: job.peer, release: job.release, chunk: job.chunk };
                 let _ = shared.events.send(event).await;
             }
         }
@@ -68,15 +68,15 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn load(shared: &Arc<Shared>, job: Job) -> Option<Frame> {
-    let entry = shared.config.shelf.get(&job.manifest)?.entry(job.chunk)?;
+    let entry = shared.config.shelf.get(&job.release)?.entry(job.chunk)?;
     let store = shared.config.store.clone();
     let (codec, stored) = tokio::task::spawn_blocking(move || read(&store, &entry)).await.ok()??;
     let stored_len = stored.len() as u32;
-    let header = FrameHeader { manifest: job.manifest, chunk: job.chunk, stored_len, codec }.to_bytes();
+    let header = FrameHeader { release: job.release, chunk: job.chunk, stored_len, codec }.to_bytes();
     Some(Frame { urgency: job.urgency, header, stored })
 }
 
-/// The chunk as the manifest encodes it, or raw when it rests here in another encoding.
+/// The chunk as the release encodes it, or raw when it rests here in another encoding.
 fn read(store: &Store, entry: &ChunkEntry) -> Option<(Codec, Bytes)> {
     let reported = |cause| tracing::error!(chunk = %entry.id, %cause, "cannot serve a chunk");
     let stored = store.read_stored(&entry.id).map_err(reported).ok()??;

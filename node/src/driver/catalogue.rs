@@ -5,7 +5,7 @@ use super::{Driver, Topic};
 use crate::state::{Change, RememberedRelease};
 use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::Document as _;
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::{ManifestId, ReleaseId};
 use karez_protocol::content::manifest::ManifestRoot;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::content::release::Release;
@@ -38,6 +38,10 @@ impl Known {
 
     pub(super) fn version(&self) -> u64 {
         self.release.value().version
+    }
+
+    pub(super) fn id(&self) -> ReleaseId {
+        self.release.value().id()
     }
 
     pub(super) fn manifest(&self) -> ManifestId {
@@ -133,7 +137,7 @@ impl Driver {
         let mut newest: BTreeMap<CollectionName, Known> = BTreeMap::new();
         for held in held {
             let Ok(known) = self.check(&SignedRelease { release: held.signed, root: held.root }) else { continue };
-            self.stored.insert(known.manifest());
+            self.stored.insert(known.id());
             let collection = known.release.value().collection.clone();
             if newest.get(&collection).is_none_or(|other| other.version() < known.version()) {
                 newest.insert(collection, known);

@@ -5,7 +5,7 @@ use super::{Driver, Topic};
 use crate::bulk;
 use crate::bulk::CloseReason;
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::io::{Input, Verdict};
 use karez_protocol::trust::PeerId;
@@ -41,13 +41,13 @@ impl Driver {
                 }
             }
             Event::Progress { peer, bytes } => self.on_progress(peer, bytes),
-            Event::Chunk { peer, manifest, chunk, bytes, outcome } => {
-                self.on_chunk(peer, manifest, chunk, bytes, outcome)
+            Event::Chunk { peer, release, chunk, bytes, outcome } => {
+                self.on_chunk(peer, release, chunk, bytes, outcome)
             }
-            Event::Unservable { peer, manifest, chunk } => {
+            Event::Unservable { peer, release, chunk } => {
                 let chunks = to_runs(&[chunk]);
-                self.parts.bulk.send(&peer, PeerMessage::Refused { manifest, chunks });
-                self.on_lost(&manifest, chunk);
+                self.parts.bulk.send(&peer, PeerMessage::Refused { release, chunks });
+                self.on_lost(&release, chunk);
             }
             Event::StrangerRefused => self.on_stranger(),
         }
@@ -74,80 +74,78 @@ impl Driver {
         if roster > self.parts.roster.value().version {
             self.parts.control.ask(peer, ControlRequest::Roster { newer_than: self.parts.roster.value().version });
         }
-        let hungry: Vec<_> = self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.manifest).collect();
-        hungry.iter().for_each(|manifest| self.tell(manifest, peer));
+        let hungry: Vec<_> = self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.release).collect();
+        hungry.iter().for_each(|release| self.tell(release, peer));
     }
 
     fn on_lane_lost(&mut self, peer: PeerId) {
         let now = self.now();
         self.peers.entry(peer).lane = None;
-        let manifests: Vec<_> = self.transfers.keys().copied().collect();
-        for manifest in manifests {
-            let Some(transfer) = self.transfers.get_mut(&manifest) else { continue };
+        let releases: Vec<_> = self.transfers.keys().copied().collect();
+        for release in releases {
+            let Some(transfer) = self.transfers.get_mut(&release) else { continue };
             transfer.told.remove(&peer);
             if transfer.participants.remove(&peer).is_some() {
                 transfer.swarm.handle(now, Input::PeerLeft { peer });
-                self.pump(&manifest);
+                self.pump(&release);
             }
         }
     }
 
     /// Tells every connected peer that this node takes part in a release.
-    pub(super) fn introduce(&mut self, manifest: &ManifestId) {
+    pub(super) fn introduce(&mut self, release: &ReleaseId) {
         let connected: Vec<_> = self.peers.connected().collect();
-        let Some(transfer) = self.transfers.get(manifest) else { return };
+        let Some(transfer) = self.transfers.get(release) else { return };
         let (hungry, waiting) = (transfer.is_hungry(), transfer.participants.clone());
         for peer in connected {
             if hungry || waiting.contains_key(&peer) {
-                self.tell(manifest, peer);
+                self.tell(release, peer);
             }
         }
     }
 
     /// Interest and have-map, once for each peer and release.
-    fn tell(&mut self, manifest: &ManifestId, peer: PeerId) {
-        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+    fn tell(&mut self, release: &ReleaseId, peer: PeerId) {
+        let Some(transfer) = self.transfers.get_mut(release) else { return };
         if transfer.stage == Stage::Opening || !transfer.told.insert(peer) {
             return;
         }
-        let (collection, manifest) = (transfer.collection.clone(), *manifest);
+        let (collection, release) = (transfer.collection.clone(), *release);
         let (wants, set) = (transfer.is_hungry(), transfer.swarm.have().clone());
-        self.parts.bulk.send(&peer, PeerMessage::Interest { collection, manifest, wants });
-        self.parts.bulk.send(&peer, PeerMessage::Have { manifest, set });
+        self.parts.bulk.send(&peer, PeerMessage::Interest { collection, release, wants });
+        self.parts.bulk.send(&peer, PeerMessage::Have { release, set });
     }
 
     fn on_message(&mut self, peer: PeerId, message: PeerMessage) {
         tracing::trace!(?peer, ?message, "message");
         let well_formed = match message {
             PeerMessage::Hello(_) => false,
-            PeerMessage::Interest { collection, manifest, wants } => {
-                self.on_interest(peer, &collection, manifest, wants)
-            }
-            PeerMessage::NoInterest { manifest } => self.on_no_interest(peer, &manifest),
-            PeerMessage::Have { manifest, mut set } => {
-                let count = self.transfers.get(&manifest).map_or(0, |transfer| transfer.layout.count());
+            PeerMessage::Interest { collection, release, wants } => self.on_interest(peer, &collection, release, wants),
+            PeerMessage::NoInterest { release } => self.on_no_interest(peer, &release),
+            PeerMessage::Have { release, mut set } => {
+                let count = self.transfers.get(&release).map_or(0, |transfer| transfer.layout.count());
                 set.truncate(count);
-                self.tell_swarm(peer, &manifest, Input::PeerHas { peer, set })
+                self.tell_swarm(peer, &release, Input::PeerHas { peer, set })
             }
-            PeerMessage::HaveDelta { manifest, gained, coming } => {
+            PeerMessage::HaveDelta { release, gained, coming } => {
                 match (from_runs(&gained, NAMED_MAX), from_runs(&coming, NAMED_MAX)) {
                     (Some(gained), Some(coming)) => {
-                        self.tell_swarm(peer, &manifest, Input::PeerGained { peer, gained, coming })
+                        self.tell_swarm(peer, &release, Input::PeerGained { peer, gained, coming })
                     }
                     _ => false,
                 }
             }
-            PeerMessage::Refused { manifest, chunks } => match from_runs(&chunks, NAMED_MAX) {
-                Some(chunks) => self.tell_swarm(peer, &manifest, Input::PeerRefused { peer, chunks }),
+            PeerMessage::Refused { release, chunks } => match from_runs(&chunks, NAMED_MAX) {
+                Some(chunks) => self.tell_swarm(peer, &release, Input::PeerRefused { peer, chunks }),
                 None => false,
             },
-            PeerMessage::Request { manifest, urgency, chunks } => match from_runs(&chunks, NAMED_MAX) {
-                Some(chunks) => self.on_request(peer, manifest, urgency, &chunks),
+            PeerMessage::Request { release, urgency, chunks } => match from_runs(&chunks, NAMED_MAX) {
+                Some(chunks) => self.on_request(peer, release, urgency, &chunks),
                 None => false,
             },
-            PeerMessage::Cancel { manifest, chunks } => match from_runs(&chunks, NAMED_MAX) {
+            PeerMessage::Cancel { release, chunks } => match from_runs(&chunks, NAMED_MAX) {
                 Some(chunks) => {
-                    self.parts.bulk.unserve(&peer, manifest, &chunks);
+                    self.parts.bulk.unserve(&peer, release, &chunks);
                     true
                 }
                 None => false,
@@ -159,25 +157,25 @@ impl Driver {
         }
     }
 
-    fn tell_swarm(&mut self, peer: PeerId, manifest: &ManifestId, input: Input) -> bool {
+    fn tell_swarm(&mut self, peer: PeerId, release: &ReleaseId, input: Input) -> bool {
         let now = self.now();
-        if let Some(transfer) = self.transfers.get_mut(manifest)
+        if let Some(transfer) = self.transfers.get_mut(release)
             && transfer.participants.contains_key(&peer)
         {
             transfer.swarm.handle(now, input);
-            self.pump(manifest);
+            self.pump(release);
         }
         true
     }
 
-    fn on_interest(&mut self, peer: PeerId, collection: &CollectionName, manifest: ManifestId, wants: bool) -> bool {
-        if !self.transfers.contains_key(&manifest) {
-            self.begin_held(collection, &manifest);
+    fn on_interest(&mut self, peer: PeerId, collection: &CollectionName, release: ReleaseId, wants: bool) -> bool {
+        if !self.transfers.contains_key(&release) {
+            self.begin_held(collection, &release);
         }
         let (now, profile) = (self.now(), self.profile(&peer, collection));
-        let Some(transfer) = self.transfers.get_mut(&manifest) else {
+        let Some(transfer) = self.transfers.get_mut(&release) else {
             // It may begin here later; then this node says so, and the peer must not think that it has told us already.
-            self.parts.bulk.send(&peer, PeerMessage::NoInterest { manifest });
+            self.parts.bulk.send(&peer, PeerMessage::NoInterest { release });
             return true;
         };
         if transfer.collection != *collection {
@@ -188,33 +186,33 @@ impl Driver {
             transfer.swarm.handle(now, Input::PeerJoined { peer, profile });
         }
         transfer.swarm.handle(now, Input::PeerWants { peer, wants });
-        self.tell(&manifest, peer);
-        self.pump(&manifest);
+        self.tell(&release, peer);
+        self.pump(&release);
         true
     }
 
     /// Somebody asks for an older version that is still in the store.
-    fn begin_held(&mut self, collection: &CollectionName, manifest: &ManifestId) {
-        if !self.stored.contains(manifest) {
+    fn begin_held(&mut self, collection: &CollectionName, release: &ReleaseId) {
+        if !self.stored.contains(release) {
             return;
         }
         let held = self.parts.store.releases().unwrap_or_default();
         for held in held.into_iter().filter(|held| held.collection == *collection) {
             let offered = karez_protocol::wire::control::SignedRelease { release: held.signed, root: held.root };
             match self.check(&offered) {
-                Ok(known) if known.manifest() == *manifest => return self.begin(collection, &known, false),
+                Ok(known) if known.id() == *release => return self.begin(collection, &known, false),
                 _ => {}
             }
         }
     }
 
-    fn on_no_interest(&mut self, peer: PeerId, manifest: &ManifestId) -> bool {
+    fn on_no_interest(&mut self, peer: PeerId, release: &ReleaseId) -> bool {
         let now = self.now();
-        let Some(transfer) = self.transfers.get_mut(manifest) else { return true };
+        let Some(transfer) = self.transfers.get_mut(release) else { return true };
         transfer.told.remove(&peer);
         if transfer.participants.remove(&peer).is_some() {
             transfer.swarm.handle(now, Input::PeerLeft { peer });
-            self.pump(manifest);
+            self.pump(release);
         }
         true
     }
@@ -222,17 +220,17 @@ impl Driver {
     fn on_request(
         &mut self,
         peer: PeerId,
-        manifest: ManifestId,
+        release: ReleaseId,
         urgency: karez_protocol::wire::peer::Urgency,
         chunks: &[ChunkIndex],
     ) -> bool {
-        let have = self.transfers.get(&manifest).map(|transfer| transfer.swarm.have());
+        let have = self.transfers.get(&release).map(|transfer| transfer.swarm.have());
         let held = |chunk: &ChunkIndex| have.is_some_and(|have| have.contains(*chunk));
         let (serve, refuse): (Vec<_>, Vec<_>) = chunks.iter().copied().partition(held);
         if !refuse.is_empty() {
-            self.parts.bulk.send(&peer, PeerMessage::Refused { manifest, chunks: to_runs(&refuse) });
+            self.parts.bulk.send(&peer, PeerMessage::Refused { release, chunks: to_runs(&refuse) });
         }
-        self.parts.bulk.serve(peer, manifest, urgency, &serve)
+        self.parts.bulk.serve(peer, release, urgency, &serve)
     }
 
     fn on_progress(&mut self, peer: PeerId, bytes: u64) {
@@ -242,8 +240,8 @@ impl Driver {
         }
     }
 
-    fn on_chunk(&mut self, peer: PeerId, manifest: ManifestId, chunk: ChunkIndex, bytes: u64, outcome: bulk::Outcome) {
-        self.count(peer, &manifest, bytes);
+    fn on_chunk(&mut self, peer: PeerId, release: ReleaseId, chunk: ChunkIndex, bytes: u64, outcome: bulk::Outcome) {
+        self.count(peer, &release, bytes);
         let (now, mut stored) = (self.now(), false);
         let input = match outcome {
             bulk::Outcome::Stored { fresh } => {
@@ -261,22 +259,22 @@ impl Driver {
             }
         };
         let full = matches!(input, Input::NotStored { .. });
-        let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
+        let Some(transfer) = self.transfers.get_mut(&release) else { return };
         transfer.swarm.handle(now, input);
         if stored {
             note_stored(transfer, chunk);
-            self.share(&manifest, chunk);
+            self.share(&release, chunk);
         }
-        self.pump(&manifest);
+        self.pump(&release);
         if full {
             self.pause_all(true);
         }
     }
 
     /// The store no longer has a chunk that was held (damaged on the disk): fetch it again, and say no more that all is here.
-    pub(super) fn on_lost(&mut self, manifest: &ManifestId, chunk: ChunkIndex) {
+    pub(super) fn on_lost(&mut self, release: &ReleaseId, chunk: ChunkIndex) {
         let now = self.now();
-        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+        let Some(transfer) = self.transfers.get_mut(release) else { return };
         if !transfer.swarm.have().contains(chunk) {
             return;
         }
@@ -286,16 +284,16 @@ impl Driver {
         transfer.swarm.handle(now, Input::NotStored { chunk });
         let text = format!("{}: a stored chunk is damaged or gone, it is fetched again", transfer.collection);
         self.problems.report(Topic::Content(transfer.collection.clone()), text);
-        self.pump(manifest);
+        self.pump(release);
     }
 
     /// A chunk that another release needs as well is here now.
-    fn share(&mut self, manifest: &ManifestId, chunk: ChunkIndex) {
-        let Some(id) = self.transfers.get(manifest).and_then(|t| t.layout.entry(chunk)).map(|entry| entry.id) else {
+    fn share(&mut self, release: &ReleaseId, chunk: ChunkIndex) {
+        let Some(id) = self.transfers.get(release).and_then(|t| t.layout.entry(chunk)).map(|entry| entry.id) else {
             return;
         };
         let now = self.now();
-        let needs = |t: &&mut Transfer| t.manifest != *manifest && !t.complete && t.stage == Stage::Content;
+        let needs = |t: &&mut Transfer| t.release != *release && !t.complete && t.stage == Stage::Content;
         let mut shared = Vec::new();
         for other in self.transfers.values_mut().filter(needs) {
             if let Some(index) = other.layout.index_of(&id)
@@ -303,13 +301,13 @@ impl Driver {
             {
                 other.swarm.handle(now, Input::Held([index].into_iter().collect()));
                 note_stored(other, index);
-                shared.push(other.manifest);
+                shared.push(other.release);
             }
         }
-        shared.iter().for_each(|manifest| self.pump(manifest));
+        shared.iter().for_each(|release| self.pump(release));
     }
 
-    fn count(&mut self, peer: PeerId, manifest: &ManifestId, bytes: u64) {
+    fn count(&mut self, peer: PeerId, release: &ReleaseId, bytes: u64) {
         let (flagship, group) = (self.is_flagship(&peer), self.same_group(&peer));
         self.counters.chunk_bytes_received += bytes;
         self.peers.entry(peer).received += bytes;
@@ -319,7 +317,7 @@ impl Driver {
             false => counters.bytes_from_peers += bytes,
         }
         counters.bytes_from_group += if group { bytes } else { 0 };
-        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+        let Some(transfer) = self.transfers.get_mut(release) else { return };
         transfer.meter.add(bytes);
         match flagship {
             true => transfer.sources.flagship += bytes,

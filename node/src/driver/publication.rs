@@ -185,7 +185,7 @@ impl Driver {
             return self.fail(&collection, &pending.events, HandleError::Store { detail });
         }
         self.publishing.remove(&collection);
-        self.stored.insert(known.manifest());
+        self.stored.insert(known.id());
         self.unlisted.insert(collection.clone());
         self.state.remember(Change::Unlisted { collection: collection.clone(), pending: true });
         self.begin(&collection, &known, true);

@@ -5,7 +5,7 @@ use super::{Driver, catalogue::Known};
 use crate::handle::view::{CollectionView, FileView, ItemView, SearchRow};
 use crate::handle::{HandleError, Pull};
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::layout::File;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::io::Input;
@@ -23,7 +23,7 @@ type OpenReply = oneshot::Sender<Result<Pull, HandleError>>;
 #[derive(Debug)]
 pub(super) struct Waiting {
     collection: CollectionName,
-    manifest: ManifestId,
+    release: ReleaseId,
     until: Instant,
     reply: Reply,
 }
@@ -74,7 +74,7 @@ impl Driver {
             return drop(reply.send(Err(unknown)));
         };
         self.begin(&collection, &known, false);
-        self.wait(collection, known.manifest(), Reply::Show(reply));
+        self.wait(collection, known.id(), Reply::Show(reply));
     }
 
     /// The newest complete version is read undisturbed; without one, the version being fetched.
@@ -88,20 +88,20 @@ impl Driver {
             return drop(reply.send(Err(unknown)));
         };
         self.begin(&collection, &known, false);
-        self.wait(collection, known.manifest(), Reply::Open(reply));
+        self.wait(collection, known.id(), Reply::Open(reply));
     }
 
-    fn wait(&mut self, collection: CollectionName, manifest: ManifestId, reply: Reply) {
+    fn wait(&mut self, collection: CollectionName, release: ReleaseId, reply: Reply) {
         let now = Instant::now();
         self.contact.hurry();
-        self.waiting.push(Waiting { collection, manifest, until: now + PATIENCE, reply });
+        self.waiting.push(Waiting { collection, release, until: now + PATIENCE, reply });
         self.answer_waiting(now);
     }
 
     /// Answers those whose description has come, or whose patience has ended.
     pub(super) fn answer_waiting(&mut self, now: Instant) {
         for waiting in std::mem::take(&mut self.waiting) {
-            let ready = self.transfers.get(&waiting.manifest).filter(|t| t.stage == Stage::Content);
+            let ready = self.transfers.get(&waiting.release).filter(|t| t.stage == Stage::Content);
             match (ready, waiting.reply) {
                 (Some(transfer), Reply::Show(reply)) => drop(reply.send(Ok(self.view(transfer)))),
                 (Some(transfer), Reply::Open(reply)) => drop(reply.send(Ok(self.pull(transfer)))),
@@ -130,30 +130,30 @@ impl Driver {
     /// Somebody is watching: these chunks first. A collection that is not fetched yet is from now on.
     pub(super) fn urgent(&mut self, collection: &CollectionName, version: u64, chunks: Vec<ChunkIndex>) {
         let fits = |t: &&Transfer| t.collection == *collection && t.version == version;
-        let Some(manifest) = self.transfers.values().find(fits).map(|transfer| transfer.manifest) else { return };
-        if self.transfers.get(&manifest).is_some_and(|transfer| !transfer.wanted) {
+        let Some(release) = self.transfers.values().find(fits).map(|transfer| transfer.release) else { return };
+        if self.transfers.get(&release).is_some_and(|transfer| !transfer.wanted) {
             // The newest version is what the reader opened, unless it changed just now; then this one still is fetched.
             let _ = self.want(collection.clone(), None);
         }
-        self.find_lost(&manifest, &chunks);
+        self.find_lost(&release, &chunks);
         let now = self.now();
-        if let Some(transfer) = self.transfers.get_mut(&manifest) {
+        if let Some(transfer) = self.transfers.get_mut(&release) {
             transfer.wanted = true;
             transfer.swarm.handle(now, Input::Urgent(chunks));
         }
-        self.pump(&manifest);
+        self.pump(&release);
     }
 
     /// A reader misses these although they count as held: the store may have found them damaged.
-    fn find_lost(&mut self, manifest: &ManifestId, chunks: &[ChunkIndex]) {
-        let Some(transfer) = self.transfers.get(manifest) else { return };
+    fn find_lost(&mut self, release: &ReleaseId, chunks: &[ChunkIndex]) {
+        let Some(transfer) = self.transfers.get(release) else { return };
         let gone = |chunk: &&ChunkIndex| {
             let entry = transfer.layout.entry(**chunk);
             let here = entry.is_none_or(|entry| self.parts.store.contains(&entry.id).unwrap_or(true));
             transfer.swarm.have().contains(**chunk) && !here
         };
         let gone: Vec<_> = chunks.iter().filter(gone).copied().collect();
-        gone.into_iter().for_each(|chunk| self.on_lost(manifest, chunk));
+        gone.into_iter().for_each(|chunk| self.on_lost(release, chunk));
     }
 
     fn view(&self, transfer: &Transfer) -> CollectionView {
@@ -205,7 +205,7 @@ impl Driver {
     }
 }
 
-/// Bytes a pull would put on the wire: every chunk of the manifest that is not here.
+/// Bytes a pull would put on the wire: every chunk of the release that is not here.
 fn missing_bytes(transfer: &Transfer) -> u64 {
     let missing = transfer.layout.entries().filter(|(index, _)| !holds(transfer, *index));
     missing.map(|(_, entry)| u64::from(entry.stored_len)).sum()

@@ -2,7 +2,7 @@
 
 use super::meter::Meter;
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::layout::Layout;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::{Status, Swarm};
@@ -37,7 +37,7 @@ pub(super) struct Sources {
 pub(super) struct Transfer {
     pub(super) collection: CollectionName,
     pub(super) version: u64,
-    pub(super) manifest: ManifestId,
+    pub(super) release: ReleaseId,
     pub(super) layout: Arc<Layout>,
     pub(super) swarm: Swarm,
     pub(super) stage: Stage,

@@ -9,7 +9,7 @@ use crate::state::Change;
 use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex};
 use karez_protocol::content::chunk_set::ChunkSet;
-use karez_protocol::content::hash::ManifestId;
+use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::layout::Layout;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::io::{DropReason, Input, KnownChunk, Output};
@@ -78,13 +78,13 @@ impl Driver {
 
     /// Starts a transfer, or raises one that only described to a wanted one.
     pub(super) fn begin(&mut self, collection: &CollectionName, known: &Known, wanted: bool) {
-        let manifest = known.manifest();
-        if wanted && self.stored.insert(manifest) {
+        let release = known.id();
+        if wanted && self.stored.insert(release) {
             self.save(collection.clone(), known);
         }
-        if let Some(transfer) = self.transfers.get_mut(&manifest) {
+        if let Some(transfer) = self.transfers.get_mut(&release) {
             transfer.wanted |= wanted;
-            self.feed_content(&manifest);
+            self.feed_content(&release);
             return;
         }
         let me = self.me();
@@ -93,11 +93,11 @@ impl Driver {
         let profile = self.profile(&me, collection);
         let config = Config { me, profile, mode: self.parts.mode, seed: u64::from_le_bytes(seed) };
         let layout = Arc::new(Layout::new(known.root.clone()));
-        self.parts.shelf.put(manifest, layout.clone());
+        self.parts.shelf.put(release, layout.clone());
         let transfer = Transfer {
             collection: collection.clone(),
             version: known.version(),
-            manifest,
+            release,
             layout: layout.clone(),
             swarm: Swarm::new(config),
             stage: Stage::Opening,
@@ -113,24 +113,24 @@ impl Driver {
             finished: None,
             have_bytes: 0,
         };
-        self.transfers.insert(manifest, transfer);
-        self.open_transfer(manifest, layout);
+        self.transfers.insert(release, transfer);
+        self.open_transfer(release, layout);
     }
 
     /// Lets a restart know which version was being fetched.
     fn save(&self, collection: CollectionName, known: &Known) {
-        let (store, held, manifest) = (self.parts.store.clone(), known.held(), known.manifest());
+        let (store, held, release) = (self.parts.store.clone(), known.held(), known.id());
         self.spawn(async move {
             let saved = tokio::task::spawn_blocking(move || store.save_release(&held)).await;
             let result = saved.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
-            Outcome::Saved(collection, manifest, result)
+            Outcome::Saved(collection, release, result)
         });
     }
 
     /// A release that could not be saved is saved again when the store is retried.
-    pub(super) fn on_saved(&mut self, collection: &CollectionName, manifest: &ManifestId, result: Result<(), String>) {
+    pub(super) fn on_saved(&mut self, collection: &CollectionName, release: &ReleaseId, result: Result<(), String>) {
         if let Err(detail) = result {
-            self.stored.remove(manifest);
+            self.stored.remove(release);
             self.store_full(format!("{collection}: {detail}"));
         }
     }
@@ -146,11 +146,11 @@ impl Driver {
         let wanted: Vec<_> = self.wanted.keys().cloned().collect();
         wanted.iter().for_each(|collection| self.fetch_newest(collection));
         let done = |t: &&Transfer| !t.complete && t.content_known && t.swarm.status().missing == 0;
-        let done: Vec<_> = self.transfers.values().filter(done).map(|t| t.manifest).collect();
-        done.iter().for_each(|manifest| self.finish(manifest));
+        let done: Vec<_> = self.transfers.values().filter(done).map(|t| t.release).collect();
+        done.iter().for_each(|release| self.finish(release));
     }
 
-    fn open_transfer(&self, manifest: ManifestId, layout: Arc<Layout>) {
+    fn open_transfer(&self, release: ReleaseId, layout: Arc<Layout>) {
         let store = self.parts.store.clone();
         self.spawn(async move {
             let fallback = layout.clone();
@@ -160,20 +160,20 @@ impl Driver {
                 held: ChunkSet::new(),
                 problem: Some(e.to_string()),
             };
-            Outcome::Opened(manifest, opened.unwrap_or_else(failed))
+            Outcome::Opened(release, opened.unwrap_or_else(failed))
         });
     }
 
-    pub(super) fn on_opened(&mut self, manifest: ManifestId, opened: Opened) {
+    pub(super) fn on_opened(&mut self, release: ReleaseId, opened: Opened) {
         if let Some(problem) = opened.problem {
             self.problems.report(Topic::Disk, problem);
         }
         let now = self.now();
-        let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
+        let Some(transfer) = self.transfers.get_mut(&release) else { return };
         let first = transfer.stage == Stage::Opening;
         transfer.stage = if opened.layout.is_whole() { Stage::Content } else { Stage::Pages };
         transfer.layout = opened.layout.clone();
-        self.parts.shelf.put(manifest, opened.layout.clone());
+        self.parts.shelf.put(release, opened.layout.clone());
         if first {
             let pages = transfer.pages();
             let pages = known(opened.layout.entries().filter(|(index, _)| index.0 < pages));
@@ -185,17 +185,17 @@ impl Driver {
         transfer.sources.already_here += bytes;
         transfer.have_bytes += bytes;
         transfer.swarm.handle(now, Input::Held(opened.held));
-        self.feed_content(&manifest);
+        self.feed_content(&release);
         if first {
-            self.introduce(&manifest);
+            self.introduce(&release);
         }
-        self.pump(&manifest);
+        self.pump(&release);
     }
 
     /// Lets the swarm fetch the content, once the layout is whole and somebody wants it.
-    fn feed_content(&mut self, manifest: &ManifestId) {
+    fn feed_content(&mut self, release: &ReleaseId) {
         let now = self.now();
-        let Some(transfer) = self.transfers.get_mut(manifest) else { return };
+        let Some(transfer) = self.transfers.get_mut(release) else { return };
         // What is held is known to the swarm in any case, so that it can be served.
         let held_whole = transfer.swarm.have().len() > u64::from(transfer.pages());
         if transfer.stage != Stage::Content || transfer.content_known || !(transfer.wanted || held_whole) {
@@ -206,34 +206,34 @@ impl Driver {
         let pages = transfer.pages();
         let content = known(transfer.layout.entries().filter(|(index, _)| index.0 >= pages));
         if content.is_empty() {
-            self.finish(manifest);
+            self.finish(release);
         } else {
             transfer.swarm.handle(now, Input::ChunksKnown(content));
         }
-        self.pump(manifest);
+        self.pump(release);
     }
 
     /// Carries out what a swarm has decided.
-    pub(super) fn pump(&mut self, manifest: &ManifestId) {
-        while let Some(output) = self.transfers.get_mut(manifest).and_then(|t| t.swarm.poll_output()) {
-            self.carry_out(*manifest, output);
+    pub(super) fn pump(&mut self, release: &ReleaseId) {
+        while let Some(output) = self.transfers.get_mut(release).and_then(|t| t.swarm.poll_output()) {
+            self.carry_out(*release, output);
         }
     }
 
-    fn carry_out(&mut self, manifest: ManifestId, output: Output) {
+    fn carry_out(&mut self, release: ReleaseId, output: Output) {
         match output {
             Output::Request { peer, urgency, chunks } => {
-                self.parts.bulk.send(&peer, PeerMessage::Request { manifest, urgency, chunks: to_runs(&chunks) });
+                self.parts.bulk.send(&peer, PeerMessage::Request { release, urgency, chunks: to_runs(&chunks) });
             }
             Output::Cancel { peer, chunks } => {
-                self.parts.bulk.send(&peer, PeerMessage::Cancel { manifest, chunks: to_runs(&chunks) });
+                self.parts.bulk.send(&peer, PeerMessage::Cancel { release, chunks: to_runs(&chunks) });
             }
             Output::Announce { gained, coming } => {
                 let (gained, coming) = (to_runs(&gained), to_runs(&coming));
-                let Some(transfer) = self.transfers.get(&manifest) else { return };
+                let Some(transfer) = self.transfers.get(&release) else { return };
                 for peer in transfer.participants.keys().filter(|peer| transfer.told.contains(peer)) {
                     let (gained, coming) = (gained.clone(), coming.clone());
-                    self.parts.bulk.send(peer, PeerMessage::HaveDelta { manifest, gained, coming });
+                    self.parts.bulk.send(peer, PeerMessage::HaveDelta { release, gained, coming });
                 }
             }
             Output::Disconnect { peer, reason: DropReason::BadChunk } => {
@@ -241,36 +241,36 @@ impl Driver {
                 self.peers.ban(peer, Instant::now());
                 self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
             }
-            Output::Complete => self.on_complete(&manifest),
+            Output::Complete => self.on_complete(&release),
         }
     }
 
     /// The chunks known so far are all here: either the description, or everything.
-    fn on_complete(&mut self, manifest: &ManifestId) {
-        let Some(transfer) = self.transfers.get(manifest) else { return };
+    fn on_complete(&mut self, release: &ReleaseId) {
+        let Some(transfer) = self.transfers.get(release) else { return };
         if transfer.stage == Stage::Pages && transfer.holds_all_pages() {
-            self.open_transfer(*manifest, transfer.layout.clone());
+            self.open_transfer(*release, transfer.layout.clone());
         } else if transfer.content_known && transfer.swarm.status().missing == 0 {
             // Asked again, because the pages' completion may come out of the queue after the content became known.
-            self.finish(manifest);
+            self.finish(release);
         }
     }
 
     /// Claims completeness only for what survives a power cut.
-    fn finish(&self, manifest: &ManifestId) {
-        let (store, manifest) = (self.parts.store.clone(), *manifest);
+    fn finish(&self, release: &ReleaseId) {
+        let (store, release) = (self.parts.store.clone(), *release);
         self.spawn(async move {
             let synced = tokio::task::spawn_blocking(move || store.sync()).await;
             let result = synced.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
-            Outcome::Durable(manifest, result)
+            Outcome::Durable(release, result)
         });
     }
 
-    pub(super) fn on_durable(&mut self, manifest: ManifestId, result: Result<(), String>) {
+    pub(super) fn on_durable(&mut self, release: ReleaseId, result: Result<(), String>) {
         if let Err(detail) = result {
             return self.store_full(detail);
         }
-        let Some(transfer) = self.transfers.get_mut(&manifest) else { return };
+        let Some(transfer) = self.transfers.get_mut(&release) else { return };
         // A chunk may have been found damaged while the sync ran.
         if transfer.complete || transfer.swarm.status().missing > 0 {
             return;
@@ -283,7 +283,7 @@ impl Driver {
         let told: Vec<_> = transfer.told.iter().copied().collect();
         let collection = transfer.collection.clone();
         for peer in told {
-            let interest = PeerMessage::Interest { collection: collection.clone(), manifest, wants: false };
+            let interest = PeerMessage::Interest { collection: collection.clone(), release, wants: false };
             self.parts.bulk.send(&peer, interest);
         }
         self.contact.hurry();
@@ -292,12 +292,12 @@ impl Driver {
 
     pub(super) fn pause_all(&mut self, paused: bool) {
         let now = self.now();
-        let manifests: Vec<_> = self.transfers.keys().copied().collect();
-        for manifest in manifests {
-            if let Some(transfer) = self.transfers.get_mut(&manifest) {
+        let releases: Vec<_> = self.transfers.keys().copied().collect();
+        for release in releases {
+            if let Some(transfer) = self.transfers.get_mut(&release) {
                 transfer.swarm.handle(now, Input::Paused(paused));
             }
-            self.pump(&manifest);
+            self.pump(&release);
         }
     }
 
@@ -310,12 +310,12 @@ impl Driver {
     pub(super) fn on_deadline(&mut self) {
         let now = self.now();
         let due = |t: &&Transfer| t.swarm.next_deadline().is_some_and(|at| at <= now);
-        let due: Vec<_> = self.transfers.values().filter(due).map(|transfer| transfer.manifest).collect();
-        for manifest in due {
-            if let Some(transfer) = self.transfers.get_mut(&manifest) {
+        let due: Vec<_> = self.transfers.values().filter(due).map(|transfer| transfer.release).collect();
+        for release in due {
+            if let Some(transfer) = self.transfers.get_mut(&release) {
                 transfer.swarm.handle(now, Input::Tick);
             }
-            self.pump(&manifest);
+            self.pump(&release);
         }
     }
 }

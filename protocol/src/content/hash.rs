@@ -79,6 +79,10 @@ id_type! {
     ManifestId
 }
 id_type! {
+    /// Identity of one version of a collection, see `Release::id`: what peers name it by.
+    ReleaseId
+}
+id_type! {
     /// Identity of a network: BLAKE3-256, derive-key mode, of the tracker's public key.
     NetworkId
 }

@@ -1,9 +1,12 @@
 //! The release: the signed pointer to one version of a collection.
 
-use super::hash::ManifestId;
+use super::hash::{ManifestId, ReleaseId};
 use super::name::CollectionName;
 use super::{Document, DocumentError, Header};
 use minicbor::{Decode, Encode};
+
+/// Highest version: what JSON numbers and SQLite integers hold exactly.
+pub const VERSION_MAX: u64 = 1 << 53;
 
 /// What a publisher signs: this manifest is version so-and-so of my collection.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -41,6 +44,18 @@ pub struct Release {
     pub supersedes: Option<ManifestId>,
 }
 
+impl Release {
+    /// The release's id: BLAKE3, derive-key mode, of collection, NUL, version (8 bytes, little-endian) and manifest id.
+    ///
+    /// Not the manifest's own id, because two collections, or two versions, may hold the same.
+    pub fn id(&self) -> ReleaseId {
+        let mut hasher = blake3::Hasher::new_derive_key("karez 2026-11 release id v1");
+        hasher.update(self.collection.to_string().as_bytes()).update(&[0]);
+        hasher.update(&self.version.to_le_bytes()).update(self.manifest.as_bytes());
+        ReleaseId::from_bytes(*hasher.finalize().as_bytes())
+    }
+}
+
 impl Document for Release {
     const NAME: &'static str = "release";
     const FORMAT: u16 = 1;
@@ -52,8 +67,8 @@ impl Document for Release {
     }
 
     fn validate(&self) -> Result<(), DocumentError> {
-        if self.version == 0 {
-            return Err(Self::invalid("versions start at 1"));
+        if self.version == 0 || self.version > VERSION_MAX {
+            return Err(Self::invalid("versions go from 1 to 2^53"));
         }
         if self.root_len as usize > super::manifest::ManifestRoot::BYTES_MAX {
             return Err(Self::invalid("its manifest is too large"));

@@ -6,7 +6,7 @@
 use super::VersionRange;
 use crate::content::chunk::ChunkIndex;
 use crate::content::chunk_set::ChunkSet;
-use crate::content::hash::{ManifestId, NetworkId};
+use crate::content::hash::{NetworkId, ReleaseId};
 use crate::content::manifest::Run;
 use crate::content::name::CollectionName;
 use minicbor::{Decode, Encode};
@@ -66,9 +66,9 @@ pub enum PeerMessage {
         /// The collection.
         #[n(0)]
         collection: CollectionName,
-        /// The release's manifest.
+        /// The release's release.
         #[n(1)]
-        manifest: ManifestId,
+        release: ReleaseId,
         /// Whether the sender still lacks chunks.
         #[n(2)]
         wants: bool,
@@ -76,16 +76,16 @@ pub enum PeerMessage {
     /// The sender no longer takes part.
     #[n(2)]
     NoInterest {
-        /// The release's manifest.
+        /// The release's release.
         #[n(0)]
-        manifest: ManifestId,
+        release: ReleaseId,
     },
     /// Everything the sender holds of a release.
     #[n(3)]
     Have {
-        /// The release's manifest.
+        /// The release's release.
         #[n(0)]
-        manifest: ManifestId,
+        release: ReleaseId,
         /// The chunks held.
         #[n(1)]
         set: ChunkSet,
@@ -93,9 +93,9 @@ pub enum PeerMessage {
     /// What changed since.
     #[n(4)]
     HaveDelta {
-        /// The release's manifest.
+        /// The release's release.
         #[n(0)]
-        manifest: ManifestId,
+        release: ReleaseId,
         /// Newly held.
         #[n(1)]
         gained: Vec<Run>,
@@ -106,9 +106,9 @@ pub enum PeerMessage {
     /// Please send these, in this order.
     #[n(5)]
     Request {
-        /// The release's manifest.
+        /// The release's release.
         #[n(0)]
-        manifest: ManifestId,
+        release: ReleaseId,
         /// How urgent.
         #[n(1)]
         urgency: Urgency,
@@ -119,9 +119,9 @@ pub enum PeerMessage {
     /// Do not send these if you have not begun.
     #[n(6)]
     Cancel {
-        /// The release's manifest.
+        /// The release's release.
         #[n(0)]
-        manifest: ManifestId,
+        release: ReleaseId,
         /// Which chunks.
         #[n(1)]
         chunks: Vec<Run>,
@@ -129,9 +129,9 @@ pub enum PeerMessage {
     /// The sender cannot serve these requested chunks.
     #[n(7)]
     Refused {
-        /// The release's manifest.
+        /// The release's release.
         #[n(0)]
-        manifest: ManifestId,
+        release: ReleaseId,
         /// Which chunks.
         #[n(1)]
         chunks: Vec<Run>,
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn messages_round_trip() {
-        let manifest = ManifestId::of(b"m");
+        let release = ReleaseId::from_bytes([8; 32]);
         let run = Run { first: 3, count: 4 };
         let hello = Hello {
             versions: crate::wire::PROTOCOL,
@@ -192,13 +192,13 @@ mod tests {
         };
         for message in [
             PeerMessage::Hello(hello),
-            PeerMessage::Interest { collection: "a/b".parse().unwrap(), manifest, wants: true },
-            PeerMessage::NoInterest { manifest },
-            PeerMessage::Have { manifest, set: ChunkSet::full(9) },
-            PeerMessage::HaveDelta { manifest, gained: vec![run], coming: vec![] },
-            PeerMessage::Request { manifest, urgency: Urgency::Play, chunks: vec![run] },
-            PeerMessage::Cancel { manifest, chunks: vec![run] },
-            PeerMessage::Refused { manifest, chunks: vec![run] },
+            PeerMessage::Interest { collection: "a/b".parse().unwrap(), release, wants: true },
+            PeerMessage::NoInterest { release },
+            PeerMessage::Have { release, set: ChunkSet::full(9) },
+            PeerMessage::HaveDelta { release, gained: vec![run], coming: vec![] },
+            PeerMessage::Request { release, urgency: Urgency::Play, chunks: vec![run] },
+            PeerMessage::Cancel { release, chunks: vec![run] },
+            PeerMessage::Refused { release, chunks: vec![run] },
         ] {
             assert_eq!(decode(&encode(&message)), Ok(message));
         }

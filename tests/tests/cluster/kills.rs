@@ -45,6 +45,48 @@ async fn a_killed_site_resumes_without_fetching_a_chunk_twice() {
 }
 
 #[tokio::test]
+async fn a_pull_that_was_asked_for_once_goes_on_after_kills_and_damage_is_repaired() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 8);
+    let flagship = cluster.flagship(&["--up-mbit", "16"]).await;
+    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
+    let mut site = cluster.site("a", &[]).await;
+    site.see("bj4/shui").await;
+    {
+        // The teacher gives up waiting, the node does not.
+        let copy = cluster.path("never").display().to_string();
+        let arguments = ["pull", "bj4/shui", "--to", &copy];
+        let pulling = site.json(&arguments);
+        tokio::select! {
+            _ = pulling => panic!("the pull was to be interrupted"),
+            () = site.have_bytes("bj4/shui", stored / 4) => {}
+        }
+    }
+    site.kill().await;
+    site.start().await;
+    site.complete("bj4/shui", 1).await;
+    assert_eq!(site.counter("refetched_chunks").await, 0);
+    site.kill().await;
+    site.start().await;
+    site.complete("bj4/shui", 1).await;
+
+    // Damage on the disk: a reader finds it, the node fetches it again.
+    let segment = site.home.join("store/segments/00000001.kseg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0xee);
+    std::fs::write(&segment, bytes).unwrap();
+    let copy = cluster.path("copy").display().to_string();
+    until("the damage is repaired and the copy is whole", || async {
+        let output = site.command(&["pull", "bj4/shui", "--to", &copy]).await;
+        output.status.success().then_some(())
+    })
+    .await;
+    assert_eq!(fingerprint(&cluster.path("copy")), fingerprint(&source));
+}
+
+#[tokio::test]
 async fn the_tracker_may_die_and_news_still_travels() {
     let mut cluster = Cluster::start().await;
     let (flagship, sites, stored) = begin(&cluster, &["a", "b"]).await;

@@ -59,6 +59,36 @@ async fn a_folder_reaches_every_site_whole_and_updates_follow() {
 }
 
 #[tokio::test]
+async fn the_same_content_under_another_name_and_an_undone_edit_are_releases_of_their_own() {
+    let cluster = Cluster::start().await;
+    let (first, second) = (cluster.path("source"), cluster.path("edited"));
+    course(&first, 1);
+    course(&second, 1);
+    fs::write(second.join("第二课/wrong.txt"), "wrong").unwrap();
+    let flagship = cluster.flagship(&[]).await;
+    let site = cluster.site("a", &[]).await;
+    let publish = |dir: std::path::PathBuf, name: &'static str| {
+        let flagship = &flagship;
+        async move {
+            let dir = dir.display().to_string();
+            flagship.json(&["publish", &dir, "--as", name, "--title", "水"]).await["version"].as_u64().unwrap()
+        }
+    };
+    for name in ["bj4/shui", "bj4/twin"] {
+        assert_eq!(publish(first.clone(), name).await, 1);
+        site.follow(name).await;
+        site.complete(name, 1).await;
+    }
+    assert_eq!(publish(second.clone(), "bj4/shui").await, 2);
+    site.complete("bj4/shui", 2).await;
+    assert_eq!(publish(first.clone(), "bj4/shui").await, 3);
+    site.complete("bj4/shui", 3).await;
+    let copy = cluster.path("copy");
+    site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+    assert_eq!(fingerprint(&copy), fingerprint(&first));
+}
+
+#[tokio::test]
 async fn ranges_of_a_half_arrived_file_are_the_right_bytes() {
     let cluster = Cluster::start().await;
     let source = cluster.path("source");

@@ -31,12 +31,16 @@ fn versions_follow_each_other_and_the_same_again_changes_nothing() {
         flagship.publish(&tracker, COURSE, version).unwrap();
     }
     assert_eq!(tracker.health().unwrap().catalogue, 3);
-    for (version, title) in [(5, "代数入门"), (3, "other content"), (u64::MAX, "代数入门")] {
-        let upload = flagship.release(&tracker, COURSE, version, title);
+    // Version 4 was made and replaced while the tracker was away.
+    flagship.publish(&tracker, COURSE, 5).unwrap();
+    for version in [5, 4, 3] {
+        let upload = flagship.release(&tracker, COURSE, version, "other content");
         let refused = tracker.publish(&wire::encode(&upload)).unwrap_err();
-        assert!(matches!(refused, RequestError::Version { newest: 3, .. }), "{refused:?}");
-        assert!(refused.status() == 409 && refused.to_string().contains("version 3"), "{refused}");
+        assert!(matches!(refused, RequestError::Version { newest: 5, .. }), "{refused:?}");
+        assert!(refused.status() == 409 && refused.to_string().contains("version 5"), "{refused}");
     }
+    let endless = flagship.release(&tracker, COURSE, u64::MAX, "代数入门");
+    assert_eq!(refusal(&tracker, &endless), (RefusalReason::Malformed, 400));
 }
 
 #[test]
