@@ -19,7 +19,7 @@ use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Commands that may wait.
 const COMMANDS_MAX: usize = 256;
@@ -83,13 +83,14 @@ pub enum Event {
 enum Command {
     Dial(PeerId, Vec<SocketAddr>),
     Ask(PeerId, ControlRequest),
-    Members(Vec<PeerId>),
 }
 
 /// The control plane.
 #[derive(Debug, Clone)]
 pub struct Control {
     commands: mpsc::Sender<Command>,
+    /// Not a command: the newest list counts and must never be dropped.
+    members: watch::Sender<Vec<PeerId>>,
     port: u16,
 }
 
@@ -108,8 +109,9 @@ impl Control {
             }
         };
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        tokio::spawn(Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new() }.run(inbox));
-        Ok(Self { commands, port })
+        let (members, listed) = watch::channel(Vec::new());
+        tokio::spawn(Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new() }.run(inbox, listed));
+        Ok(Self { commands, members, port })
     }
 
     /// The port in use.
@@ -135,7 +137,7 @@ impl Control {
 
     /// Replaces the allow list.
     pub fn set_members(&self, members: Vec<PeerId>) {
-        self.command(Command::Members(members));
+        self.members.send_replace(members);
     }
 }
 
@@ -172,7 +174,7 @@ struct Loop {
 }
 
 impl Loop {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>, mut listed: watch::Receiver<Vec<PeerId>>) {
         // Answers come back through small tasks, so that one slow answer does not hold up the loop.
         let (answers, mut answered) = mpsc::channel::<(ResponseChannel<ControlResponse>, ControlResponse)>(64);
         loop {
@@ -181,6 +183,10 @@ impl Loop {
                 Some((channel, response)) = answered.recv() => {
                     // The asker may be gone by now.
                     let _ = self.swarm.behaviour_mut().ask.send_response(channel, response);
+                }
+                Ok(()) = listed.changed() => {
+                    let members = listed.borrow_and_update().clone();
+                    self.swarm.behaviour_mut().set_members(members.iter().map(to_libp2p));
                 }
                 command = inbox.recv() => match command {
                     Some(command) => self.on_command(command),
@@ -206,7 +212,6 @@ impl Loop {
                 let id = self.swarm.behaviour_mut().ask.send_request(&to_libp2p(&peer), request.clone());
                 self.asked.insert(id, request);
             }
-            Command::Members(members) => self.swarm.behaviour_mut().set_members(members.iter().map(to_libp2p)),
         }
     }
 

@@ -154,6 +154,8 @@ pub struct Driver {
     peers: Peers,
     contact: TrackerContact,
     waiting: Vec<Waiting>,
+    /// Members should be greeted again.
+    greeting_due: bool,
     /// Commands about collections that are not known yet.
     deferred: Vec<(Instant, Command)>,
     counters: crate::handle::view::Counters,
@@ -181,6 +183,7 @@ impl Driver {
             peers: Peers::new(remembered.addresses),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
+            greeting_due: false,
             deferred: Vec::new(),
             counters: crate::handle::view::Counters::default(),
             problems: Problems::default(),
@@ -292,6 +295,7 @@ impl Driver {
         self.dial_round(now);
         self.close_idle_lanes(now);
         self.announce_if_due(now);
+        self.greet_if_due();
         self.answer_waiting(now);
         self.transfers.values_mut().for_each(|transfer| transfer.meter.tick(now));
     }

@@ -136,6 +136,8 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, reader: M
         lane.close(CloseReason::Duplicate);
         return;
     }
+    // What a replaced connection was asked for is not asked for on this one.
+    shared.uploader.forget(&peer);
     let address = lane.connection.remote_address();
     let _ = shared.events.send(Event::Connected { peer, generation, address, roster: hello.roster }).await;
     tokio::select! {

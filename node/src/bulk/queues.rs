@@ -1,6 +1,7 @@
 //! What each peer has asked for, and whose turn it is: the most urgent class first, then peers in turn. Pure.
 
 use karez_protocol::content::chunk::ChunkIndex;
+use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::Urgency;
@@ -40,8 +41,9 @@ impl Queues {
 
     /// Drops chunks that were not begun.
     pub(super) fn cancel(&mut self, peer: &PeerId, release: ReleaseId, chunks: &[ChunkIndex]) {
+        let chunks: ChunkSet = chunks.iter().copied().collect();
         for queue in self.waiting.get_mut(peer).into_iter().flatten() {
-            queue.retain(|(of, chunk)| *of != release || !chunks.contains(chunk));
+            queue.retain(|(of, chunk)| *of != release || !chunks.contains(*chunk));
         }
     }
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Shortest time between announces, also when hurried.
 const HURRY: Duration = Duration::from_millis(400);
+/// How often a refused stranger may make us look for a newer roster: it costs bytes on a metered link.
+const STRANGER_HURRY: Duration = Duration::from_secs(30);
 /// Longest interval a tracker may ask for.
 const INTERVAL_MAX: Duration = Duration::from_secs(3600);
 /// First wait after a failure; doubles up to [`RETRY_MAX`].
@@ -34,6 +36,7 @@ pub(super) struct TrackerContact {
     failures: u32,
     problem: Option<String>,
     next_gossip: Instant,
+    stranger_hurried: Option<Instant>,
     sequence: u64,
 }
 
@@ -48,6 +51,7 @@ impl TrackerContact {
             failures: 0,
             problem: None,
             next_gossip: now,
+            stranger_hurried: None,
             sequence: 0,
         }
     }
@@ -57,6 +61,14 @@ impl TrackerContact {
         if self.failures == 0 {
             self.hurried = true;
             self.next = self.last_sent.map_or_else(Instant::now, |sent| sent + HURRY);
+        }
+    }
+
+    /// A stranger was refused: it may be a member that is newer than our roster.
+    pub(super) fn hurry_for_stranger(&mut self, now: Instant) {
+        if self.stranger_hurried.is_none_or(|at| now.duration_since(at) > STRANGER_HURRY) {
+            self.stranger_hurried = Some(now);
+            self.hurry();
         }
     }
 

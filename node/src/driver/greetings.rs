@@ -10,6 +10,9 @@ use karez_protocol::wire::control::{
 use minicbor::bytes::ByteVec;
 use std::net::{IpAddr, SocketAddr};
 
+/// Newer releases asked for after one greeting; the rest comes with the next one.
+const QUESTIONS_MAX: usize = 16;
+
 impl Driver {
     pub(super) fn on_control(&mut self, event: control::Event) {
         use control::Event;
@@ -51,8 +54,15 @@ impl Driver {
         held.take(LIST_MAX).collect()
     }
 
-    /// Something changed: tell everybody who is connected.
+    /// Something changed: tell everybody who is connected, once a round however much changed.
     pub(super) fn greet_all(&mut self) {
+        self.greeting_due = true;
+    }
+
+    pub(super) fn greet_if_due(&mut self) {
+        if !std::mem::take(&mut self.greeting_due) {
+            return;
+        }
         for peer in self.peers.on_control().collect::<Vec<_>>() {
             self.parts.control.ask(peer, ControlRequest::Greet(self.greeting()));
         }
@@ -109,9 +119,16 @@ impl Driver {
         if greeting.roster > self.parts.roster.value().version {
             self.parts.control.ask(peer, ControlRequest::Roster { newer_than: self.parts.roster.value().version });
         }
-        for held in greeting.held.into_iter().take(LIST_MAX) {
+        let roster = self.parts.roster.value();
+        let mut held = greeting.held;
+        held.retain(|held| roster.publisher(held.collection.publisher()).is_some());
+        held.truncate(LIST_MAX);
+        let mut questions = 0;
+        self.peers.entry(peer).collections.clear();
+        for held in held {
             let known = self.catalogue.get(&held.collection).map_or(0, super::catalogue::Known::version);
-            if held.version > known {
+            if held.version > known && questions < QUESTIONS_MAX {
+                questions += 1;
                 let (collection, newer_than) = (held.collection.clone(), known);
                 self.parts.control.ask(peer, ControlRequest::Release { collection, newer_than });
             }

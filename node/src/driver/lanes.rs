@@ -13,8 +13,10 @@ use karez_protocol::wire::control::ControlRequest;
 use karez_protocol::wire::peer::{PeerMessage, from_runs, to_runs};
 use std::time::Instant;
 
-/// Chunks that one message may name.
-const NAMED_MAX: usize = 1 << 20;
+/// Chunks that one request, cancellation or refusal may name; ours name at most 512.
+const ASKED_MAX: usize = 4_096;
+/// Chunks that one have-delta may name.
+const GAINED_MAX: usize = 1 << 16;
 
 impl Driver {
     pub(super) fn on_bulk(&mut self, event: bulk::Event) {
@@ -56,7 +58,7 @@ impl Driver {
     /// Somebody outside the roster: perhaps a member that is newer than our roster.
     pub(super) fn on_stranger(&mut self) {
         self.counters.strangers_refused += 1;
-        self.contact.hurry();
+        self.contact.hurry_for_stranger(Instant::now());
     }
 
     fn on_lane(&mut self, peer: PeerId, generation: u64, roster: u64) {
@@ -128,22 +130,22 @@ impl Driver {
                 self.tell_swarm(peer, &release, Input::PeerHas { peer, set })
             }
             PeerMessage::HaveDelta { release, gained, coming } => {
-                match (from_runs(&gained, NAMED_MAX), from_runs(&coming, NAMED_MAX)) {
+                match (from_runs(&gained, GAINED_MAX), from_runs(&coming, GAINED_MAX)) {
                     (Some(gained), Some(coming)) => {
                         self.tell_swarm(peer, &release, Input::PeerGained { peer, gained, coming })
                     }
                     _ => false,
                 }
             }
-            PeerMessage::Refused { release, chunks } => match from_runs(&chunks, NAMED_MAX) {
+            PeerMessage::Refused { release, chunks } => match from_runs(&chunks, ASKED_MAX) {
                 Some(chunks) => self.tell_swarm(peer, &release, Input::PeerRefused { peer, chunks }),
                 None => false,
             },
-            PeerMessage::Request { release, urgency, chunks } => match from_runs(&chunks, NAMED_MAX) {
+            PeerMessage::Request { release, urgency, chunks } => match from_runs(&chunks, ASKED_MAX) {
                 Some(chunks) => self.on_request(peer, release, urgency, &chunks),
                 None => false,
             },
-            PeerMessage::Cancel { release, chunks } => match from_runs(&chunks, NAMED_MAX) {
+            PeerMessage::Cancel { release, chunks } => match from_runs(&chunks, ASKED_MAX) {
                 Some(chunks) => {
                     self.parts.bulk.unserve(&peer, release, &chunks);
                     true

@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
+/// Chunks named in one have-delta; a receiver takes twice as many.
+const ANNOUNCED_MAX: usize = 1 << 15;
+
 /// What the store has of a release.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -229,12 +232,8 @@ impl Driver {
                 self.parts.bulk.send(&peer, PeerMessage::Cancel { release, chunks: to_runs(&chunks) });
             }
             Output::Announce { gained, coming } => {
-                let (gained, coming) = (to_runs(&gained), to_runs(&coming));
-                let Some(transfer) = self.transfers.get(&release) else { return };
-                for peer in transfer.participants.keys().filter(|peer| transfer.told.contains(peer)) {
-                    let (gained, coming) = (gained.clone(), coming.clone());
-                    self.parts.bulk.send(peer, PeerMessage::HaveDelta { release, gained, coming });
-                }
+                gained.chunks(ANNOUNCED_MAX).for_each(|gained| self.announce(&release, gained, &[]));
+                coming.chunks(ANNOUNCED_MAX).for_each(|coming| self.announce(&release, &[], coming));
             }
             Output::Disconnect { peer, reason: DropReason::BadChunk } => {
                 tracing::warn!(peer = self.name_of(&peer), "dropped: it sent false bytes");
@@ -242,6 +241,14 @@ impl Driver {
                 self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
             }
             Output::Complete => self.on_complete(&release),
+        }
+    }
+
+    fn announce(&self, release: &ReleaseId, gained: &[ChunkIndex], coming: &[ChunkIndex]) {
+        let Some(transfer) = self.transfers.get(release) else { return };
+        for peer in transfer.participants.keys().filter(|peer| transfer.told.contains(peer)) {
+            let (gained, coming) = (to_runs(gained), to_runs(coming));
+            self.parts.bulk.send(peer, PeerMessage::HaveDelta { release: *release, gained, coming });
         }
     }
 
