@@ -193,6 +193,7 @@ impl<'a> Run<'a> {
                     cut_profile: read.media.profile.id.0,
                     runs: Vec::new(),
                     language: file.language.clone(),
+                    recipe: None,
                 };
                 let (key, title) = (&item.key, &item.title);
                 let listing = Listing { key, title, begins_item: number == 0, file: part, chunks: &read.chunks };

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod manifest;
 pub mod name;
 pub mod path;
+pub mod recipe;
 pub mod release;
 
 use minicbor::{Decode, Encode};

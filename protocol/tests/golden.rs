@@ -7,6 +7,7 @@ use karez_protocol::content::cut_profile::gear_table;
 use karez_protocol::content::hash::{ChunkId, ManifestId, NetworkId, ReleaseId};
 use karez_protocol::content::layout::Layout;
 use karez_protocol::content::manifest::{FilePart, Item, Kind, ManifestRoot, Metadata, Page, PageRef, Role, Run};
+use karez_protocol::content::recipe::{Extent, Recipe, RowSlice, Stream, encode_extents};
 use karez_protocol::content::release::Release;
 use karez_protocol::content::{Document, DocumentError};
 use karez_protocol::trust::invite::Invite;
@@ -62,10 +63,22 @@ fn page() -> Page {
         cut_profile: 2,
         runs: vec![Run { first: 0, count: 2 }],
         language: None,
+        recipe: None,
     };
     let item = Item { key: "第一课".into(), title: "第一课".into(), files: vec![file], ext: BTreeMap::new() };
     let chunks = vec![entry(b"hello"), entry(b"karez")];
-    Page { header: Page::new_header(), items: vec![item], chunks, empty_folders: vec!["空".parse().unwrap()] }
+    Page::new(vec![item], chunks, vec!["空".parse().unwrap()], Vec::new())
+}
+
+/// The same ten bytes as two streams that take turns: `kar`, `hel`, `ez`, `lo`.
+fn page_with_recipe() -> Page {
+    let mut page = page();
+    page.items[0].files[0].runs = vec![];
+    page.items[0].files[0].recipe = Some(0);
+    let stream = |row| Stream { skip: 0, runs: vec![Run { first: row, count: 1 }] };
+    let extents = [(1, 3), (0, 3), (1, 2), (0, 2)].map(|(stream, len)| Extent { stream, len });
+    let recipe = Recipe { streams: vec![stream(0), stream(1)], extents: encode_extents(extents) };
+    Page::new(page.items, page.chunks, page.empty_folders, vec![recipe])
 }
 
 fn root() -> ManifestRoot {
@@ -116,6 +129,7 @@ fn the_gear_table_is_frozen() {
 #[test]
 fn documents_encode_as_documented() {
     check("page", &page().to_bytes());
+    check("page-with-recipe", &page_with_recipe().to_bytes());
     check("root", &root().to_bytes());
     check("release", &release().to_bytes());
     check("release-id", release().id().as_bytes());
@@ -221,4 +235,13 @@ fn a_layout_maps_ranges_and_refuses_other_pages() {
     let parts: Vec<_> = slices.iter().map(|slice| (slice.chunk.0, slice.start, slice.len)).collect();
     assert_eq!(parts, [(1, 3, 2), (2, 0, 2)]);
     assert_eq!(layout.index_of(&ChunkId::of(b"karez")), Some(ChunkIndex(2)));
+}
+
+#[test]
+fn a_recipe_puts_streams_together() {
+    let page = Page::from_bytes(&page_with_recipe().to_bytes()).unwrap();
+    assert_eq!(page.header.critical, [4]);
+    let slice = |row, start, len| RowSlice { row, start, len };
+    let slices = page.part_slices(&page.items[0].files[0], 2..9);
+    assert_eq!(slices, [slice(1, 2, 1), slice(0, 0, 3), slice(1, 3, 2), slice(0, 3, 1)]);
 }

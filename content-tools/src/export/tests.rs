@@ -188,10 +188,11 @@ fn page(store: &Store, paths: &[&str], plain_len_lie: u32, run: Run) -> Page {
         cut_profile: 1,
         runs: vec![run],
         language: None,
+        recipe: None,
     };
     let files = paths.iter().map(file).collect();
     let item = Item { key: "x".into(), title: "x".into(), files, ext: BTreeMap::new() };
-    Page { header: Page::new_header(), items: vec![item], chunks: vec![row], empty_folders: vec![] }
+    Page::new(vec![item], vec![row], vec![], vec![])
 }
 
 #[test]

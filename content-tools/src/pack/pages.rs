@@ -142,12 +142,7 @@ impl PageBuilder {
         let fresh = Self { closed: std::mem::take(&mut self.closed), ..Self::default() };
         let open = std::mem::replace(self, fresh);
         let chunks = open.table.len() as u32;
-        let page = Page {
-            header: Page::new_header(),
-            items: open.items,
-            chunks: open.table,
-            empty_folders: open.empty_folders,
-        };
+        let page = Page::new(open.items, open.table, open.empty_folders, Vec::new());
         let plain = page.to_bytes();
         // What every reader will check: a title of a megabyte is noticed here and not by a thousand sites.
         Page::from_bytes(&plain)?;

@@ -196,18 +196,12 @@ impl Layout {
         let mut slices = Vec::new();
         for (number, part) in &file.parts {
             let Some(page) = self.pages[*number].as_ref() else { continue };
-            let mut at = part.offset;
-            for run in &part.runs {
-                for row in run.first..run.first + run.count {
-                    let entry = page.chunks[row as usize];
-                    let (from, to) = (at.max(range.start), (at + u64::from(entry.plain_len)).min(range.end));
-                    if from < to {
-                        let fallback = ChunkIndex(self.bases[*number] + row);
-                        let chunk = self.index_of(&entry.id).unwrap_or(fallback);
-                        slices.push(Slice { chunk, entry, start: (from - at) as u32, len: (to - from) as u32 });
-                    }
-                    at += u64::from(entry.plain_len);
-                }
+            let from_part = |at: u64| at.saturating_sub(part.offset);
+            for slice in page.part_slices(part, from_part(range.start)..from_part(range.end)) {
+                let entry = page.chunks[slice.row as usize];
+                let fallback = ChunkIndex(self.bases[*number] + slice.row);
+                let chunk = self.index_of(&entry.id).unwrap_or(fallback);
+                slices.push(Slice { chunk, entry, start: slice.start, len: slice.len });
             }
         }
         slices

@@ -5,9 +5,11 @@
 
 use super::chunk::ChunkEntry;
 use super::path::ContentPath;
+use super::recipe::{self, Recipe, RowSlice};
 use super::{Document, DocumentError, Header};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Most pages of one manifest.
 pub const PAGES_MAX: usize = 65_536;
@@ -17,6 +19,9 @@ pub const PAGE_CHUNKS_MAX: usize = 8_192;
 /// Most rows that the runs of one page may name together. Runs may repeat rows, so without a bound a page of 1 MiB could
 /// describe a list of chunks that fits no memory.
 pub const PAGE_RUN_ROWS_MAX: u64 = 65_536;
+
+/// Index of [`Page::recipes`], which a reader must understand.
+const RECIPES_FIELD: u16 = 4;
 
 /// What a collection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -174,6 +179,10 @@ pub struct Page {
     #[n(3)]
     #[cbor(default)]
     pub empty_folders: Vec<ContentPath>,
+    /// How files that were taken apart into streams are put together again. A page that has any names this field as
+    /// critical; one that has none leaves it out.
+    #[n(4)]
+    pub recipes: Option<Vec<Recipe>>,
 }
 
 /// A lesson, study or book. An item whose files do not fit one page goes on in the next under the same key.
@@ -260,6 +269,9 @@ pub struct FilePart {
     /// BCP-47 language, for subtitles.
     #[n(8)]
     pub language: Option<String>,
+    /// Number of the part's recipe in this page; `runs` is empty then.
+    #[n(9)]
+    pub recipe: Option<u32>,
 }
 
 /// Consecutive rows of a chunk table.
@@ -305,7 +317,7 @@ impl Document for ManifestRoot {
 impl Document for Page {
     const NAME: &'static str = "manifest page";
     const FORMAT: u16 = 1;
-    const FIELD_MAX: u16 = 3;
+    const FIELD_MAX: u16 = 4;
     const BYTES_MAX: usize = super::chunk::PLAIN_BYTES_MAX as usize;
 
     fn header(&self) -> &Header {
@@ -316,8 +328,10 @@ impl Document for Page {
         if self.chunks.len() > PAGE_CHUNKS_MAX || !self.chunks.iter().all(ChunkEntry::is_consistent) {
             return Err(Self::invalid("the chunk table is out of bounds"));
         }
+        let recipes = self.recipes.iter().flatten();
+        let in_recipes = recipes.flat_map(|recipe| &recipe.streams).flat_map(|stream| &stream.runs);
         let runs = self.items.iter().flat_map(|item| &item.files).flat_map(|file| &file.runs);
-        if runs.map(|run| u64::from(run.count)).sum::<u64>() > PAGE_RUN_ROWS_MAX {
+        if runs.chain(in_recipes).map(|run| u64::from(run.count)).sum::<u64>() > PAGE_RUN_ROWS_MAX {
             return Err(Self::invalid("its runs name too many rows"));
         }
         self.items.iter().flat_map(|item| &item.files).try_for_each(|file| self.validate_file(file))
@@ -325,23 +339,47 @@ impl Document for Page {
 }
 
 impl Page {
+    /// A page; its header says which fields a reader must understand.
+    pub fn new(
+        items: Vec<Item>,
+        chunks: Vec<ChunkEntry>,
+        empty_folders: Vec<ContentPath>,
+        recipes: Vec<Recipe>,
+    ) -> Self {
+        let mut header = Self::new_header();
+        let recipes = (!recipes.is_empty()).then_some(recipes);
+        if recipes.is_some() {
+            header.critical.push(RECIPES_FIELD);
+        }
+        Self { header, items, chunks, empty_folders, recipes }
+    }
+
     fn validate_file(&self, file: &FilePart) -> Result<(), DocumentError> {
         let end = self.part_bytes(file).and_then(|bytes| bytes.checked_add(file.offset));
         match end {
             Some(end) if end <= file.size => Ok(()),
-            _ => Err(Self::invalid(format!("the runs of '{}' do not fit its size", file.path))),
+            _ => Err(Self::invalid(format!("the chunks of '{}' do not fit its size", file.path))),
         }
     }
 
-    /// Plaintext bytes of a part by its runs; `None` when a run points outside the table or the sum overflows.
+    /// Plaintext bytes of a part; `None` when something points outside the table, or its recipe is not usable.
     pub fn part_bytes(&self, file: &FilePart) -> Option<u64> {
-        let mut bytes = 0u64;
-        for run in &file.runs {
-            let end = run.first.checked_add(run.count)?;
-            for entry in self.chunks.get(run.first as usize..end as usize)? {
-                bytes = bytes.checked_add(u64::from(entry.plain_len))?;
-            }
+        match file.recipe {
+            None => recipe::bytes_of(&file.runs, &self.chunks),
+            Some(_) if !file.runs.is_empty() => None,
+            Some(_) => self.recipe_of(file)?.bytes(&self.chunks),
         }
-        Some(bytes)
+    }
+
+    /// The rows that make up the bytes `range` of a part, counted from the part's first byte, in order.
+    pub fn part_slices(&self, file: &FilePart, range: Range<u64>) -> Vec<RowSlice> {
+        match self.recipe_of(file) {
+            Some(recipe) => recipe.slices(&self.chunks, range),
+            None => recipe::slices_of_runs(&file.runs, &self.chunks, range),
+        }
+    }
+
+    fn recipe_of(&self, file: &FilePart) -> Option<&Recipe> {
+        self.recipes.as_ref()?.get(file.recipe? as usize)
     }
 }

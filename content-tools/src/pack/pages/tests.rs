@@ -28,6 +28,7 @@ fn pages(files: &[(String, Vec<ChunkEntry>)]) -> Vec<Page> {
             cut_profile: 1,
             runs: Vec::new(),
             language: None,
+            recipe: None,
         };
         builder.add(&Listing { key: name, title: name, begins_item: true, file, chunks }).unwrap();
     }
@@ -102,6 +103,7 @@ fn a_title_that_fits_no_page_is_an_error() {
         cut_profile: 1,
         runs: Vec::new(),
         language: None,
+        recipe: None,
     };
     let title = "x".repeat(2 << 20);
     builder.add(&Listing { key: "a", title: &title, begins_item: true, file, chunks: &[] }).unwrap();
