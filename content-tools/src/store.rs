@@ -24,15 +24,15 @@ pub use held::HeldRelease;
 pub use read::StoredChunk;
 pub use scrub::{ScrubCursor, ScrubStep};
 
+use crate::disk::{self, Disk, DiskLock, RealDisk};
 use crate::verify::VerifiedChunk;
 use index::{Index, Location};
 use karez_protocol::content::hash::ChunkId;
 use segment::{Readers, Segment};
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// How a store behaves.
@@ -77,7 +77,10 @@ pub struct Store {
     pending: RwLock<HashMap<ChunkId, Location>>,
     readers: Readers,
     counts: Counts,
-    _lock: File,
+    /// Held while a release file is replaced: two calls must not share its temporary name.
+    documents: Mutex<()>,
+    disk: Arc<dyn Disk>,
+    _lock: DiskLock,
 }
 
 #[derive(Debug)]
@@ -99,15 +102,21 @@ struct Counts {
 impl Store {
     /// Opens the store in a folder, creating both as needed, and recovers what a kill or a lost index left behind.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::open_on(Arc::new(RealDisk), dir, options)
+    }
+
+    /// Opens the store on a disk of the caller's choice. The index is SQLite's and stays on the real one.
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         for folder in ["segments", "releases", "drafts"].map(|name| dir.join(name)) {
-            fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
+            disk::create_dirs(&*disk, &folder).map_err(|e| StoreError::io("create", &folder, e))?;
         }
-        let lock = lock(dir)?;
-        segment::sync_dir(dir)?;
+        let lock = lock(&*disk, dir)?;
+        // A process that was killed may have created the folders and not synced them.
+        disk.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))?;
         let index_path = dir.join("index.sqlite");
         let index = Index::open(&index_path).map_err(|e| StoreError::index(e, &index_path))?;
-        let recovered = recovery::recover(&dir.join("segments"), &index, options.segment_bytes)?;
-        let readers = Readers::new(&dir.join("segments"));
+        let recovered = recovery::recover(&disk, &dir.join("segments"), &index, options.segment_bytes)?;
+        let readers = Readers::new(Arc::clone(&disk), &dir.join("segments"));
         readers.insert(recovered.segment.number, recovered.segment.file());
         let writer =
             Writer { segment: recovered.segment, unsynced: 0, oldest_unsynced: Instant::now(), poisoned: false };
@@ -124,6 +133,8 @@ impl Store {
                 segments: recovered.segments.into(),
                 recovered: recovered.recovered,
             },
+            documents: Mutex::default(),
+            disk,
             _lock: lock,
         })
     }
@@ -184,23 +195,28 @@ impl Store {
     /// Keeps a signed release. Chunks written before are synced first, so a release file never knows more than the disk.
     pub fn save_release(&self, release: &HeldRelease) -> Result<(), StoreError> {
         self.sync()?;
-        held::save(&self.dir.join("releases"), release)
+        self.save_document("releases", release)
     }
 
     /// The signed releases held, by collection and version. Damaged files are skipped with a warning.
     pub fn releases(&self) -> Result<Vec<HeldRelease>, StoreError> {
-        held::list(&self.dir.join("releases"))
+        held::list(&*self.disk, &self.dir.join("releases"))
     }
 
     /// Keeps a packed version that nobody signed; like [`Store::save_release`], in a place of its own.
     pub fn save_draft(&self, draft: &HeldRelease) -> Result<(), StoreError> {
         self.sync()?;
-        held::save(&self.dir.join("drafts"), draft)
+        self.save_document("drafts", draft)
     }
 
     /// The drafts held, by collection and version.
     pub fn drafts(&self) -> Result<Vec<HeldRelease>, StoreError> {
-        held::list(&self.dir.join("drafts"))
+        held::list(&*self.disk, &self.dir.join("drafts"))
+    }
+
+    fn save_document(&self, folder: &str, release: &HeldRelease) -> Result<(), StoreError> {
+        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        held::save(&*self.disk, &self.dir.join(folder), release)
     }
 
     /// What the store holds now.
@@ -242,7 +258,7 @@ impl Store {
         self.sync_writer(writer)?;
         let exhausted = || StoreError::SegmentsExhausted { dir: self.dir.clone() };
         let number = writer.segment.number.checked_add(1).ok_or_else(exhausted)?;
-        writer.segment = Segment::create(&self.dir.join("segments"), number)?;
+        writer.segment = Segment::create(&self.disk, &self.dir.join("segments"), number)?;
         self.readers.insert(number, writer.segment.file());
         self.counts.segments.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -269,15 +285,10 @@ impl Drop for Store {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, StoreError> {
+fn lock(disk: &dyn Disk, dir: &Path) -> Result<DiskLock, StoreError> {
     let path = dir.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|e| StoreError::io("open", &path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.into() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
-    }
+    let lock = disk.lock(&path).map_err(|e| StoreError::io("lock", &path, e))?;
+    lock.ok_or_else(|| StoreError::Locked { dir: dir.into() })
 }
 
 #[cfg(test)]

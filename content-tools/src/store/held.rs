@@ -4,14 +4,13 @@
 //! and skipped, never half believed. What the signature means is the caller's business: the envelope is opaque here.
 
 use super::error::StoreError;
-use super::segment::sync_dir;
+use crate::disk::{self, Disk};
 use karez_protocol::content::manifest::ManifestRoot;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::content::{Document, DocumentError, Header};
 use minicbor::{Decode, Encode};
-use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// A release as a store holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,24 +59,22 @@ impl Document for ReleaseFile {
 }
 
 const CHECK_LEN: usize = 32;
+const EXTENSION: &str = "release";
 
 /// Writes a release file below `dir`: `PUBLISHER/NAME/VERSION.release`.
-pub(super) fn save(dir: &Path, release: &HeldRelease) -> Result<(), StoreError> {
+pub(super) fn save(disk: &dyn Disk, dir: &Path, release: &HeldRelease) -> Result<(), StoreError> {
     let mut bytes = encode(release)?;
     let check = blake3::hash(&bytes);
     bytes.extend_from_slice(check.as_bytes());
     let publisher = dir.join(release.collection.publisher().as_str());
     let folder = publisher.join(release.collection.name());
-    fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
-    let path = folder.join(format!("{}.release", release.version));
-    let io = |e| StoreError::io("write", &path, e);
-    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
-    file.persist(&path).map_err(|e| io(e.error))?;
-    for parent in [&folder, &publisher, dir] {
-        sync_dir(parent)?;
+    disk::create_dirs(disk, &folder).map_err(|e| StoreError::io("create", &folder, e))?;
+    // Folders made by a process that was killed before it synced them are there, and not durable.
+    for parent in [&publisher, dir] {
+        disk.sync_dir(parent).map_err(|e| StoreError::io("sync", parent, e))?;
     }
-    Ok(())
+    let path = folder.join(format!("{}.{EXTENSION}", release.version));
+    disk::replace(disk, &path, &bytes).map_err(|e| StoreError::io("write", &path, e))
 }
 
 fn encode(release: &HeldRelease) -> Result<Vec<u8>, DocumentError> {
@@ -97,36 +94,46 @@ fn encode(release: &HeldRelease) -> Result<Vec<u8>, DocumentError> {
 }
 
 /// Every release file below `dir` that can be read, by collection and version.
-pub(super) fn list(dir: &Path) -> Result<Vec<HeldRelease>, StoreError> {
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<HeldRelease>, StoreError> {
     let mut held = Vec::new();
-    for entry in walkdir::WalkDir::new(dir).min_depth(3).max_depth(3) {
-        let entry = entry.map_err(|e| StoreError::io("list", dir, e.into()))?;
-        if entry.path().extension().is_none_or(|extension| extension != "release") {
-            continue;
-        }
-        match load(entry.path(), dir) {
+    for path in paths(disk, dir).map_err(|e| StoreError::io("list", dir, e))? {
+        match load(disk, &path, dir) {
             Ok(release) => held.push(release),
-            Err(reason) => {
-                tracing::warn!(file = %entry.path().display(), %reason, "skipping a damaged release file");
-            }
+            Err(reason) => tracing::warn!(file = %path.display(), %reason, "skipping a damaged release file"),
         }
     }
     held.sort_by(|a, b| (&a.collection, a.version).cmp(&(&b.collection, b.version)));
     Ok(held)
 }
 
-fn load(path: &Path, dir: &Path) -> Result<HeldRelease, Damage> {
-    let limit = (ReleaseFile::BYTES_MAX + CHECK_LEN) as u64;
-    if fs::metadata(path)?.len() > limit {
-        return Err(Damage::Check);
+/// `PUBLISHER/NAME/VERSION.release` below `dir`, whatever they hold.
+fn paths(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = vec![dir.to_path_buf()];
+    for _ in ["publishers", "names"] {
+        let mut below = Vec::new();
+        for folder in folders {
+            let inner = disk.list(&folder)?.into_iter().filter(|entry| entry.is_dir);
+            below.extend(inner.map(|entry| folder.join(entry.name)));
+        }
+        folders = below;
     }
-    let bytes = fs::read(path)?;
+    let mut files = Vec::new();
+    for folder in folders {
+        let inner = disk.list(&folder)?.into_iter().filter(|entry| !entry.is_dir);
+        files.extend(inner.map(|entry| folder.join(entry.name)));
+    }
+    files.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
+    Ok(files)
+}
+
+fn load(disk: &dyn Disk, path: &Path, dir: &Path) -> Result<HeldRelease, Damage> {
+    let bytes = disk::read(disk, path, (ReleaseFile::BYTES_MAX + CHECK_LEN) as u64)?;
     let (document, check) = bytes.split_at(bytes.len().saturating_sub(CHECK_LEN));
     if blake3::hash(document).as_bytes() != check {
         return Err(Damage::Check);
     }
     let ReleaseFile { collection, version, signed, root, .. } = ReleaseFile::from_bytes(document)?;
-    let named = dir.join(collection.to_string()).join(format!("{version}.release"));
+    let named = dir.join(collection.to_string()).join(format!("{version}.{EXTENSION}"));
     if path != named {
         return Err(Damage::Name);
     }

@@ -9,9 +9,9 @@ use super::index::{Index, Location, SegmentRow};
 use super::record::{self, SEGMENT_HEADER_LEN, SegmentHeader};
 use super::scan;
 use super::segment::{self, Segment};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use crate::disk::{Access, Disk, DiskFile};
 use std::path::Path;
+use std::sync::Arc;
 
 /// An opened store's segments.
 #[derive(Debug)]
@@ -34,10 +34,15 @@ struct Checked {
 }
 
 /// Brings index and segments together and opens the segment to append to.
-pub(super) fn recover(dir: &Path, index: &Index, segment_bytes: u64) -> Result<Recovered, StoreError> {
+pub(super) fn recover(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    index: &Index,
+    segment_bytes: u64,
+) -> Result<Recovered, StoreError> {
     let failed = |e| StoreError::index(e, dir);
     let known = index.segments().map_err(failed)?;
-    let numbers = segment::list(dir)?;
+    let numbers = segment::list(&**disk, dir)?;
     for lost in known.keys().filter(|number| !numbers.contains(number)) {
         tracing::warn!(segment = lost, "a segment file is gone: its chunks will be fetched again");
         index.forget_behind(*lost, 0).map_err(failed)?;
@@ -45,11 +50,11 @@ pub(super) fn recover(dir: &Path, index: &Index, segment_bytes: u64) -> Result<R
     let mut recovered = 0;
     let mut last = None;
     for number in &numbers {
-        let checked = check_segment(dir, *number, known.get(number).copied().unwrap_or_default(), index)?;
+        let checked = check_segment(&**disk, dir, *number, known.get(number).copied().unwrap_or_default(), index)?;
         recovered += checked.recovered;
         last = Some(checked);
     }
-    let (segment, created) = open_last(dir, last, segment_bytes)?;
+    let (segment, created) = open_last(disk, dir, last, segment_bytes)?;
     let rows = index.segments().map_err(failed)?;
     Ok(Recovered {
         segment,
@@ -60,29 +65,40 @@ pub(super) fn recover(dir: &Path, index: &Index, segment_bytes: u64) -> Result<R
     })
 }
 
-fn open_last(dir: &Path, last: Option<Checked>, segment_bytes: u64) -> Result<(Segment, bool), StoreError> {
+fn open_last(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    last: Option<Checked>,
+    segment_bytes: u64,
+) -> Result<(Segment, bool), StoreError> {
     match last {
-        None => Ok((Segment::create(dir, 1)?, true)),
+        None => Ok((Segment::create(disk, dir, 1)?, true)),
         Some(last) if last.clean && last.end < segment_bytes => {
-            Ok((Segment::resume(dir, last.number, last.end)?, false))
+            Ok((Segment::resume(&**disk, dir, last.number, last.end)?, false))
         }
         Some(last) => {
             let exhausted = || StoreError::SegmentsExhausted { dir: dir.into() };
-            Ok((Segment::create(dir, last.number.checked_add(1).ok_or_else(exhausted)?)?, true))
+            Ok((Segment::create(disk, dir, last.number.checked_add(1).ok_or_else(exhausted)?)?, true))
         }
     }
 }
 
-fn check_segment(dir: &Path, number: u32, known: SegmentRow, index: &Index) -> Result<Checked, StoreError> {
+fn check_segment(
+    disk: &dyn Disk,
+    dir: &Path,
+    number: u32,
+    known: SegmentRow,
+    index: &Index,
+) -> Result<Checked, StoreError> {
     let path = segment::path(dir, number);
     let io = |e| StoreError::io("read", &path, e);
     let failed = |e| StoreError::index(e, dir);
-    let file = File::open(&path).map_err(io)?;
-    let len = file.metadata().map_err(io)?.len();
+    let file = disk.open(&path, Access::Read).map_err(io)?;
+    let len = file.len().map_err(io)?;
     if len < SEGMENT_HEADER_LEN as u64 && known.synced_len == 0 {
         return Ok(Checked { number, end: len, clean: true, recovered: 0 });
     }
-    let mut clean = header_is_known(&file, number, &path)?;
+    let mut clean = header_is_known(&*file, number, &path)?;
     let mut synced = known.synced_len;
     if len < synced {
         tracing::warn!(segment = number, "a segment file has become shorter: what it lost will be fetched again");
@@ -93,7 +109,7 @@ fn check_segment(dir: &Path, number: u32, known: SegmentRow, index: &Index) -> R
     if len <= start {
         return Ok(Checked { number, end: start, clean, recovered: 0 });
     }
-    let scan = scan::scan(&file, number, start, len).map_err(io)?;
+    let scan = scan::scan(&*file, number, start, len).map_err(io)?;
     if scan.damaged_bytes > 0 {
         tracing::warn!(
             segment = number,
@@ -113,7 +129,7 @@ fn check_segment(dir: &Path, number: u32, known: SegmentRow, index: &Index) -> R
 }
 
 /// False when the header is damaged: the records behind it describe themselves, but nothing is appended any more.
-fn header_is_known(file: &File, number: u32, path: &Path) -> Result<bool, StoreError> {
+fn header_is_known(file: &dyn DiskFile, number: u32, path: &Path) -> Result<bool, StoreError> {
     let mut header = [0; SEGMENT_HEADER_LEN];
     let read = file.read_at(&mut header, 0).map_err(|e| StoreError::io("read", path, e))?;
     match record::read_segment_header(&header[..read], number) {

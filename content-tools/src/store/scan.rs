@@ -4,10 +4,9 @@
 //! the damaged record and none behind it, and nothing the file says makes this allocate more than one record.
 
 use super::record::{Place, RECORD_HEADER_LEN, RECORD_MAGIC, read_record_header};
+use crate::disk::DiskFile;
 use karez_protocol::content::chunk::{ChunkEntry, StoredCheck};
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 /// Bytes read at a time while looking for the next header behind damage.
 const SEARCH_BYTES: usize = 256 << 10;
@@ -24,7 +23,7 @@ pub(super) struct Scan {
 }
 
 /// Scans the bytes `start..len` of a segment file.
-pub(super) fn scan(file: &File, segment: u32, start: u64, len: u64) -> io::Result<Scan> {
+pub(super) fn scan(file: &dyn DiskFile, segment: u32, start: u64, len: u64) -> io::Result<Scan> {
     let mut found = Scan { end: start, ..Scan::default() };
     let mut at = start;
     while at + RECORD_HEADER_LEN as u64 <= len {
@@ -53,7 +52,7 @@ enum Found {
     Nothing,
 }
 
-fn record_at(file: &File, place: Place, len: u64) -> io::Result<Found> {
+fn record_at(file: &dyn DiskFile, place: Place, len: u64) -> io::Result<Found> {
     let mut header = [0; RECORD_HEADER_LEN];
     file.read_exact_at(&mut header, place.offset)?;
     let Some(entry) = read_record_header(&header, place) else { return Ok(Found::Nothing) };
@@ -67,7 +66,7 @@ fn record_at(file: &File, place: Place, len: u64) -> io::Result<Found> {
 }
 
 /// Offset of the next valid record header at or behind `from`.
-fn next_header(file: &File, segment: u32, mut from: u64, len: u64) -> io::Result<Option<u64>> {
+fn next_header(file: &dyn DiskFile, segment: u32, mut from: u64, len: u64) -> io::Result<Option<u64>> {
     let mut window = Vec::new();
     while from + RECORD_HEADER_LEN as u64 <= len {
         window.resize((len - from).min(SEARCH_BYTES as u64) as usize, 0);

@@ -5,10 +5,9 @@
 
 use super::error::StoreError;
 use super::record::{self, Place, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN};
+use crate::disk::{Access, Disk, DiskFile};
 use karez_protocol::content::chunk::ChunkEntry;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,10 +20,10 @@ pub(super) fn path(dir: &Path, number: u32) -> PathBuf {
 }
 
 /// Numbers of the segment files in a folder, ascending.
-pub(super) fn list(dir: &Path) -> Result<Vec<u32>, StoreError> {
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, StoreError> {
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|e| StoreError::io("list", dir, e))? {
-        let name = entry.map_err(|e| StoreError::io("list", dir, e))?.file_name();
+    for entry in disk.list(dir).map_err(|e| StoreError::io("list", dir, e))? {
+        let name = entry.name;
         let number = name.to_str().and_then(|name| name.strip_suffix(".kseg")).and_then(|stem| stem.parse().ok());
         numbers.extend(number.filter(|number| path(dir, *number).file_name() == Some(&name)));
     }
@@ -32,16 +31,11 @@ pub(super) fn list(dir: &Path) -> Result<Vec<u32>, StoreError> {
     Ok(numbers)
 }
 
-/// Makes names in a folder durable.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|handle| handle.sync_all()).map_err(|e| StoreError::io("sync", dir, e))
-}
-
 /// The segment that new records go to.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) number: u32,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     path: PathBuf,
     len: u64,
     buffer: Vec<u8>,
@@ -49,26 +43,27 @@ pub(super) struct Segment {
 
 impl Segment {
     /// Begins a new segment file. Its name is durable when this returns, its header with the next sync.
-    pub(super) fn create(dir: &Path, number: u32) -> Result<Self, StoreError> {
+    pub(super) fn create(disk: &Arc<dyn Disk>, dir: &Path, number: u32) -> Result<Self, StoreError> {
         let path = path(dir, number);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = file.map_err(|e| StoreError::io("create", &path, e))?;
-        let segment = Self { number, file: Arc::new(file), path: path.clone(), len: 0, buffer: Vec::new() };
-        let begun = segment.with_header().and_then(|segment| sync_dir(dir).map(|()| segment));
+        let file = disk.create_new(&path).map_err(|e| StoreError::io("create", &path, e))?;
+        let segment = Self { number, file, path: path.clone(), len: 0, buffer: Vec::new() };
+        let begun = segment.with_header().and_then(|segment| {
+            disk.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))?;
+            Ok(segment)
+        });
         if begun.is_err() {
             // Otherwise the next attempt, when there is space again, would find the name taken.
-            let _ = fs::remove_file(&path);
+            let _ = disk.remove(&path);
         }
         begun
     }
 
     /// Goes on with a segment file, of which the first `len` bytes are whole records; what follows is cut off.
-    pub(super) fn resume(dir: &Path, number: u32, len: u64) -> Result<Self, StoreError> {
+    pub(super) fn resume(disk: &dyn Disk, dir: &Path, number: u32, len: u64) -> Result<Self, StoreError> {
         let path = path(dir, number);
-        let file =
-            OpenOptions::new().read(true).write(true).open(&path).map_err(|e| StoreError::io("open", &path, e))?;
+        let file = disk.open(&path, Access::Write).map_err(|e| StoreError::io("open", &path, e))?;
         file.set_len(len).map_err(|e| StoreError::io("truncate", &path, e))?;
-        let segment = Self { number, file: Arc::new(file), path, len, buffer: Vec::new() };
+        let segment = Self { number, file, path, len, buffer: Vec::new() };
         if len < SEGMENT_HEADER_LEN as u64 { segment.with_header() } else { Ok(segment) }
     }
 
@@ -90,7 +85,7 @@ impl Segment {
     }
 
     /// The handle, for reading what is still only in the page cache.
-    pub(super) fn file(&self) -> Arc<File> {
+    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
         Arc::clone(&self.file)
     }
 
@@ -125,17 +120,18 @@ pub(super) struct AppendError {
 /// Handles of segments for reading, at most [`READERS_MAX`].
 #[derive(Debug)]
 pub(super) struct Readers {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
-    open: Mutex<BTreeMap<u32, Arc<File>>>,
+    open: Mutex<BTreeMap<u32, Arc<dyn DiskFile>>>,
 }
 
 impl Readers {
-    pub(super) fn new(dir: &Path) -> Self {
-        Self { dir: dir.into(), open: Mutex::default() }
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+        Self { disk, dir: dir.into(), open: Mutex::default() }
     }
 
     /// Keeps the handle of the segment that is being written.
-    pub(super) fn insert(&self, number: u32, file: Arc<File>) {
+    pub(super) fn insert(&self, number: u32, file: Arc<dyn DiskFile>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= READERS_MAX {
             // The lowest number is the oldest segment, which is as good a guess as any.
@@ -144,12 +140,12 @@ impl Readers {
         open.insert(number, file);
     }
 
-    fn get(&self, number: u32) -> std::io::Result<Arc<File>> {
+    fn get(&self, number: u32) -> std::io::Result<Arc<dyn DiskFile>> {
         let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
         if let Some(file) = known {
             return Ok(file);
         }
-        let file = Arc::new(File::open(path(&self.dir, number))?);
+        let file = self.disk.open(&path(&self.dir, number), Access::Read)?;
         self.insert(number, Arc::clone(&file));
         Ok(file)
     }

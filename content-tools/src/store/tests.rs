@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::verify::seal;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 const SEGMENTS: &str = "segments";
