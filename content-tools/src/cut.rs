@@ -1,7 +1,8 @@
 //! Content-defined cutting: where a stream of bytes becomes chunks.
 //!
 //! What must stay true: boundaries depend on the bytes and the profile only, never on how the bytes arrived, and they are
-//! protocol (`docs/formats/cut-profile.md`, golden vectors in the tests). Memory is one [`Block`].
+//! protocol (`docs/formats/cut-profile.md`, golden vectors in the tests). Memory is one [`Block`], and for a container
+//! that is taken apart less than one longest chunk per stream. A [`Plan`] says what the container's structure adds.
 //!
 //! A chunk of length L ends at the smallest L with min <= L <= max where the gear hash of its last 64 bytes has zeros
 //! under the mask (strict below `normal`, loose from there on), at `max`, or at the end of the stream. 64 bytes, because
@@ -9,9 +10,15 @@
 //! depend on where the chunk began. Rejected: starting the hash at `min` itself (FastCDC's habit), which makes the first
 //! 64 candidates depend on the chunk's start and delays the return to old boundaries after an edit.
 
+mod plan;
+mod streams;
+
+pub use plan::Plan;
+
 use karez_protocol::content::cut_profile::{CutProfile, gear_table};
 use std::io::{self, ErrorKind, Read};
 use std::sync::LazyLock;
+use streams::StreamCutter;
 
 /// Bytes a gear hash of 64 bits remembers.
 const WINDOW: usize = 64;
@@ -48,80 +55,133 @@ pub fn first_chunk_len(profile: &CutProfile, bytes: &[u8]) -> usize {
     end
 }
 
-/// Some consecutive chunks of a stream. Reused from call to call, so cutting allocates nothing.
+/// Some chunks, in the order in which they were finished. Reused from call to call, so cutting allocates nothing.
 #[derive(Debug, Default)]
 pub struct Block {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    chunks: Vec<Cut>,
+}
+
+/// A chunk inside a block.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    stream: u8,
+    end: usize,
 }
 
 impl Block {
-    /// The chunks in order.
-    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+    /// The chunks in order, each with the number of its stream; all 0 unless the plan takes the file apart.
+    pub fn chunks(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        let starts = std::iter::once(0).chain(self.chunks.iter().map(|cut| cut.end));
+        starts.zip(&self.chunks).map(|(start, cut)| (cut.stream, &self.bytes[start..cut.end]))
     }
 
     /// Bytes of all its chunks.
     pub fn len(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
+        self.chunks.last().map_or(0, |cut| cut.end)
     }
 
     /// Whether it holds no chunk.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.chunks.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.chunks.clear();
     }
 }
 
-/// Cuts a stream into blocks of chunks.
+/// Cuts a file, read once from its first to its last byte, into blocks of chunks.
 #[derive(Debug)]
 pub struct Cutter<R> {
     source: R,
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Linear(LinearCutter),
+    Streams(StreamCutter),
+}
+
+impl<R: Read> Cutter<R> {
+    /// A cutter over a file that is cut by a plan made for it.
+    pub fn new(source: R, profile: CutProfile, plan: Plan) -> Self {
+        let inner = match plan {
+            Plan::Linear { cuts } => Inner::Linear(LinearCutter::new(profile, cuts)),
+            Plan::Streams { extents } => Inner::Streams(StreamCutter::new(profile, extents)),
+        };
+        Self { source, inner }
+    }
+
+    /// Replaces the contents of `block` by the next chunks; false when the file has ended.
+    pub fn next_block(&mut self, block: &mut Block) -> io::Result<bool> {
+        block.clear();
+        match &mut self.inner {
+            Inner::Linear(cutter) => cutter.next_block(&mut self.source, block),
+            Inner::Streams(cutter) => cutter.next_block(&mut self.source, block),
+        }
+    }
+}
+
+/// Cuts in file order.
+#[derive(Debug)]
+struct LinearCutter {
     profile: CutProfile,
+    /// Where chunks must end, in file order.
+    cuts: std::iter::Peekable<std::vec::IntoIter<u64>>,
+    /// Offset in the file of the first byte of `rest`.
+    offset: u64,
     /// Bytes read and not cut yet: less than `profile.max`.
     rest: Vec<u8>,
     at_end: bool,
 }
 
-impl<R: Read> Cutter<R> {
+impl LinearCutter {
     /// Blocks hold this many longest chunks: large reads, and few bytes carried from block to block.
-    pub const BLOCK_CHUNKS: usize = 4;
+    const BLOCK_CHUNKS: usize = 4;
 
-    /// A cutter over a stream.
-    pub fn new(source: R, profile: CutProfile) -> Self {
-        Self { source, profile, rest: Vec::new(), at_end: false }
+    fn new(profile: CutProfile, cuts: Vec<u64>) -> Self {
+        Self { profile, cuts: cuts.into_iter().peekable(), offset: 0, rest: Vec::new(), at_end: false }
     }
 
-    /// Replaces the contents of `block` by the next chunks; false when the stream has ended.
-    pub fn next_block(&mut self, block: &mut Block) -> io::Result<bool> {
-        block.ends.clear();
+    fn next_block(&mut self, source: &mut impl Read, block: &mut Block) -> io::Result<bool> {
         let capacity = self.profile.max as usize * Self::BLOCK_CHUNKS;
         block.bytes.resize(capacity, 0);
         let carried = self.rest.len();
         block.bytes[..carried].copy_from_slice(&self.rest);
         self.rest.clear();
-        let filled = self.fill(&mut block.bytes, carried)?;
+        let filled = fill(source, &mut block.bytes, carried, &mut self.at_end)?;
         let mut start = 0;
         while start < filled && (self.at_end || filled - start >= self.profile.max as usize) {
-            start += first_chunk_len(&self.profile, &block.bytes[start..filled]);
-            block.ends.push(start);
+            let forced = self.next_cut(start);
+            start += first_chunk_len(&self.profile, &block.bytes[start..filled.min(forced)]);
+            block.chunks.push(Cut { stream: 0, end: start });
         }
+        self.offset += start as u64;
         self.rest.extend_from_slice(&block.bytes[start..filled]);
-        Ok(!block.ends.is_empty())
+        Ok(!block.chunks.is_empty())
     }
 
-    /// Reads until `buffer` is full or the stream ends; returns the bytes it holds then.
-    fn fill(&mut self, buffer: &mut [u8], mut filled: usize) -> io::Result<usize> {
-        while filled < buffer.len() && !self.at_end {
-            match self.source.read(&mut buffer[filled..]) {
-                Ok(0) => self.at_end = true,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
+    /// The first forced cut behind `start`, both counted from the block's first byte.
+    fn next_cut(&mut self, start: usize) -> usize {
+        let at = self.offset + start as u64;
+        while self.cuts.next_if(|cut| *cut <= at).is_some() {}
+        self.cuts.peek().map_or(usize::MAX, |cut| (cut - self.offset) as usize)
     }
+}
+
+/// Reads until `buffer` is full or the source ends; returns the bytes it holds then.
+fn fill(source: &mut impl Read, buffer: &mut [u8], mut filled: usize, at_end: &mut bool) -> io::Result<usize> {
+    while filled < buffer.len() && !*at_end {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => *at_end = true,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]

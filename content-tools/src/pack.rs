@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
                 }
                 Step::Chunks(block) => {
                     let read = read.as_mut().expect("chunks follow a begin");
-                    for plain in block.chunks() {
+                    for (_, plain) in block.chunks() {
                         read.chunks.push(self.sealer.add(plain)?);
                     }
                     self.shown.bytes_done += block.len() as u64;

@@ -1,7 +1,7 @@
 //! `karez-content chunk`: where a file is cut.
 
 use anyhow::Context;
-use karez_content_tools::cut::{Block, Cutter};
+use karez_content_tools::cut::{Block, Cutter, Plan};
 use karez_protocol::content::cut_profile::{CutProfile, PROFILES};
 use karez_protocol::content::hash::ChunkId;
 use serde_json::json;
@@ -28,12 +28,12 @@ fn profile(name: &str) -> Result<CutProfile, String> {
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let named = || format!("cannot read {}", flags.file.display());
-    let mut cutter = Cutter::new(File::open(&flags.file).with_context(named)?, flags.profile);
+    let mut cutter = Cutter::new(File::open(&flags.file).with_context(named)?, flags.profile, Plan::plain());
     let mut block = Block::default();
     let (mut offset, mut chunks) = (0, Vec::new());
     let mut out = io::stdout().lock();
     while cutter.next_block(&mut block).with_context(named)? {
-        for plain in block.chunks() {
+        for (_, plain) in block.chunks() {
             let id = ChunkId::of(plain);
             if json {
                 chunks.push(json!({"offset": offset, "len": plain.len(), "id": id.to_string()}));

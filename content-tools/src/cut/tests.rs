@@ -2,6 +2,7 @@
 
 use super::*;
 use karez_protocol::content::cut_profile::{MEDIA, PROFILES, TEXT};
+use karez_protocol::content::recipe::Extent;
 use proptest::prelude::*;
 
 /// `len` bytes of BLAKE3 XOF over `seed`.
@@ -12,9 +13,9 @@ fn noise(seed: &str, len: usize) -> Vec<u8> {
 }
 
 fn cut(source: impl Read, profile: CutProfile) -> Vec<usize> {
-    let (mut cutter, mut block, mut lens) = (Cutter::new(source, profile), Block::default(), Vec::new());
+    let (mut cutter, mut block, mut lens) = (Cutter::new(source, profile, Plan::plain()), Block::default(), Vec::new());
     while cutter.next_block(&mut block).unwrap() {
-        lens.extend(block.chunks().map(<[u8]>::len));
+        lens.extend(block.chunks().map(|(_, bytes)| bytes.len()));
     }
     lens
 }
@@ -156,5 +157,61 @@ fn an_insertion_moves_few_boundaries() {
         };
         let (before, after) = (ids(&old), ids(&new));
         assert!(after.difference(&before).count() <= limit, "{}", profile.name);
+    }
+}
+
+/// Chunks of each stream, joined, and their lengths.
+fn cut_by(bytes: &[u8], plan: Plan) -> Vec<(Vec<u8>, Vec<usize>)> {
+    let (mut cutter, mut block) = (Cutter::new(bytes, MEDIA, plan), Block::default());
+    let mut streams = vec![(Vec::new(), Vec::new()); 16];
+    while cutter.next_block(&mut block).unwrap() {
+        for (stream, chunk) in block.chunks() {
+            streams[usize::from(stream)].0.extend_from_slice(chunk);
+            streams[usize::from(stream)].1.push(chunk.len());
+        }
+    }
+    streams
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Each stream is cut as if it were a file of its own, however it is interleaved.
+    #[test]
+    fn streams_are_cut_as_files_of_their_own(
+        extents in prop::collection::vec((0u8..16, 1u64..300_000), 1..30),
+        seed in 0u32..1000,
+        more in 0usize..100_000,
+    ) {
+        let extents: Vec<Extent> = extents.into_iter().map(|(stream, len)| Extent { stream, len }).collect();
+        let total: u64 = extents.iter().map(|extent| extent.len).sum();
+        let bytes = noise(&seed.to_string(), total as usize + more);
+        let mut expected = vec![Vec::new(); 16];
+        let mut at = 0;
+        for extent in &extents {
+            expected[usize::from(extent.stream)].extend_from_slice(&bytes[at..at + extent.len as usize]);
+            at += extent.len as usize;
+        }
+        expected[0].extend_from_slice(&bytes[at..]);
+        for ((joined, lens), expected) in cut_by(&bytes, Plan::Streams { extents }).iter().zip(&expected) {
+            prop_assert_eq!(joined, expected);
+            prop_assert_eq!(lens, &cut(expected.as_slice(), MEDIA));
+        }
+    }
+
+    /// A forced cut ends one stream and begins the next.
+    #[test]
+    fn forced_cuts_are_ends(cuts in prop::collection::btree_set(0u64..4_000_000, 0..12), seed in 0u32..1000) {
+        let bytes = noise(&seed.to_string(), 3_500_000);
+        let plan = Plan::Linear { cuts: cuts.iter().copied().collect() };
+        let (joined, lens) = cut_by(&bytes, plan).swap_remove(0);
+        prop_assert_eq!(&joined, &bytes);
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| (*cut as usize).min(bytes.len())).collect();
+        ends.push(bytes.len());
+        let (mut start, mut expected) = (0, Vec::new());
+        for end in ends {
+            expected.extend(cut(&bytes[start..end], MEDIA));
+            start = end;
+        }
+        prop_assert_eq!(lens, expected);
     }
 }

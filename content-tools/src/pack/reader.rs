@@ -7,7 +7,7 @@
 use super::error::PackError;
 use super::media::{self, Media};
 use super::walk::SourceFile;
-use crate::cut::{Block, Cutter};
+use crate::cut::{Block, Cutter, Plan};
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -78,7 +78,7 @@ fn read_once(file: &SourceFile, out: &SyncSender<Step>, spare: &Receiver<Block>)
     let media = media::of(file.path.file_name(), before.len());
     let executable = before.permissions().mode() & 0o100 != 0;
     out.send(Step::Begin { size: before.len(), executable, media }).map_err(|_| Hangup)?;
-    let mut cutter = Cutter::new(&handle, media.profile);
+    let mut cutter = Cutter::new(&handle, media.profile, Plan::plain());
     let mut read = 0;
     loop {
         let mut block = spare.try_recv().unwrap_or_default();
