@@ -15,6 +15,7 @@ mod index;
 mod read;
 mod record;
 mod recovery;
+mod reference;
 mod scan;
 mod scrub;
 mod segment;
@@ -22,12 +23,15 @@ mod segment;
 pub use error::StoreError;
 pub use held::HeldRelease;
 pub use read::StoredChunk;
+pub use reference::{SourceFile, SourceRange};
 pub use scrub::{ScrubCursor, ScrubStep};
 
 use crate::disk::{self, Disk, DiskLock, RealDisk};
 use crate::verify::VerifiedChunk;
 use index::{Index, Location};
 use karez_protocol::content::hash::ChunkId;
+use record::{Record, RecordKind};
+use reference::Sources;
 use segment::{Readers, Segment};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -76,6 +80,7 @@ pub struct Store {
     /// Written, usable, and not yet in the index.
     pending: RwLock<HashMap<ChunkId, Location>>,
     readers: Readers,
+    sources: Sources,
     counts: Counts,
     /// Held while a release file is replaced: two calls must not share its temporary name.
     documents: Mutex<()>,
@@ -89,6 +94,8 @@ struct Writer {
     unsynced: u64,
     oldest_unsynced: Instant,
     poisoned: bool,
+    /// Records that a pending one stands in for: their rows go in the commit that brings the new ones.
+    replaced: Vec<(ChunkId, Location)>,
 }
 
 #[derive(Debug, Default)]
@@ -118,8 +125,13 @@ impl Store {
         let recovered = recovery::recover(&disk, &dir.join("segments"), &index, options.segment_bytes)?;
         let readers = Readers::new(Arc::clone(&disk), &dir.join("segments"));
         readers.insert(recovered.segment.number, recovered.segment.file());
-        let writer =
-            Writer { segment: recovered.segment, unsynced: 0, oldest_unsynced: Instant::now(), poisoned: false };
+        let writer = Writer {
+            segment: recovered.segment,
+            unsynced: 0,
+            oldest_unsynced: Instant::now(),
+            poisoned: false,
+            replaced: Vec::new(),
+        };
         Ok(Self {
             dir: dir.into(),
             options,
@@ -127,6 +139,7 @@ impl Store {
             index: Mutex::new(index),
             pending: RwLock::default(),
             readers,
+            sources: Sources::default(),
             counts: Counts {
                 chunks: recovered.chunks.into(),
                 stored_bytes: recovered.stored_bytes.into(),
@@ -150,28 +163,46 @@ impl Store {
         if self.locate(&chunk.id())?.is_some() {
             return Ok(false);
         }
-        let record_len = (record::RECORD_HEADER_LEN + chunk.stored().len()) as u64;
-        if writer.segment.len() + record_len > self.options.segment_bytes && !writer.segment.is_empty() {
-            self.roll(&mut writer)?;
+        self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored())?;
+        Ok(true)
+    }
+
+    /// Appends a record, which is usable when this returns; rolls and syncs as is due.
+    fn write(&self, writer: &mut Writer, record: Record, payload: &[u8]) -> Result<(), StoreError> {
+        let record_len = (record::RECORD_HEADER_LEN + payload.len()) as u64;
+        let full = writer.segment.len() + record_len > self.options.segment_bytes && !writer.segment.is_empty();
+        if full || !writer.segment.takes(record.kind) {
+            self.roll(writer, record.kind)?;
         }
-        self.append(&mut writer, chunk)?;
+        self.append(writer, record, payload)?;
         if writer.unsynced == 0 {
             writer.oldest_unsynced = Instant::now();
         }
         writer.unsynced += record_len;
         if writer.unsynced >= self.options.sync_bytes {
-            self.sync_writer(&mut writer)?;
+            self.sync_writer(writer)?;
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn append(&self, writer: &mut Writer, chunk: &VerifiedChunk) -> Result<(), StoreError> {
-        let place = writer.segment.append(&chunk.entry(), chunk.stored()).map_err(|failed| {
+    /// Appends a record in place of the one at `at`, whose row goes when the new one is durable.
+    fn replace(&self, writer: &mut Writer, at: Location, record: Record, payload: &[u8]) -> Result<(), StoreError> {
+        let id = record.entry.id;
+        // After the write: a sync in it must not take the old row before the new record is there.
+        self.write(writer, record, payload)?;
+        writer.replaced.push((id, at));
+        self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
+        self.counts.stored_bytes.fetch_sub(u64::from(at.stored_len), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn append(&self, writer: &mut Writer, record: Record, payload: &[u8]) -> Result<(), StoreError> {
+        let place = writer.segment.append(&record, payload).map_err(|failed| {
             writer.poisoned |= !failed.whole;
             failed.error
         })?;
-        let stored_len = chunk.stored().len() as u32;
-        self.pending.write().unwrap_or_else(PoisonError::into_inner).insert(chunk.id(), Location { place, stored_len });
+        let (id, stored_len) = (record.entry.id, payload.len() as u32);
+        self.pending.write().unwrap_or_else(PoisonError::into_inner).insert(id, Location { place, stored_len });
         self.counts.chunks.fetch_add(1, Ordering::Relaxed);
         self.counts.stored_bytes.fetch_add(u64::from(stored_len), Ordering::Relaxed);
         Ok(())
@@ -236,7 +267,7 @@ impl Store {
 
     /// fsync first, index rows second, and only then out of the pending map, so that a reader always finds the chunk.
     fn sync_writer(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        if writer.unsynced == 0 {
+        if writer.unsynced == 0 && writer.replaced.is_empty() {
             return Ok(());
         }
         if let Err(error) = writer.segment.sync() {
@@ -247,18 +278,23 @@ impl Store {
             let pending = self.pending.read().unwrap_or_else(PoisonError::into_inner);
             pending.iter().map(|(id, at)| (*id, *at)).collect()
         };
-        self.with_index(|index| index.commit(writer.segment.number, writer.segment.len(), &rows))?;
+        self.with_index(|index| index.commit(writer.segment.number, writer.segment.len(), &rows, &writer.replaced))?;
+        writer.replaced.clear();
         // Whoever adds to the map holds the writer lock, as this does: nothing came in since.
         self.pending.write().unwrap_or_else(PoisonError::into_inner).clear();
         writer.unsynced = 0;
         Ok(())
     }
 
-    fn roll(&self, writer: &mut Writer) -> Result<(), StoreError> {
+    fn roll(&self, writer: &mut Writer, kind: RecordKind) -> Result<(), StoreError> {
         self.sync_writer(writer)?;
         let exhausted = || StoreError::SegmentsExhausted { dir: self.dir.clone() };
         let number = writer.segment.number.checked_add(1).ok_or_else(exhausted)?;
-        writer.segment = Segment::create(&self.disk, &self.dir.join("segments"), number)?;
+        let format = match kind {
+            RecordKind::Chunk => record::SEGMENT_FORMAT,
+            RecordKind::Reference => record::SEGMENT_FORMAT_REFERENCES,
+        };
+        writer.segment = Segment::create(&self.disk, &self.dir.join("segments"), number, format)?;
         self.readers.insert(number, writer.segment.file());
         self.counts.segments.fetch_add(1, Ordering::Relaxed);
         Ok(())

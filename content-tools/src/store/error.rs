@@ -62,6 +62,28 @@ pub enum StoreError {
     /// A release that cannot be kept as it is.
     #[error("the release cannot be stored: {0}")]
     Release(#[from] DocumentError),
+    /// Something that chunks cannot refer to.
+    #[error("{} is not a regular file: chunks can stay in place only in regular files", path.display())]
+    NotAFile {
+        /// What was to be registered.
+        path: PathBuf,
+    },
+    /// Ranges that cannot hold the chunk.
+    #[error("chunk {chunk} cannot stay in {}: the ranges do not fit the file or the chunk", path.display())]
+    BadReference {
+        /// The source file.
+        path: PathBuf,
+        /// The chunk.
+        chunk: ChunkId,
+    },
+    /// The bytes of a file are not those of the chunk whose copy it was to become.
+    #[error("{} does not hold chunk {chunk} there: it was changed; the stored copy stays", path.display())]
+    SourceDiffers {
+        /// The source file.
+        path: PathBuf,
+        /// The chunk.
+        chunk: ChunkId,
+    },
     /// All segment numbers are used up.
     #[error("the store {} has no segment number left", dir.display())]
     SegmentsExhausted {

@@ -9,7 +9,7 @@
 
 use super::record::Place;
 use karez_protocol::content::hash::ChunkId;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -88,9 +88,19 @@ impl Index {
             .optional()
     }
 
-    /// Records that `segment` is durable up to `synced_len` with these chunks in it, in one transaction.
-    pub(super) fn commit(&self, segment: u32, synced_len: u64, rows: &[(ChunkId, Location)]) -> rusqlite::Result<()> {
+    /// Records that `segment` is durable up to `synced_len` with these chunks in it, in one transaction. Records that
+    /// they replace lose their rows in the same.
+    pub(super) fn commit(
+        &self,
+        segment: u32,
+        synced_len: u64,
+        rows: &[(ChunkId, Location)],
+        replaced: &[(ChunkId, Location)],
+    ) -> rusqlite::Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
+        for (id, at) in replaced {
+            remove_row(&transaction, id, *at)?;
+        }
         let (mut chunks, mut bytes) = (0i64, 0i64);
         {
             let mut insert = transaction.prepare_cached(
@@ -114,16 +124,9 @@ impl Index {
     /// Forgets one chunk, if it still stands there; true when it did.
     pub(super) fn remove(&self, id: &ChunkId, at: Location) -> rusqlite::Result<bool> {
         let transaction = self.connection.unchecked_transaction()?;
-        let removed = transaction.execute(
-            "DELETE FROM chunks WHERE segment = ?1 AND offset = ?2 AND id = ?3",
-            params![at.place.segment, at.place.offset as i64, id.as_bytes().as_slice()],
-        )?;
-        transaction.execute(
-            "UPDATE segments SET chunks = chunks - ?2, stored_bytes = stored_bytes - ?3 WHERE number = ?1",
-            params![at.place.segment, removed as i64, removed as i64 * i64::from(at.stored_len)],
-        )?;
+        let removed = remove_row(&transaction, id, at)?;
         transaction.commit()?;
-        Ok(removed > 0)
+        Ok(removed)
     }
 
     /// Forgets what stood in a segment behind `len`: its file has become shorter, or is gone (`len` 0).
@@ -166,6 +169,18 @@ impl Index {
         })?;
         rows.collect()
     }
+}
+
+fn remove_row(transaction: &Transaction<'_>, id: &ChunkId, at: Location) -> rusqlite::Result<bool> {
+    let removed = transaction.execute(
+        "DELETE FROM chunks WHERE segment = ?1 AND offset = ?2 AND id = ?3",
+        params![at.place.segment, at.place.offset as i64, id.as_bytes().as_slice()],
+    )?;
+    transaction.execute(
+        "UPDATE segments SET chunks = chunks - ?2, stored_bytes = stored_bytes - ?3 WHERE number = ?1",
+        params![at.place.segment, removed as i64, removed as i64 * i64::from(at.stored_len)],
+    )?;
+    Ok(removed > 0)
 }
 
 /// Whether an error says that the index file itself is unusable.

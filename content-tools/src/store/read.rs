@@ -4,13 +4,14 @@
 //! same call, so that the chunk counts as missing and can be fetched again.
 
 use super::index::Location;
-use super::record::{RECORD_HEADER_LEN, read_record_header};
-use super::{Store, StoreError};
+use super::record::{RECORD_HEADER_LEN, Record, RecordKind, read_record_header};
+use super::{Store, StoreError, reference};
 use crate::verify;
 use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
 use karez_protocol::content::hash::ChunkId;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -50,14 +51,19 @@ impl Store {
 
     /// A chunk as it rests, for serving; `None` when the store does not have it.
     pub fn read_stored(&self, id: &ChunkId) -> Result<Option<StoredChunk>, StoreError> {
-        let Some(at) = self.locate(id)? else { return Ok(None) };
-        let bytes = self.read(id, at, RECORD_HEADER_LEN + at.stored_len as usize)?;
-        let entry =
-            header_of(id, at, &bytes).filter(|entry| StoredCheck::of(&bytes[RECORD_HEADER_LEN..]) == entry.check);
-        let Some(entry) = entry else { return Err(self.drop_damaged(id, at)) };
-        let mut bytes = bytes;
-        bytes.drain(..RECORD_HEADER_LEN);
-        Ok(Some(StoredChunk { codec: entry.codec, plain_len: entry.plain_len, check: entry.check, bytes }))
+        self.at_its_place(id, |at| {
+            let mut bytes = self.read(at, RECORD_HEADER_LEN + at.stored_len as usize)?;
+            let record = header_of(id, at, &bytes).ok_or(Failed::Lost)?;
+            bytes.drain(..RECORD_HEADER_LEN);
+            if StoredCheck::of(&bytes) != record.entry.check {
+                return Err(Failed::Lost);
+            }
+            let entry = described(&record);
+            if record.kind == RecordKind::Reference {
+                bytes = self.gather(&bytes, &entry)?;
+            }
+            Ok(StoredChunk { codec: entry.codec, plain_len: entry.plain_len, check: entry.check, bytes })
+        })
     }
 
     /// The plaintext of a chunk, checked against its identity; `None` when the store does not have it.
@@ -78,11 +84,30 @@ impl Store {
 
     /// A chunk's row as the store holds it, from its record header alone; `None` when the store does not have it.
     pub fn describe(&self, id: &ChunkId) -> Result<Option<ChunkEntry>, StoreError> {
-        let Some(at) = self.locate(id)? else { return Ok(None) };
-        let header = self.read(id, at, RECORD_HEADER_LEN)?;
-        match header_of(id, at, &header) {
-            Some(entry) => Ok(Some(entry)),
-            None => Err(self.drop_damaged(id, at)),
+        self.at_its_place(id, |at| {
+            let header = self.read(at, RECORD_HEADER_LEN)?;
+            header_of(id, at, &header).map(|record| described(&record)).ok_or(Failed::Lost)
+        })
+    }
+
+    /// Runs a read at the place of a chunk; again when the chunk has moved meanwhile (its segment was rewritten).
+    fn at_its_place<T>(
+        &self,
+        id: &ChunkId,
+        read: impl Fn(Location) -> Result<T, Failed>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(mut at) = self.locate(id)? else { return Ok(None) };
+        loop {
+            let error = match read(at) {
+                Ok(found) => return Ok(Some(found)),
+                Err(Failed::Passing(error)) => Some(error),
+                Err(Failed::Lost) => None,
+            };
+            match (self.locate(id)?, error) {
+                (Some(now), _) if now != at => at = now,
+                (_, Some(error)) => return Err(error),
+                (_, None) => return Err(self.drop_damaged(id, at)),
+            }
         }
     }
 
@@ -95,24 +120,36 @@ impl Store {
         }
     }
 
-    fn read(&self, id: &ChunkId, at: Location, len: usize) -> Result<Vec<u8>, StoreError> {
-        self.readers.read(at.place, len).map_err(|error| {
-            if is_loss(&error) {
-                self.drop_damaged(id, at)
-            } else {
-                StoreError::io("read", &super::segment::path(&self.dir.join("segments"), at.place.segment), error)
+    /// What the record at a place is; `None` when nothing readable stands there.
+    pub(super) fn kind_at(&self, at: Location) -> Result<Option<RecordKind>, StoreError> {
+        match self.read(at, RECORD_HEADER_LEN) {
+            Ok(bytes) => {
+                Ok(bytes.first_chunk().and_then(|header| read_record_header(header, at.place)).map(|r| r.kind))
             }
+            Err(Failed::Lost) => Ok(None),
+            Err(Failed::Passing(error)) => Err(error),
+        }
+    }
+
+    fn read(&self, at: Location, len: usize) -> Result<Vec<u8>, Failed> {
+        self.readers.read(at.place, len).map_err(|error| {
+            let path = super::segment::path(&self.dir.join("segments"), at.place.segment);
+            Failed::of("read", &path, error)
         })
     }
 
     /// Takes a damaged chunk out of the index and returns the error that says so.
     fn drop_damaged(&self, id: &ChunkId, at: Location) -> StoreError {
         // Under the writer lock, so that a sync in progress does not bring the row back.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let was_pending = {
             let mut pending = self.pending.write().unwrap_or_else(PoisonError::into_inner);
             pending.get(id) == Some(&at) && pending.remove(id).is_some()
         };
+        if was_pending {
+            // What it stood in for stays.
+            writer.replaced.retain(|(replaced, _)| replaced != id);
+        }
         match self.with_index(|index| index.remove(id, at)) {
             Ok(removed) if removed || was_pending => {
                 self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
@@ -125,9 +162,37 @@ impl Store {
     }
 }
 
-fn header_of(id: &ChunkId, at: Location, bytes: &[u8]) -> Option<ChunkEntry> {
-    let entry = read_record_header(bytes.first_chunk()?, at.place)?;
-    (entry.id == *id && entry.stored_len == at.stored_len).then_some(entry)
+/// Why nothing could be read at a place.
+pub(super) enum Failed {
+    /// The bytes are not the chunk's, or gone.
+    Lost,
+    /// They may be there another time.
+    Passing(StoreError),
+}
+
+impl Failed {
+    pub(super) fn of(action: &'static str, path: &Path, error: io::Error) -> Self {
+        if is_loss(&error) { Self::Lost } else { Self::Passing(StoreError::io(action, path, error)) }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Passing(error)
+    }
+}
+
+fn header_of(id: &ChunkId, at: Location, bytes: &[u8]) -> Option<Record> {
+    let record = read_record_header(bytes.first_chunk()?, at.place)?;
+    (record.entry.id == *id && record.entry.stored_len == at.stored_len).then_some(record)
+}
+
+/// The chunk as others see it: what a reference refers to is there as plaintext.
+fn described(record: &Record) -> ChunkEntry {
+    match record.kind {
+        RecordKind::Chunk => record.entry,
+        RecordKind::Reference => reference::entry(record.entry.id, record.entry.plain_len),
+    }
 }
 
 /// Whether the bytes are gone for good, unlike a failure that passes.

@@ -4,7 +4,7 @@
 //! file that look like a segment (someone packs a store) are never taken for records.
 
 use karez_protocol::content::SUITE;
-use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
+use karez_protocol::content::chunk::{ChunkEntry, Codec, PLAIN_BYTES_MAX, StoredCheck};
 use karez_protocol::content::hash::ChunkId;
 
 /// Bytes of a segment file's header.
@@ -13,8 +13,13 @@ pub(super) const SEGMENT_HEADER_LEN: usize = 32;
 pub(super) const RECORD_HEADER_LEN: usize = 72;
 /// First bytes of a record.
 pub(super) const RECORD_MAGIC: [u8; 4] = *b"KREC";
-/// Format of segment files written here.
+/// Format of segment files that hold chunks only.
 pub(super) const SEGMENT_FORMAT: u16 = 1;
+/// Format of segment files that may also hold references. A program that knows format 1 only must refuse them: it would
+/// take a reference at their end for a torn record and cut it off.
+pub(super) const SEGMENT_FORMAT_REFERENCES: u16 = 2;
+/// Longest payload of a reference: a chunk in 4 096 pieces, far more than any container makes of one.
+pub(super) const REFERENCE_BYTES_MAX: u32 = 32 + 12 * 4096;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"KAREZSEG";
 
@@ -25,21 +30,56 @@ pub(super) struct Place {
     pub(super) offset: u64,
 }
 
+/// What the payload of a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RecordKind {
+    /// The chunk's bytes.
+    Chunk,
+    /// Where the chunk's bytes stand in a file outside the store.
+    Reference,
+}
+
+/// A record's header. For a reference `stored_len` and `check` are those of its payload, not of the chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) kind: RecordKind,
+    pub(super) entry: ChunkEntry,
+}
+
+impl Record {
+    /// The record of a chunk's bytes.
+    pub(super) fn chunk(entry: ChunkEntry) -> Self {
+        Self { kind: RecordKind::Chunk, entry }
+    }
+
+    fn is_consistent(&self) -> bool {
+        let ChunkEntry { codec, plain_len, stored_len, .. } = self.entry;
+        match self.kind {
+            RecordKind::Chunk => self.entry.is_consistent(),
+            RecordKind::Reference => {
+                codec == Codec::Raw
+                    && (1..=PLAIN_BYTES_MAX).contains(&plain_len)
+                    && (1..=REFERENCE_BYTES_MAX).contains(&stored_len)
+            }
+        }
+    }
+}
+
 /// What the first bytes of a segment file say.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SegmentHeader {
-    /// This program can append to it.
-    Known,
+    /// This program can append to it; its format.
+    Known(u16),
     /// Written by a newer Karez.
     Newer(u16),
     /// Not a segment header.
     Damaged,
 }
 
-pub(super) fn segment_header(number: u32) -> [u8; SEGMENT_HEADER_LEN] {
+pub(super) fn segment_header(number: u32, format: u16) -> [u8; SEGMENT_HEADER_LEN] {
     let mut bytes = [0; SEGMENT_HEADER_LEN];
     bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
-    bytes[8..10].copy_from_slice(&SEGMENT_FORMAT.to_le_bytes());
+    bytes[8..10].copy_from_slice(&format.to_le_bytes());
     bytes[10] = SUITE;
     bytes[12..16].copy_from_slice(&number.to_le_bytes());
     let check = blake3::hash(&bytes[..16]);
@@ -56,15 +96,17 @@ pub(super) fn read_segment_header(bytes: &[u8], number: u32) -> SegmentHeader {
         return SegmentHeader::Damaged;
     }
     match u16::from_le_bytes([bytes[8], bytes[9]]) {
-        SEGMENT_FORMAT if bytes[10] == SUITE => SegmentHeader::Known,
+        format @ (SEGMENT_FORMAT | SEGMENT_FORMAT_REFERENCES) if bytes[10] == SUITE => SegmentHeader::Known(format),
         found => SegmentHeader::Newer(found),
     }
 }
 
-pub(super) fn record_header(entry: &ChunkEntry, place: Place) -> [u8; RECORD_HEADER_LEN] {
+pub(super) fn record_header(record: &Record, place: Place) -> [u8; RECORD_HEADER_LEN] {
+    let entry = &record.entry;
     let mut bytes = [0; RECORD_HEADER_LEN];
     bytes[..4].copy_from_slice(&RECORD_MAGIC);
     bytes[4] = entry.codec.number();
+    bytes[5] = u8::from(record.kind == RecordKind::Reference);
     bytes[8..12].copy_from_slice(&entry.plain_len.to_le_bytes());
     bytes[12..16].copy_from_slice(&entry.stored_len.to_le_bytes());
     bytes[16..48].copy_from_slice(entry.id.as_bytes());
@@ -74,8 +116,8 @@ pub(super) fn record_header(entry: &ChunkEntry, place: Place) -> [u8; RECORD_HEA
     bytes
 }
 
-/// The entry of a record header; `None` when it is damaged or belongs elsewhere.
-pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) -> Option<ChunkEntry> {
+/// A record header; `None` when it is damaged or belongs elsewhere.
+pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) -> Option<Record> {
     if bytes[..4] != RECORD_MAGIC || bytes[64..] != header_check(&bytes[..64], place) {
         return None;
     }
@@ -91,7 +133,13 @@ pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) 
         stored_len: number(12),
         check: StoredCheck(check),
     };
-    entry.is_consistent().then_some(entry)
+    let kind = match bytes[5] {
+        0 => RecordKind::Chunk,
+        1 => RecordKind::Reference,
+        _ => return None,
+    };
+    let record = Record { kind, entry };
+    record.is_consistent().then_some(record)
 }
 
 fn header_check(fields: &[u8], place: Place) -> [u8; 8] {
@@ -108,10 +156,10 @@ mod tests {
 
     const PLACE: Place = Place { segment: 3, offset: 32 };
 
-    fn entry() -> ChunkEntry {
+    fn entry() -> Record {
         let plain = b"karez";
         let (id, check) = (ChunkId::of(plain), StoredCheck::of(plain));
-        ChunkEntry { id, codec: Codec::Raw, plain_len: 5, stored_len: 5, check }
+        Record::chunk(ChunkEntry { id, codec: Codec::Raw, plain_len: 5, stored_len: 5, check })
     }
 
     #[test]
@@ -125,13 +173,13 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_header_is_noticed() {
-        let (record, segment) = (record_header(&entry(), PLACE), segment_header(3));
+        let (record, segment) = (record_header(&entry(), PLACE), segment_header(3, SEGMENT_FORMAT));
         for bit in 0..RECORD_HEADER_LEN * 8 {
             let mut bytes = record;
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(read_record_header(&bytes, PLACE), None, "bit {bit}");
         }
-        assert_eq!(read_segment_header(&segment, 3), SegmentHeader::Known);
+        assert_eq!(read_segment_header(&segment, 3), SegmentHeader::Known(SEGMENT_FORMAT));
         for bit in 0..SEGMENT_HEADER_LEN * 8 {
             let mut bytes = segment;
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -143,7 +191,7 @@ mod tests {
     #[test]
     fn golden() {
         let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        assert_eq!(hex(&segment_header(3)), GOLDEN_SEGMENT);
+        assert_eq!(hex(&segment_header(3, SEGMENT_FORMAT)), GOLDEN_SEGMENT);
         assert_eq!(hex(&record_header(&entry(), PLACE)), GOLDEN_RECORD);
     }
 

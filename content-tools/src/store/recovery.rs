@@ -28,8 +28,8 @@ struct Checked {
     number: u32,
     /// Where whole records end.
     end: u64,
-    /// Whether new records may be appended at `end`.
-    clean: bool,
+    /// The format of its header when new records may be appended at `end`.
+    clean: Option<u16>,
     recovered: u64,
 }
 
@@ -72,13 +72,14 @@ fn open_last(
     segment_bytes: u64,
 ) -> Result<(Segment, bool), StoreError> {
     match last {
-        None => Ok((Segment::create(disk, dir, 1)?, true)),
-        Some(last) if last.clean && last.end < segment_bytes => {
-            Ok((Segment::resume(&**disk, dir, last.number, last.end)?, false))
+        None => Ok((Segment::create(disk, dir, 1, record::SEGMENT_FORMAT)?, true)),
+        Some(Checked { number, end, clean: Some(format), .. }) if end < segment_bytes => {
+            Ok((Segment::resume(&**disk, dir, number, end, format)?, false))
         }
         Some(last) => {
             let exhausted = || StoreError::SegmentsExhausted { dir: dir.into() };
-            Ok((Segment::create(disk, dir, last.number.checked_add(1).ok_or_else(exhausted)?)?, true))
+            let number = last.number.checked_add(1).ok_or_else(exhausted)?;
+            Ok((Segment::create(disk, dir, number, record::SEGMENT_FORMAT)?, true))
         }
     }
 }
@@ -96,14 +97,14 @@ fn check_segment(
     let file = disk.open(&path, Access::Read).map_err(io)?;
     let len = file.len().map_err(io)?;
     if len < SEGMENT_HEADER_LEN as u64 && known.synced_len == 0 {
-        return Ok(Checked { number, end: len, clean: true, recovered: 0 });
+        return Ok(Checked { number, end: len, clean: Some(record::SEGMENT_FORMAT), recovered: 0 });
     }
-    let mut clean = header_is_known(&*file, number, &path)?;
+    let mut clean = known_format(&*file, number, &path)?;
     let mut synced = known.synced_len;
     if len < synced {
         tracing::warn!(segment = number, "a segment file has become shorter: what it lost will be fetched again");
         index.forget_behind(number, len).map_err(failed)?;
-        (synced, clean) = (len, false);
+        (synced, clean) = (len, None);
     }
     let start = synced.max(SEGMENT_HEADER_LEN as u64);
     if len <= start {
@@ -124,19 +125,20 @@ fn check_segment(
         .collect();
     // After a kill the pages may not be on the disk yet; no row may refer to them before they are.
     file.sync_data().map_err(|e| StoreError::io("sync", &path, e))?;
-    index.commit(number, scan.end, &rows).map_err(failed)?;
+    index.commit(number, scan.end, &rows, &[]).map_err(failed)?;
     Ok(Checked { number, end: scan.end, clean, recovered: rows.len() as u64 })
 }
 
-/// False when the header is damaged: the records behind it describe themselves, but nothing is appended any more.
-fn header_is_known(file: &dyn DiskFile, number: u32, path: &Path) -> Result<bool, StoreError> {
+/// The format of a segment; `None` when its header is damaged: the records behind it describe themselves, but nothing is
+/// appended any more.
+fn known_format(file: &dyn DiskFile, number: u32, path: &Path) -> Result<Option<u16>, StoreError> {
     let mut header = [0; SEGMENT_HEADER_LEN];
     let read = file.read_at(&mut header, 0).map_err(|e| StoreError::io("read", path, e))?;
     match record::read_segment_header(&header[..read], number) {
-        SegmentHeader::Known => Ok(true),
-        SegmentHeader::Damaged => Ok(false),
+        SegmentHeader::Known(format) => Ok(Some(format)),
+        SegmentHeader::Damaged => Ok(None),
         SegmentHeader::Newer(found) => {
-            Err(StoreError::UnknownFormat { path: path.into(), found, known: record::SEGMENT_FORMAT })
+            Err(StoreError::UnknownFormat { path: path.into(), found, known: record::SEGMENT_FORMAT_REFERENCES })
         }
     }
 }

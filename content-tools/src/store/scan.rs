@@ -3,7 +3,7 @@
 //! What must stay true: only records whose header and payload pass their checks are reported, damage in the middle loses
 //! the damaged record and none behind it, and nothing the file says makes this allocate more than one record.
 
-use super::record::{Place, RECORD_HEADER_LEN, RECORD_MAGIC, read_record_header};
+use super::record::{Place, RECORD_HEADER_LEN, RECORD_MAGIC, Record, read_record_header};
 use crate::disk::DiskFile;
 use karez_protocol::content::chunk::{ChunkEntry, StoredCheck};
 use std::io;
@@ -55,7 +55,7 @@ enum Found {
 fn record_at(file: &dyn DiskFile, place: Place, len: u64) -> io::Result<Found> {
     let mut header = [0; RECORD_HEADER_LEN];
     file.read_exact_at(&mut header, place.offset)?;
-    let Some(entry) = read_record_header(&header, place) else { return Ok(Found::Nothing) };
+    let Some(Record { entry, .. }) = read_record_header(&header, place) else { return Ok(Found::Nothing) };
     let payload = place.offset + RECORD_HEADER_LEN as u64;
     if payload + u64::from(entry.stored_len) > len {
         return Ok(Found::BadPayload(entry));

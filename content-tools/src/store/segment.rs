@@ -4,9 +4,8 @@
 //! tried again (the kernel may have dropped the pages and would report success).
 
 use super::error::StoreError;
-use super::record::{self, Place, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN};
+use super::record::{self, Place, RECORD_HEADER_LEN, Record, RecordKind, SEGMENT_HEADER_LEN};
 use crate::disk::{Access, Disk, DiskFile};
-use karez_protocol::content::chunk::ChunkEntry;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,15 +37,17 @@ pub(super) struct Segment {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
     len: u64,
+    /// What its header says: which kinds of records it may hold.
+    format: u16,
     buffer: Vec<u8>,
 }
 
 impl Segment {
     /// Begins a new segment file. Its name is durable when this returns, its header with the next sync.
-    pub(super) fn create(disk: &Arc<dyn Disk>, dir: &Path, number: u32) -> Result<Self, StoreError> {
+    pub(super) fn create(disk: &Arc<dyn Disk>, dir: &Path, number: u32, format: u16) -> Result<Self, StoreError> {
         let path = path(dir, number);
         let file = disk.create_new(&path).map_err(|e| StoreError::io("create", &path, e))?;
-        let segment = Self { number, file, path: path.clone(), len: 0, buffer: Vec::new() };
+        let segment = Self { number, file, path: path.clone(), len: 0, format, buffer: Vec::new() };
         let begun = segment.with_header().and_then(|segment| {
             disk.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))?;
             Ok(segment)
@@ -59,16 +60,16 @@ impl Segment {
     }
 
     /// Goes on with a segment file, of which the first `len` bytes are whole records; what follows is cut off.
-    pub(super) fn resume(disk: &dyn Disk, dir: &Path, number: u32, len: u64) -> Result<Self, StoreError> {
+    pub(super) fn resume(disk: &dyn Disk, dir: &Path, number: u32, len: u64, format: u16) -> Result<Self, StoreError> {
         let path = path(dir, number);
         let file = disk.open(&path, Access::Write).map_err(|e| StoreError::io("open", &path, e))?;
         file.set_len(len).map_err(|e| StoreError::io("truncate", &path, e))?;
-        let segment = Self { number, file, path, len, buffer: Vec::new() };
+        let segment = Self { number, file, path, len, format, buffer: Vec::new() };
         if len < SEGMENT_HEADER_LEN as u64 { segment.with_header() } else { Ok(segment) }
     }
 
     fn with_header(mut self) -> Result<Self, StoreError> {
-        let header = record::segment_header(self.number);
+        let header = record::segment_header(self.number, self.format);
         self.file.write_all_at(&header, 0).map_err(|e| StoreError::io("write", &self.path, e))?;
         self.len = SEGMENT_HEADER_LEN as u64;
         Ok(self)
@@ -84,16 +85,21 @@ impl Segment {
         self.len <= SEGMENT_HEADER_LEN as u64
     }
 
+    /// Whether records of this kind may be appended.
+    pub(super) fn takes(&self, kind: RecordKind) -> bool {
+        kind == RecordKind::Chunk || self.format == record::SEGMENT_FORMAT_REFERENCES
+    }
+
     /// The handle, for reading what is still only in the page cache.
     pub(super) fn file(&self) -> Arc<dyn DiskFile> {
         Arc::clone(&self.file)
     }
 
     /// Appends a record. After an error the file ends where it ended before, unless [`AppendError::whole`] says otherwise.
-    pub(super) fn append(&mut self, entry: &ChunkEntry, stored: &[u8]) -> Result<Place, AppendError> {
+    pub(super) fn append(&mut self, record: &Record, stored: &[u8]) -> Result<Place, AppendError> {
         let place = Place { segment: self.number, offset: self.len };
         self.buffer.clear();
-        self.buffer.extend_from_slice(&record::record_header(entry, place));
+        self.buffer.extend_from_slice(&record::record_header(record, place));
         self.buffer.extend_from_slice(stored);
         if let Err(error) = self.file.write_all_at(&self.buffer, self.len) {
             let whole = self.file.set_len(self.len).is_ok();

@@ -263,13 +263,13 @@ fn segments_that_shrink_or_vanish_lose_their_chunks_only() {
 fn a_newer_segment_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(Store::open(dir.path(), lazy()).unwrap());
-    let mut header = record::segment_header(1);
-    header[8] = 2;
+    let mut header = record::segment_header(1, record::SEGMENT_FORMAT);
+    header[8] = 3;
     let check = blake3::hash(&header[..16]);
     header[16..].copy_from_slice(&check.as_bytes()[..16]);
     let file = segment_file(dir.path(), 1);
     file.write_all_at(&header, 0).unwrap();
-    assert!(matches!(Store::open(dir.path(), lazy()), Err(StoreError::UnknownFormat { found: 2, .. })));
+    assert!(matches!(Store::open(dir.path(), lazy()), Err(StoreError::UnknownFormat { found: 3, .. })));
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! Tests of references: chunks that stay in place, and copies that give way to an exported file.
+
+use super::*;
+use crate::store::StoreOptions;
+use crate::verify::seal;
+
+struct Bench {
+    dir: tempfile::TempDir,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+fn bench() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = vec![0; 5000];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    let path = dir.path().join("课 1.mp4");
+    fs::write(&path, &bytes).unwrap();
+    Bench { dir, path, bytes }
+}
+
+impl Bench {
+    fn open(&self) -> Store {
+        Store::open(&self.dir.path().join("store"), StoreOptions::default()).unwrap()
+    }
+
+    fn plain(&self, ranges: &[SourceRange]) -> Vec<u8> {
+        ranges.iter().flat_map(|range| &self.bytes[range.offset as usize..][..range.len as usize]).copied().collect()
+    }
+
+    fn delete_index(&self) {
+        for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+            let _ = fs::remove_file(self.dir.path().join("store").join(name));
+        }
+    }
+}
+
+const RANGES: [SourceRange; 2] = [SourceRange { offset: 4000, len: 700 }, SourceRange { offset: 10, len: 300 }];
+
+#[test]
+fn a_chunk_stays_in_place_and_survives_a_lost_index() {
+    let bench = bench();
+    let plain = bench.plain(&RANGES);
+    let id = ChunkId::of(&plain);
+    let store = bench.open();
+    let file = store.register_file(&bench.path).unwrap();
+    assert!(file.is_unchanged());
+    assert!(store.put_reference(id, 1000, &file, &RANGES).unwrap());
+    assert!(!store.put_reference(id, 1000, &file, &RANGES).unwrap());
+    assert!(store.put(&seal(b"a chunk of its own", false).unwrap()).unwrap());
+    drop(store);
+    for _ in ["index", "no index"] {
+        let store = bench.open();
+        assert_eq!(store.read_plain(&id).unwrap().unwrap(), plain);
+        let stored = store.read_stored(&id).unwrap().unwrap();
+        assert_eq!((stored.codec, stored.check, stored.bytes), (Codec::Raw, StoredCheck::of(&plain), plain.clone()));
+        assert_eq!(store.describe(&id).unwrap(), Some(seal(&plain, false).unwrap().entry()));
+        assert_eq!(store.stats().chunks, 3);
+        drop(store);
+        bench.delete_index();
+    }
+}
+
+/// Whatever happens to the source file: refused, never served wrong, and stored anew when it comes again.
+#[test]
+fn a_changed_source_is_noticed() {
+    type Damage = fn(&Path);
+    let damages: [Damage; 3] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| File::options().write(true).open(path).unwrap().set_len(4100).unwrap(),
+        |path| File::options().write(true).open(path).unwrap().write_all_at(b"edited", 4600).unwrap(),
+    ];
+    for damage in damages {
+        let bench = bench();
+        let plain = bench.plain(&RANGES);
+        let id = ChunkId::of(&plain);
+        let store = bench.open();
+        let file = store.register_file(&bench.path).unwrap();
+        store.put_reference(id, 1000, &file, &RANGES).unwrap();
+        damage(&bench.path);
+        drop(store);
+        let store = bench.open();
+        assert!(matches!(store.read_stored(&id), Err(StoreError::Damaged { chunk, .. }) if chunk == id));
+        assert!(!store.contains(&id).unwrap());
+        assert!(store.put(&seal(&plain, false).unwrap()).unwrap());
+        assert_eq!(store.read_plain(&id).unwrap().unwrap(), plain);
+    }
+}
+
+#[test]
+fn an_exported_file_becomes_the_copy() {
+    for synced in [false, true] {
+        let bench = bench();
+        let plain = bench.plain(&RANGES);
+        let id = ChunkId::of(&plain);
+        let store = bench.open();
+        store.put(&seal(&plain, false).unwrap()).unwrap();
+        if synced {
+            store.sync().unwrap();
+        }
+        let before = store.stats();
+        let file = store.register_file(&bench.path).unwrap();
+        let wrong = [SourceRange { offset: 0, len: 1000 }];
+        assert!(matches!(store.adopt(id, &file, &wrong), Err(StoreError::SourceDiffers { .. })));
+        assert!(store.adopt(id, &file, &RANGES).unwrap());
+        assert!(!store.adopt(id, &file, &RANGES).unwrap());
+        assert!(!store.adopt(ChunkId::of(b"other"), &file, &RANGES).unwrap());
+        let after = store.stats();
+        assert_eq!(after.chunks, before.chunks + 1, "the description of the file");
+        assert!(after.stored_bytes < before.stored_bytes);
+        drop(store);
+        let store = bench.open();
+        assert_eq!((store.stats().chunks, store.stats().stored_bytes), (after.chunks, after.stored_bytes));
+        assert_eq!(store.read_plain(&id).unwrap().unwrap(), plain);
+        drop(store);
+        fs::remove_file(&bench.path).unwrap();
+        assert!(bench.open().read_plain(&id).is_err(), "the bytes come from the file");
+    }
+}
+
+#[test]
+fn references_that_cannot_be_right_are_refused() {
+    let bench = bench();
+    let store = bench.open();
+    let file = store.register_file(&bench.path).unwrap();
+    let id = ChunkId::of(b"x");
+    let far = SourceRange { offset: u64::MAX, len: 2 };
+    let behind = SourceRange { offset: 4999, len: 2 };
+    let rows: [(u32, &[SourceRange]); 5] = [(0, &[]), (1, &[]), (999, &RANGES), (2, &[far]), (2, &[behind])];
+    for (plain_len, ranges) in rows {
+        let put = store.put_reference(id, plain_len, &file, ranges);
+        assert!(matches!(put, Err(StoreError::BadReference { .. })), "{plain_len} {ranges:?}");
+    }
+    assert!(matches!(store.register_file(bench.dir.path()), Err(StoreError::NotAFile { .. })));
+}
+
+/// The vector of docs/formats/store.md.
+#[test]
+fn golden() {
+    let ranges = [SourceRange { offset: 7, len: 3 }, SourceRange { offset: 100, len: 2 }];
+    let payload = to_payload(&ChunkId::from_bytes([0x22; 32]), &ranges);
+    let hex: String = payload.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, format!("{}{}", "22".repeat(32), "070000000000000003000000640000000000000002000000"));
+    assert_eq!(from_payload(&payload, 5), Some((ChunkId::from_bytes([0x22; 32]), ranges.to_vec())));
+    assert_eq!(from_payload(&payload, 6), None);
+}
