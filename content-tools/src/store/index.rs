@@ -4,24 +4,46 @@
 //! fsynced (WAL, synchronous=NORMAL): a power cut may take the last ones back together with the `synced_len` they moved,
 //! and opening the store then finds their records again by scanning.
 //!
-//! `chunks` is clustered by place, so that new rows are appended, and what concerns one segment is one range; the unique
-//! id finds a chunk.
+//! `chunks` is clustered by place, so that new rows are appended, and what concerns one segment is one range. `places`
+//! finds a chunk by the first 8 bytes of its id; it may name places that are gone, and a place proves nothing before the
+//! whole id of its row was compared. Random inserts are what kills a B-tree on a slow disk, so `places` is filled by
+//! sweeps in the order of ids, and what they have not reached yet is in memory (`docs/decisions/0014-index-by-locality.md`).
+
+mod filter;
+mod lookup;
 
 use super::record::Place;
+use filter::{Filter, prefix};
 use karez_protocol::content::hash::ChunkId;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
-use std::collections::BTreeMap;
+use lookup::{Memory, Sweep};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE chunks(
-        segment INTEGER NOT NULL, offset INTEGER NOT NULL, stored_len INTEGER NOT NULL, id BLOB NOT NULL UNIQUE,
+        segment INTEGER NOT NULL, offset INTEGER NOT NULL, stored_len INTEGER NOT NULL, id BLOB NOT NULL,
         PRIMARY KEY(segment, offset)) WITHOUT ROWID;
+    CREATE TABLE places(
+        prefix INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
+        PRIMARY KEY(prefix, segment, offset)) WITHOUT ROWID;
+    CREATE TABLE swept(one INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL);
+    INSERT INTO swept VALUES (1, 0, 0);
     CREATE TABLE segments(
         number INTEGER PRIMARY KEY, synced_len INTEGER NOT NULL, chunks INTEGER NOT NULL, stored_bytes INTEGER NOT NULL);
-    PRAGMA user_version = 1;";
+    PRAGMA user_version = 2;";
+
+/// Rows of `chunks` that are loaded at once when lookups follow the order of a segment: about 50 MB of content.
+const NEIGHBOURS: u32 = 1024;
+/// Rows a sweep moves for each new one: four, so that it is done long before the next must begin.
+const SWEPT_PER_ROW: usize = 4;
+/// Rows a sweep moves at least: some milliseconds, so that readers do not wait long for the index.
+const SWEPT_MIN: usize = 1024;
+/// SQLite's page cache: the inner nodes of both trees at 20 million chunks.
+const PAGE_CACHE_KIB: i64 = 8 << 10;
 
 /// Where a chunk's record stands and how long its payload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +64,7 @@ pub(super) struct SegmentRow {
 #[derive(Debug)]
 pub(super) struct Index {
     connection: Connection,
+    memory: RefCell<Memory>,
 }
 
 impl Index {
@@ -64,32 +87,53 @@ impl Index {
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version == 0 {
             connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
         } else if version != FORMAT {
             return Err(schema_damage("another index format"));
         }
-        let index = Self { connection };
+        let memory = RefCell::new(remember(&connection)?);
+        let index = Self { connection, memory };
         index.segments()?;
-        index.get(&ChunkId::from_bytes([0; 32]))?;
         Ok(index)
     }
 
     /// Where a chunk stands.
     pub(super) fn get(&self, id: &ChunkId) -> rusqlite::Result<Option<Location>> {
-        let mut query =
-            self.connection.prepare_cached("SELECT segment, offset, stored_len FROM chunks WHERE id = ?1")?;
-        query
-            .query_row([id.as_bytes().as_slice()], |row| {
-                let place = Place { segment: row.get(0)?, offset: row.get::<_, i64>(1)? as u64 };
-                Ok(Location { place, stored_len: row.get(2)? })
-            })
-            .optional()
+        if let Some(known) = self.memory.borrow_mut().get(id) {
+            return Ok(known);
+        }
+        let mut query = self.connection.prepare_cached(
+            "SELECT c.segment, c.offset, c.stored_len FROM places p
+             JOIN chunks c ON c.segment = p.segment AND c.offset = p.offset WHERE p.prefix = ?1 AND c.id = ?2",
+        )?;
+        let found = query.query_row(params![key(id), id.as_bytes().as_slice()], location).optional()?;
+        let Some(at) = found else { return Ok(None) };
+        let follows = self.memory.borrow_mut().follows(at.place);
+        if follows {
+            self.load_neighbours(at.place)?;
+        }
+        Ok(found)
+    }
+
+    /// The next lookups will likely ask for what stands behind this place (Zhu, Li, Patterson: Avoiding the Disk
+    /// Bottleneck in the Data Domain Deduplication File System, FAST 2008).
+    fn load_neighbours(&self, from: Place) -> rusqlite::Result<()> {
+        let mut query = self.connection.prepare_cached(
+            "SELECT segment, offset, stored_len, id FROM chunks WHERE segment = ?1 AND offset > ?2
+             ORDER BY offset LIMIT ?3",
+        )?;
+        let rows = query.query_map(params![from.segment, from.offset as i64, NEIGHBOURS], |row| {
+            Ok((ChunkId::from_bytes(row.get(3)?), location(row)?))
+        })?;
+        self.memory.borrow_mut().keep_neighbours(rows.collect::<rusqlite::Result<_>>()?);
+        Ok(())
     }
 
     /// Records that `segment` is durable up to `synced_len` with these chunks in it, in one transaction. Records that
-    /// they replace lose their rows in the same.
+    /// they replace lose their rows in the same. A chunk that has a row already gets no second one.
     pub(super) fn commit(
         &self,
         segment: u32,
@@ -99,30 +143,84 @@ impl Index {
     ) -> rusqlite::Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
         for (id, at) in replaced {
+            self.memory.borrow_mut().forget(id, *at);
             remove_row(&transaction, id, *at)?;
         }
-        let (mut chunks, mut bytes) = (0i64, 0i64);
-        {
-            let mut insert = transaction.prepare_cached(
-                "INSERT OR IGNORE INTO chunks(segment, offset, stored_len, id) VALUES (?1, ?2, ?3, ?4)",
-            )?;
-            for (id, at) in rows {
-                let id = id.as_bytes().as_slice();
-                let added = insert.execute(params![at.place.segment, at.place.offset as i64, at.stored_len, id])?;
-                chunks += added as i64;
-                bytes += added as i64 * i64::from(at.stored_len);
-            }
-        }
+        let fresh = self.fresh(rows)?;
+        self.insert(&transaction, &fresh)?;
+        let bytes: i64 = fresh.iter().map(|(_, at)| i64::from(at.stored_len)).sum();
         transaction.execute(
             "INSERT INTO segments(number, synced_len, chunks, stored_bytes) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT(number) DO UPDATE SET synced_len = ?2, chunks = chunks + ?3, stored_bytes = stored_bytes + ?4",
-            params![segment, synced_len as i64, chunks, bytes],
+            params![segment, synced_len as i64, fresh.len() as i64, bytes],
         )?;
-        transaction.commit()
+        transaction.commit()?;
+        self.memory.borrow_mut().insert(&fresh);
+        self.sweep((fresh.len() * SWEPT_PER_ROW).max(SWEPT_MIN))
+    }
+
+    /// The rows whose chunks are not known yet, by place, each chunk once.
+    fn fresh(&self, rows: &[(ChunkId, Location)]) -> rusqlite::Result<Vec<(ChunkId, Location)>> {
+        let mut fresh = Vec::with_capacity(rows.len());
+        let mut seen = HashSet::with_capacity(rows.len());
+        for (id, at) in rows {
+            if seen.insert(id) && self.get(id)?.is_none() {
+                fresh.push((*id, *at));
+            }
+        }
+        fresh.sort_unstable_by_key(|(_, at)| at.place);
+        Ok(fresh)
+    }
+
+    fn insert(&self, transaction: &Transaction<'_>, rows: &[(ChunkId, Location)]) -> rusqlite::Result<()> {
+        let mut insert = transaction
+            .prepare_cached("INSERT OR REPLACE INTO chunks(segment, offset, stored_len, id) VALUES (?1, ?2, ?3, ?4)")?;
+        let frontier = self.memory.borrow().frontier();
+        for (id, at) in rows {
+            let bytes = id.as_bytes().as_slice();
+            insert.execute(params![at.place.segment, at.place.offset as i64, at.stored_len, bytes])?;
+            if at.place < frontier {
+                // No sweep comes by there again: a segment that was lost and came back.
+                insert_place(transaction, id, at.place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves up to `rows` recent rows on into `places`. Killed at any point, it begins again from the rows of `chunks`.
+    fn sweep(&self, rows: usize) -> rusqlite::Result<()> {
+        let Some(sweep) = self.memory.borrow_mut().take_sweep() else { return Ok(()) };
+        let swept = self.sweep_some(sweep, rows);
+        let mut memory = self.memory.borrow_mut();
+        let (sweep, result) = swept;
+        memory.put_sweep(sweep);
+        result
+    }
+
+    fn sweep_some(&self, mut sweep: Sweep, rows: usize) -> (Sweep, rusqlite::Result<()>) {
+        let end = sweep.rows.len().min(sweep.done + rows);
+        let moved = (|| {
+            let transaction = self.connection.unchecked_transaction()?;
+            for (id, at) in &sweep.rows[sweep.done..end] {
+                insert_place(&transaction, id, at.place)?;
+            }
+            if end == sweep.rows.len() {
+                transaction.execute(
+                    "UPDATE swept SET segment = ?1, offset = ?2",
+                    params![sweep.until.segment, sweep.until.offset as i64],
+                )?;
+            }
+            transaction.commit()
+        })();
+        if moved.is_ok() {
+            sweep.done = end;
+        }
+        (sweep, moved)
     }
 
     /// Forgets one chunk, if it still stands there; true when it did.
     pub(super) fn remove(&self, id: &ChunkId, at: Location) -> rusqlite::Result<bool> {
+        self.memory.borrow_mut().forget(id, at);
         let transaction = self.connection.unchecked_transaction()?;
         let removed = remove_row(&transaction, id, at)?;
         transaction.commit()?;
@@ -131,10 +229,14 @@ impl Index {
 
     /// Forgets what stood in a segment behind `len`: its file has become shorter, or is gone (`len` 0).
     pub(super) fn forget_behind(&self, segment: u32, len: u64) -> rusqlite::Result<()> {
+        let header = super::record::RECORD_HEADER_LEN as u64;
+        let gone =
+            |at: &Location| at.place.segment == segment && at.place.offset + u64::from(at.stored_len) + header > len;
+        self.memory.borrow_mut().forget_where(gone);
         let transaction = self.connection.unchecked_transaction()?;
         transaction.execute(
             "DELETE FROM chunks WHERE segment = ?1 AND offset + stored_len + ?2 > ?3",
-            params![segment, super::record::RECORD_HEADER_LEN as i64, len as i64],
+            params![segment, header as i64, len as i64],
         )?;
         transaction.execute(
             "UPDATE segments SET synced_len = ?2,
@@ -164,11 +266,55 @@ impl Index {
              ORDER BY segment, offset LIMIT ?3",
         )?;
         let rows = query.query_map(params![from.segment, from.offset as i64, limit], |row| {
-            let place = Place { segment: row.get(0)?, offset: row.get::<_, i64>(1)? as u64 };
-            Ok((place, ChunkId::from_bytes(row.get(2)?)))
+            Ok((place(row)?, ChunkId::from_bytes(row.get(2)?)))
         })?;
         rows.collect()
     }
+}
+
+/// What the lookups keep in memory, from the tables: about 12 bits for each chunk, and the rows no sweep has reached.
+fn remember(connection: &Connection) -> rusqlite::Result<Memory> {
+    let frontier = connection.query_row("SELECT segment, offset FROM swept", [], place)?;
+    let chunks: i64 = connection.query_row("SELECT COALESCE(SUM(chunks), 0) FROM segments", [], |row| row.get(0))?;
+    // A tenth of room, so that a full store does not begin a second layer at once.
+    let mut filter = Filter::with_room(chunks as usize / 10 * 11);
+    let mut prefixes = connection.prepare("SELECT prefix FROM places")?;
+    let mut rows = prefixes.query([])?;
+    while let Some(row) = rows.next()? {
+        filter.insert(prefix_of_key(row.get(0)?));
+    }
+    let mut memory = Memory::new(filter, frontier);
+    let mut recent = connection.prepare(
+        "SELECT segment, offset, stored_len, id FROM chunks WHERE (segment, offset) >= (?1, ?2)
+         ORDER BY segment, offset",
+    )?;
+    let mut rows = recent.query(params![frontier.segment, frontier.offset as i64])?;
+    while let Some(row) = rows.next()? {
+        memory.insert(&[(ChunkId::from_bytes(row.get(3)?), location(row)?)]);
+    }
+    Ok(memory)
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place { segment: row.get(0)?, offset: row.get::<_, i64>(1)? as u64 })
+}
+
+fn location(row: &Row<'_>) -> rusqlite::Result<Location> {
+    Ok(Location { place: place(row)?, stored_len: row.get(2)? })
+}
+
+/// The prefix as SQLite's signed integer, in the order of ids.
+fn key(id: &ChunkId) -> i64 {
+    (prefix(id) ^ 1 << 63) as i64
+}
+
+fn prefix_of_key(key: i64) -> u64 {
+    key as u64 ^ 1 << 63
+}
+
+fn insert_place(transaction: &Transaction<'_>, id: &ChunkId, at: Place) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO places VALUES (?1, ?2, ?3)")?;
+    insert.execute(params![key(id), at.segment, at.offset as i64]).map(|_| ())
 }
 
 fn remove_row(transaction: &Transaction<'_>, id: &ChunkId, at: Location) -> rusqlite::Result<bool> {
@@ -218,3 +364,6 @@ fn remove(path: &Path) {
     }
     let _ = std::fs::remove_file(marker(path));
 }
+
+#[cfg(test)]
+mod tests;

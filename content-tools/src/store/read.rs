@@ -15,6 +15,9 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
+/// Lookups under one lock of the index: a disk that seeks for each must not keep others waiting for longer than seconds.
+const ASKED_AT_ONCE: usize = 1024;
+
 /// A chunk as it rests, checked against its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredChunk {
@@ -40,12 +43,14 @@ impl Store {
             let pending = self.pending.read().unwrap_or_else(PoisonError::into_inner);
             ids.iter().map(|id| pending.contains_key(id)).collect()
         };
-        self.with_index(|index| {
-            for (id, found) in ids.iter().zip(&mut found).filter(|(_, found)| !**found) {
-                *found = index.get(id)?.is_some();
-            }
-            Ok(())
-        })?;
+        for (ids, found) in ids.chunks(ASKED_AT_ONCE).zip(found.chunks_mut(ASKED_AT_ONCE)) {
+            self.with_index(|index| {
+                for (id, found) in ids.iter().zip(found).filter(|(_, found)| !**found) {
+                    *found = index.get(id)?.is_some();
+                }
+                Ok(())
+            })?;
+        }
         Ok(found)
     }
 
