@@ -35,6 +35,7 @@ error-pack = nothing was published: { $detail }
 error-no-space = the copy needs { $needed }, but only { $free } are free at { $path }: choose another disk with --to, or play without a copy with `karez play`
 error-copy = the copy to { $path } failed: { $detail }
 error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show { $collection }` lists its files
+error-kept = { $files } of the files in the folder are not from this collection and were left as they are: move them away, choose another folder with --to, or repeat with --overwrite
 error-no-player = no player could be opened here: copy the address { $url } into a player or browser
 
 ## Setting up
@@ -113,6 +114,14 @@ files-count = { $count ->
 pull-plan = { $title }, version { $version }: { $files }, { $plain }; { $wire } to fetch
 pull-copy = The copy in { $to } takes { $copy } of disk.
 pull-copy-free = The copy in { $to } takes { $copy } of disk, { $free } are free.
+pull-renamed = { $path } is called { $exported } in the copy: { $reason }
+pull-kept = { $path } was left as it is: it is no version of this collection's file
+renamed-characters = Windows or USB sticks cannot store some of its characters, or they show nothing
+renamed-reserved = Windows takes that name for a device
+renamed-ending = Windows drops dots and spaces at the end
+renamed-normalised = composed letters instead of letters with marks
+renamed-length = too long
+renamed-collision = another file has that name, but for upper and lower case
 pull-eta = { $eta } left
 pull-sources = flagship { $flagship } · peers { $peers } · group { $group } · already here { $here }
 pull-waiting = nobody connected has the rest; { $from }

@@ -35,6 +35,7 @@ error-pack = 没有发布：{ $detail }
 error-no-space = 副本需要 { $needed }，而 { $path } 只剩 { $free }：请用 --to 选择别的磁盘，或用 `karez play` 直接播放
 error-copy = 复制到 { $path } 失败：{ $detail }
 error-nothing-to-play = “{ $collection }”在这里没有可播放的文件：`karez show { $collection }` 列出文件
+error-kept = 目录中有 { $files } 个文件不属于本内容集，已保持原样：请移走这些文件、用 --to 另选目录，或加 --overwrite 重新执行
 error-no-player = 这里无法打开播放器：请把地址 { $url } 复制到播放器或浏览器
 
 ## 安装
@@ -110,6 +111,14 @@ files-count = { $count } 个文件
 pull-plan = { $title }，第 { $version } 版：{ $files }，{ $plain }；需取回 { $wire }
 pull-copy = 副本存到 { $to }，占磁盘 { $copy }。
 pull-copy-free = 副本存到 { $to }，占磁盘 { $copy }，剩余 { $free }。
+pull-renamed = { $path } 在副本中名为 { $exported }：{ $reason }
+pull-kept = { $path } 保持原样：它不是本内容集任何版本的文件
+renamed-characters = 含有 Windows 或 U 盘无法保存的字符，或不可见字符
+renamed-reserved = Windows 把这个名称当作设备
+renamed-ending = Windows 会去掉末尾的点和空格
+renamed-normalised = 改用组合字符（NFC）
+renamed-length = 名称太长
+renamed-collision = 另有文件同名（仅大小写不同）
 pull-eta = 还需 { $eta }
 pull-sources = 旗舰 { $flagship } · 其他节点 { $peers } · 同组 { $group } · 本机已有 { $here }
 pull-waiting = 已连接的节点都没有其余部分；{ $from }

@@ -5,13 +5,14 @@
 //! A link under the final name itself is replaced by the rename, not followed.
 
 use super::error::ExportError;
-use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
+use karez_protocol::content::layout::Slice;
 use karez_protocol::content::path::ContentPath;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -32,9 +33,21 @@ pub(super) struct Slot {
     path: PathBuf,
 }
 
-/// A file that is there already and has the right length.
+/// A file that is there already.
 #[derive(Debug)]
-pub(super) struct Existing(File);
+pub(super) struct Existing {
+    file: File,
+    size: u64,
+}
+
+/// What has the name that a file is to get.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// A plain file that can be read.
+    File(Existing),
+    /// A link, a pipe, or a file that cannot be read.
+    Other,
+}
 
 /// A file being written.
 #[derive(Debug)]
@@ -95,29 +108,33 @@ impl Destination {
 }
 
 impl Slot {
-    /// The file, if it is there as a plain file of this length; its executable bit is set right.
-    pub(super) fn existing(&self, size: u64, executable: bool) -> Result<Option<Existing>, ExportError> {
+    /// What is there under the file's name; an error when it is a folder.
+    pub(super) fn existing(&self) -> Result<Option<Obstacle>, ExportError> {
         // NONBLOCK: a pipe under that name must not hang the export.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.folder, self.name.as_str(), flags, Mode::empty()) {
             Ok(handle) => File::from(handle),
+            Err(Errno::NOENT) => return Ok(None),
             Err(Errno::ISDIR) => return Err(ExportError::InTheWay { path: self.path.clone() }),
-            // Nothing there, or nothing that can be read: it is written anew.
-            Err(_) => return Ok(None),
+            Err(_) => return Ok(Some(Obstacle::Other)),
         };
         let metadata = file.metadata().map_err(|e| failed("read", &self.path, e))?;
         if metadata.is_dir() {
             return Err(ExportError::InTheWay { path: self.path.clone() });
         }
-        if !metadata.is_file() || metadata.len() != size {
-            return Ok(None);
-        }
+        let size = metadata.len();
+        Ok(Some(if metadata.is_file() { Obstacle::File(Existing { file, size }) } else { Obstacle::Other }))
+    }
+
+    /// Sets the executable bits of a file right.
+    pub(super) fn set_executable(&self, existing: &Existing, executable: bool) -> Result<(), ExportError> {
+        let metadata = existing.file.metadata().map_err(|e| failed("read", &self.path, e))?;
         let now = Mode::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata));
-        if now.contains(Mode::XUSR) != executable {
-            rustix::fs::fchmod(&file, with_executable(now, executable))
-                .map_err(|e| failed("change", &self.path, e.into()))?;
+        if now.contains(Mode::XUSR) == executable {
+            return Ok(());
         }
-        Ok(Some(Existing(file)))
+        rustix::fs::fchmod(&existing.file, with_executable(now, executable))
+            .map_err(|e| failed("change", &self.path, e.into()))
     }
 
     /// Begins to write the file under a temporary name.
@@ -134,11 +151,60 @@ impl Slot {
 }
 
 impl Existing {
-    /// Whether the next bytes of the file are this chunk.
-    pub(super) fn next_is(&mut self, entry: &ChunkEntry) -> io::Result<bool> {
-        let mut bytes = vec![0; entry.plain_len as usize];
-        self.0.read_exact(&mut bytes)?;
-        Ok(ChunkId::of(&bytes) == entry.id)
+    /// Whether the file has this content: by chunk identities, so the store is not read for it. A chunk that is not used
+    /// whole (a film taken apart) is compared as a whole all the same, from the pieces.
+    pub(super) fn has_content(&mut self, size: u64, slices: &[Slice]) -> bool {
+        self.size == size && self.compare(slices).unwrap_or(false)
+    }
+
+    fn compare(&mut self, slices: &[Slice]) -> io::Result<bool> {
+        self.file.rewind()?;
+        let mut chunks: BTreeMap<ChunkId, Partial> = BTreeMap::new();
+        for slice in slices {
+            let mut bytes = vec![0; slice.len as usize];
+            self.file.read_exact(&mut bytes)?;
+            if slice.len == slice.entry.plain_len {
+                if ChunkId::of(&bytes) != slice.entry.id {
+                    return Ok(false);
+                }
+                continue;
+            }
+            let partial = chunks.entry(slice.entry.id).or_insert_with(|| Partial::new(slice.entry.plain_len));
+            if !partial.add(slice.start, &bytes) {
+                return Ok(false);
+            }
+            if partial.missing == 0 {
+                let partial = chunks.remove(&slice.entry.id).expect("it was just there");
+                if ChunkId::of(&partial.bytes) != slice.entry.id {
+                    return Ok(false);
+                }
+            }
+        }
+        // Chunks of which the file uses a part only cannot be told from their ids.
+        Ok(chunks.is_empty())
+    }
+}
+
+/// A chunk that comes in pieces.
+#[derive(Debug)]
+struct Partial {
+    bytes: Vec<u8>,
+    missing: usize,
+}
+
+impl Partial {
+    fn new(len: u32) -> Self {
+        Self { bytes: vec![0; len as usize], missing: len as usize }
+    }
+
+    /// False when the piece is not where a piece can be.
+    fn add(&mut self, start: u32, piece: &[u8]) -> bool {
+        let start = start as usize;
+        let Some(place) = self.bytes.get_mut(start..start + piece.len()) else { return false };
+        place.copy_from_slice(piece);
+        let left = self.missing.checked_sub(piece.len());
+        self.missing = left.unwrap_or(0);
+        left.is_some()
     }
 }
 

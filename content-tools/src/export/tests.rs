@@ -60,7 +60,8 @@ fn packed_folder(store: &Store) -> (tempfile::TempDir, Layout) {
 }
 
 fn exported(layout: &Layout, item: Option<&str>, store: &Store, to: &Path) -> Result<(u64, u64), ExportError> {
-    export(layout, item, store, to, &mut |_| {}).map(|report| (report.written, report.unchanged))
+    let options = ExportOptions { item, exact_names: true, overwrite: true, previous: &[] };
+    export(layout, &options, store, to, &mut |_| {}).map(|report| (report.written, report.unchanged))
 }
 
 #[test]
@@ -80,6 +81,56 @@ fn what_goes_in_comes_out_and_an_export_goes_on_where_it_stopped() {
     fs::set_permissions(to.join("第二课/资料/深/run.sh"), fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(exported(&layout, None, &store, &to).unwrap(), (2, 4));
     assert_eq!(tree(&to), tree(dir.path()));
+}
+
+#[test]
+fn names_are_made_portable_and_told() {
+    let (_guard, store) = store();
+    let (_dir, layout) = packed_folder(&store);
+    let out = tempfile::tempdir().unwrap();
+    let report = export(&layout, &ExportOptions::default(), &store, out.path(), &mut |_| {}).unwrap();
+    let renamed: Vec<_> =
+        report.renamed.iter().map(|r| (r.published.as_str(), r.exported.as_str(), r.change.name())).collect();
+    let composed = "第一课 引言/\u{e9}.txt";
+    let second = "第一课 引言/\u{e9} (2).txt";
+    assert_eq!(renamed, [("第一课 引言/e\u{301}.txt", composed, "normalised"), (composed, second, "collision")]);
+    assert_eq!(fs::read(out.path().join(composed)).unwrap(), b"decomposed");
+    assert_eq!(fs::read(out.path().join(second)).unwrap(), b"composed");
+    assert_eq!((report.written, report.kept.len()), (6, 0));
+    let again = export(&layout, &ExportOptions::default(), &store, out.path(), &mut |_| {}).unwrap();
+    assert_eq!((again.written, again.unchanged), (0, 6));
+}
+
+/// What somebody else made or changed stays, unless it is to be overwritten; what an earlier version left is replaced.
+#[test]
+fn files_of_other_people_are_kept() {
+    let (_guard, store) = store();
+    let (dir, first) = packed_folder(&store);
+    let film = "第一课 引言/视频…「一」.mp4";
+    let mut newer = noise(1, 2 << 20);
+    newer[1_500_000] ^= 1;
+    fs::write(dir.path().join(film), newer).unwrap();
+    fs::write(dir.path().join("第二课/零"), "no longer empty").unwrap();
+    let packed = pack(dir.path(), &PackOptions::default(), &store, &mut |_| {}).unwrap();
+    let second = layout(&packed.root_bytes, &store).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    exported(&first, None, &store, out.path()).unwrap();
+    let mine = out.path().join("第二课/零");
+    fs::write(&mine, "notes of a teacher").unwrap();
+    fs::remove_file(out.path().join("collection.toml")).unwrap();
+    symlink("/etc/hostname", out.path().join("collection.toml")).unwrap();
+    let previous = [first];
+    let run = |overwrite| {
+        let options = ExportOptions { exact_names: true, overwrite, previous: &previous, ..ExportOptions::default() };
+        let report = export(&second, &options, &store, out.path(), &mut |_| {}).unwrap();
+        let kept: Vec<_> = report.kept.iter().map(|path| path.as_str().to_owned()).collect();
+        (report.written, report.unchanged, kept)
+    };
+    assert_eq!(run(false), (1, 3, vec!["collection.toml".into(), "第二课/零".into()]));
+    assert_eq!(fs::read(&mine).unwrap(), b"notes of a teacher");
+    assert_eq!(fs::read(out.path().join(film)).unwrap(), fs::read(dir.path().join(film)).unwrap());
+    assert_eq!(run(true), (2, 4, vec![]));
+    assert_eq!(tree(out.path()), tree(dir.path()));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use super::error::{ApiError, RequestError};
 use super::event::PullEvent;
 use crate::handle::Pull;
 use crate::handle::view::FileView;
-use karez_content_tools::export::{self, ExportProgress, ExportReport};
+use karez_content_tools::export::{self, ExportOptions, ExportProgress, ExportReport, Names};
+use karez_protocol::content::layout::Layout;
+use karez_protocol::content::name::CollectionName;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -23,8 +25,11 @@ pub(super) struct Room {
 
 /// Looks how much a copy of these files to `to` takes. Blocks.
 pub(super) fn room(files: &[FileView], to: &Path) -> Room {
-    let there = |file: &&FileView| {
-        let found = std::fs::symlink_metadata(to.join(&file.path));
+    let mut names = Names::default();
+    let mut there = |file: &&FileView| {
+        let path = file.path.parse().map(|path| names.file(&path).path);
+        let path = path.map_or_else(|_| to.join(&file.path), |path| to.join(path.as_str()));
+        let found = std::fs::symlink_metadata(path);
         found.is_ok_and(|found| found.is_file() && found.len() == file.bytes)
     };
     let needed = files.iter().filter(|file| !there(file)).map(|file| file.bytes).sum();
@@ -50,11 +55,27 @@ fn free_bytes(path: &Path) -> Option<u64> {
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// How many earlier versions are looked at, newest first, to know an older copy from somebody's own file.
+const PREVIOUS_VERSIONS_MAX: usize = 4;
+
+/// What to copy and how.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    /// Key of one item; all when absent.
+    pub(super) item: Option<String>,
+    /// The folder.
+    pub(super) to: PathBuf,
+    /// Names as published.
+    pub(super) exact_names: bool,
+    /// Replace files that are somebody's own.
+    pub(super) overwrite: bool,
+}
+
 /// Writes the files of a release, or of one item of it. Reports go to `reports`; nobody needs to listen. Blocks.
 pub(super) fn write(
     pull: &Pull,
-    item: Option<&str>,
-    to: PathBuf,
+    collection: &CollectionName,
+    order: &Order,
     reports: &mpsc::Sender<PullEvent>,
 ) -> Result<ExportReport, ApiError> {
     let mut last: Option<Instant> = None;
@@ -65,8 +86,23 @@ pub(super) fn write(
             let _ = reports.try_send(PullEvent::Copying { bytes: progress.bytes_done, total: progress.bytes_total });
         }
     };
-    export::export(&pull.layout, item, &pull.store, &to, &mut report)
-        .map_err(|cause| RequestError::Copy { path: to, detail: cause.to_string() }.into())
+    let previous = previous_versions(pull, collection);
+    let options = ExportOptions {
+        item: order.item.as_deref(),
+        exact_names: order.exact_names,
+        overwrite: order.overwrite,
+        previous: &previous,
+    };
+    export::export(&pull.layout, &options, &pull.store, &order.to, &mut report)
+        .map_err(|cause| RequestError::Copy { path: order.to.clone(), detail: cause.to_string() }.into())
+}
+
+/// Earlier versions whose description is here. Without them a changed file counts as somebody's own, and is kept.
+fn previous_versions(pull: &Pull, collection: &CollectionName) -> Vec<Layout> {
+    let held = pull.store.releases().unwrap_or_default().into_iter().rev();
+    let earlier = held.filter(|held| held.collection == *collection && held.version < pull.version);
+    let layouts = earlier.filter_map(|held| export::layout(&held.root, &pull.store).ok());
+    layouts.take(PREVIOUS_VERSIONS_MAX).collect()
 }
 
 #[cfg(test)]

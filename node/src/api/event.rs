@@ -3,6 +3,7 @@
 
 use super::error::ErrorBody;
 use crate::handle::view::{FileView, Published};
+use karez_content_tools::export::{ExportReport, Renamed};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -22,6 +23,12 @@ pub struct PullRequest {
     pub item: Option<String>,
     /// Folder for plain files, absolute; none are made when absent.
     pub to: Option<PathBuf>,
+    /// Names as published, also those that some system cannot store.
+    #[serde(default)]
+    pub exact_names: bool,
+    /// Replace files in the folder that no version of the collection had.
+    #[serde(default)]
+    pub overwrite: bool,
 }
 
 /// A line of a running pull. `plan` comes first; `done` or `failed` comes last.
@@ -112,8 +119,39 @@ pub struct PullDone {
     pub bytes: u64,
     /// The folder, when a copy was asked for.
     pub to: Option<PathBuf>,
+    /// Files that were written; the others were there.
+    pub written: u64,
+    /// Files in the folder that are in the way of others and were left as they are.
+    pub kept: Vec<String>,
+    /// Files that have another name than published.
+    pub renamed: Vec<RenamedFile>,
     /// Seconds from the request to here.
     pub wall_s: f64,
+}
+
+/// A file that has another name in the copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenamedFile {
+    /// Path as published.
+    pub path: String,
+    /// Path in the copy.
+    pub exported: String,
+    /// Why: characters, reserved, ending, normalised, length or collision.
+    pub reason: String,
+}
+
+impl PullDone {
+    /// Takes over what a copy did.
+    pub(super) fn take(&mut self, report: &ExportReport) {
+        (self.files, self.bytes, self.written) = (report.files, report.bytes, report.written);
+        self.kept = report.kept.iter().map(|path| path.as_str().to_owned()).collect();
+        let renamed = |file: &Renamed| RenamedFile {
+            path: file.published.as_str().to_owned(),
+            exported: file.exported.as_str().to_owned(),
+            reason: file.change.name().to_owned(),
+        };
+        self.renamed = report.renamed.iter().map(renamed).collect();
+    }
 }
 
 /// A line of a running publication. `done` or `failed` comes last.

@@ -1,7 +1,7 @@
 //! A pull as its client sees it: the plan, the way there, the copy. The download itself is the driver's and goes on when
 //! the client leaves; the copy is made only while somebody waits for it to begin.
 
-use super::copy::{self, Room};
+use super::copy::{self, Order, Room};
 use super::error::{ApiError, RequestError};
 use super::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest};
 use super::item::{self, Missing};
@@ -225,9 +225,11 @@ impl Run {
             ..PullDone::default()
         };
         if let Some(to) = self.request.to.clone() {
-            let reports = self.reports.clone();
+            let PullRequest { exact_names, overwrite, .. } = self.request;
+            let order = Order { item: target.item, to, exact_names, overwrite };
             let (version, damaged) = (pull.version, pull.clone());
-            let written = match blocking(move || copy::write(&pull, target.item.as_deref(), to, &reports)).await? {
+            let (reports, collection) = (self.reports.clone(), self.collection.clone());
+            let written = match blocking(move || copy::write(&pull, &collection, &order, &reports)).await? {
                 Ok(written) => written,
                 Err(cause) => {
                     // If chunks were found damaged, they are on their way again when the user repeats the command.
@@ -236,7 +238,7 @@ impl Run {
                     return Err(cause.into());
                 }
             };
-            (done.files, done.bytes) = (written.files, written.bytes);
+            done.take(&written);
         }
         done.wall_s = self.started.elapsed().as_secs_f64();
         Ok(done)

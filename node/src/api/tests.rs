@@ -33,7 +33,13 @@ impl Site {
     }
 
     async fn pull(&self, item: Option<&str>) -> Lines<PullEvent> {
-        let request = PullRequest { collection: NAME.into(), item: item.map(str::to_owned), to: Some(self.to.clone()) };
+        let request = PullRequest {
+            collection: NAME.into(),
+            item: item.map(str::to_owned),
+            to: Some(self.to.clone()),
+            exact_names: false,
+            overwrite: false,
+        };
         self.client.pull(&request).await.unwrap()
     }
 }
@@ -73,7 +79,13 @@ async fn refusals_come_back_as_they_are() {
     assert_eq!(refusal(site.client.show("a b").await), name.into());
     let item = HandleError::UnknownItem { collection: NAME.into(), item: "99".into() };
     assert_eq!(refusal(site.client.play(NAME, Some("99")).await), item.into());
-    let request = PullRequest { collection: NAME.into(), item: None, to: Some("copy".into()) };
+    let request = PullRequest {
+        collection: NAME.into(),
+        item: None,
+        to: Some("copy".into()),
+        exact_names: false,
+        overwrite: false,
+    };
     assert!(matches!(refusal(site.client.pull(&request).await), ApiError::Request(RequestError::RelativePath { .. })));
 }
 

@@ -110,6 +110,11 @@ pub enum Complaint {
         /// What was to be opened.
         url: String,
     },
+    /// A copy was made around files that are somebody's own.
+    Kept {
+        /// How many.
+        files: u64,
+    },
     /// An error that explains itself, in English.
     Other {
         /// Its text.
@@ -135,6 +140,7 @@ impl Spoken for Complaint {
                 ("error-path", with([("path", path.to_string_lossy().into_owned()), ("detail", source.to_string())]))
             }
             Self::NoPlayer { url } => ("error-no-player", with([("url", url)])),
+            Self::Kept { files } => ("error-kept", with([("files", files)])),
             Self::Other { text } => ("error-other", with([("text", text)])),
         }
     }

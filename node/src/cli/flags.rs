@@ -57,6 +57,12 @@ pub(super) enum Command {
         /// Folder for the files [default: ./NAME]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
+        /// Replace files in the folder that differ and come from no version of the collection
+        #[arg(long)]
+        overwrite: bool,
+        /// Keep names that Windows or USB sticks cannot store, instead of changing them
+        #[arg(long)]
+        exact_names: bool,
     },
     /// Fetch a collection, and every new version of it unasked
     Follow {

@@ -102,6 +102,10 @@ pub struct PullOrder {
     pub item: Option<String>,
     /// The folder, as typed or by default.
     pub to: PathBuf,
+    /// Replace files that are somebody's own.
+    pub overwrite: bool,
+    /// Names as published.
+    pub exact_names: bool,
 }
 
 /// Understands flags.
@@ -125,10 +129,10 @@ fn action(command: Command) -> Result<Action, Wrong> {
         Command::Run(run) => return run_flags(&run).map(Action::Run),
         Command::Search { query } => Request::Search(query.join(" ")),
         Command::Show { collection } => Request::Show(name(&collection)?),
-        Command::Pull { collection, item, to } => {
+        Command::Pull { collection, item, to, overwrite, exact_names } => {
             let collection = name(&collection)?;
             let to = to.unwrap_or_else(|| PathBuf::from(".").join(collection.name()));
-            Request::Pull(PullOrder { collection, item, to })
+            Request::Pull(PullOrder { collection, item, to, overwrite, exact_names })
         }
         Command::Follow { collection } => Request::Follow(name(&collection)?, true),
         Command::Unfollow { collection } => Request::Follow(name(&collection)?, false),

@@ -10,7 +10,8 @@ use crate::api::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest
 pub(super) async fn pull(context: &Context, client: &Client, order: PullOrder) -> Result<(), Complaint> {
     // The daemon has another working directory.
     let to = std::path::absolute(&order.to).map_err(|source| Complaint::Path { path: order.to, source })?;
-    let request = PullRequest { collection: order.collection.to_string(), item: order.item, to: Some(to) };
+    let PullOrder { collection, item, overwrite, exact_names, .. } = order;
+    let request = PullRequest { collection: collection.to_string(), item, to: Some(to), exact_names, overwrite };
     let mut lines = client.pull(&request).await?;
     let mut progress = Progress::new(context);
     while let Some(event) = lines.next().await? {
@@ -24,7 +25,8 @@ pub(super) async fn pull(context: &Context, client: &Client, order: PullOrder) -
             PullEvent::Done(done) => {
                 progress.end();
                 report(context, &done);
-                return Ok(());
+                let kept = done.kept.len() as u64;
+                return if kept == 0 { Ok(()) } else { Err(Complaint::Kept { files: kept }) };
             }
             PullEvent::Failed(body) => return Err(Complaint::Failed(body)),
         }
@@ -104,4 +106,24 @@ fn report(context: &Context, done: &PullDone) {
             ("wall", figure::duration(&context.texts, done.wall_s as u64).into()),
         ],
     ));
+    for file in &done.renamed {
+        let reason = context.text(reason_key(&file.reason), &[]);
+        let (path, exported) = (file.path.as_str(), file.exported.as_str());
+        let line = [("path", path.into()), ("exported", exported.into()), ("reason", reason.into())];
+        context.print(&context.text("pull-renamed", &line));
+    }
+    for path in &done.kept {
+        context.print(&context.text("pull-kept", &[("path", path.as_str().into())]));
+    }
+}
+
+fn reason_key(reason: &str) -> &'static str {
+    match reason {
+        "characters" => "renamed-characters",
+        "reserved" => "renamed-reserved",
+        "ending" => "renamed-ending",
+        "normalised" => "renamed-normalised",
+        "length" => "renamed-length",
+        _ => "renamed-collision",
+    }
 }

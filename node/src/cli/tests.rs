@@ -23,15 +23,20 @@ fn action(line: &str) -> Result<Action, String> {
 fn client_commands_are_understood() {
     let name = || "bj4/algebra-1".parse().unwrap();
     let pull = |item: Option<&str>, to: &str| {
-        Request::Pull(PullOrder { collection: name(), item: item.map(str::to_owned), to: PathBuf::from(to) })
+        let (item, to) = (item.map(str::to_owned), PathBuf::from(to));
+        PullOrder { collection: name(), item, to, overwrite: false, exact_names: false }
     };
     let play = |item: Option<&str>, open| Request::Play { collection: name(), item: item.map(str::to_owned), open };
     for (line, request) in [
         ("search 代数 二", Request::Search("代数 二".into())),
         ("search", Request::Search(String::new())),
         ("show bj4/algebra-1", Request::Show(name())),
-        ("pull bj4/algebra-1", pull(None, "./algebra-1")),
-        ("pull bj4/algebra-1 3 --to /media/usb", pull(Some("3"), "/media/usb")),
+        ("pull bj4/algebra-1", Request::Pull(pull(None, "./algebra-1"))),
+        ("pull bj4/algebra-1 3 --to /media/usb", Request::Pull(pull(Some("3"), "/media/usb"))),
+        (
+            "pull bj4/algebra-1 --overwrite --exact-names",
+            Request::Pull(PullOrder { overwrite: true, exact_names: true, ..pull(None, "./algebra-1") }),
+        ),
         ("follow bj4/algebra-1", Request::Follow(name(), true)),
         ("unfollow bj4/algebra-1 --json", Request::Follow(name(), false)),
         ("ls --lang zh", Request::List),
