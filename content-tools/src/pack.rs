@@ -5,6 +5,7 @@
 //! been stored, but no manifest exists. Memory is bounded but for 88 bytes per chunk of the largest file and 32 per chunk
 //! of the collection (the exact total of unique stored bytes needs to know them all).
 
+mod checks;
 mod description;
 mod error;
 mod items;
@@ -18,6 +19,7 @@ mod walk;
 pub use error::PackError;
 pub use walk::{SkipReason, Skipped};
 
+use crate::package::Notices;
 use crate::store::Store;
 use description::Description;
 use items::SourceItem;
@@ -40,6 +42,8 @@ pub struct PackOptions {
     pub kind: Option<Kind>,
     /// Its title; the folder's name when nobody says.
     pub title: Option<String>,
+    /// Pack the members of compressed tars instead of refusing these.
+    pub unpack: bool,
 }
 
 /// How far packing has come.
@@ -76,6 +80,8 @@ pub struct Packed {
     pub files: u64,
     /// Folders that hold nothing.
     pub empty_folders: u64,
+    /// What the publisher should know about the files; nothing stops at these.
+    pub warnings: Notices,
 }
 
 /// Packs a folder into a store. Blocks; `progress` is called about once per MiB.
@@ -85,15 +91,18 @@ pub fn pack(
     store: &Store,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Packed, PackError> {
-    let Tree { files, empty_folders, skipped } = walk::walk(dir, store.dir())?;
+    let mut tree = walk::walk(dir, store.dir())?;
     let description = Description::read(dir)?;
-    let metadata = description.metadata(dir, options);
+    let mut metadata = description.metadata(dir, options);
+    let _temporary = checks::archives(&mut tree, options.unpack, store.dir())?;
+    let Tree { files, empty_folders, skipped } = tree;
     let shown = Progress {
         files_total: files.len() as u64,
         bytes_total: files.iter().map(|file| file.size).sum(),
         ..Progress::default()
     };
-    let items = items::group(files, &description, dir)?;
+    let mut items = items::group(files, &description, dir)?;
+    let warnings = checks::examine(&mut items, &description, options, &mut metadata)?;
     let mut run = Run::new(store, shown);
     run.pack_items(&items, progress)?;
     let folders = empty_folders.len() as u64;
@@ -102,7 +111,7 @@ pub fn pack(
     }
     let packed = run.finish(metadata, items.len() as u64)?;
     store.sync()?;
-    Ok(Packed { skipped, empty_folders: folders, ..packed })
+    Ok(Packed { skipped, empty_folders: folders, warnings, ..packed })
 }
 
 /// Stored bytes of what `new` has and `old` has not, pages included: what an update puts on the wire. Both must be whole.
@@ -158,6 +167,7 @@ impl<'a> Run<'a> {
             skipped: Vec::new(),
             files: self.shown.files_done,
             empty_folders: 0,
+            warnings: Notices::default(),
         })
     }
 
@@ -196,7 +206,8 @@ impl<'a> Run<'a> {
                     recipe: None,
                 };
                 let (key, title) = (&item.key, &item.title);
-                let listing = Listing { key, title, begins_item: number == 0, file: part, chunks: &read.chunks };
+                let ext = item.ext.iter().chain(&file.fact).cloned().collect();
+                let listing = Listing { key, title, begins_item: number == 0, file: part, chunks: &read.chunks, ext };
                 self.pages.add(&listing).map_err(PackError::TooLarge)?;
                 self.store_pages()?;
             }

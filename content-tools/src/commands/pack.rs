@@ -3,7 +3,8 @@
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use karez_content_tools::export;
-use karez_content_tools::pack::{PackOptions, Packed, Progress, pack, wire_bytes_between};
+use karez_content_tools::pack::{PackError, PackOptions, Packed, Progress, pack, wire_bytes_between};
+use karez_content_tools::package::Notice;
 use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::Kind;
@@ -27,6 +28,9 @@ pub(crate) struct Flags {
     /// Title; wins over `collection.toml`.
     #[arg(long)]
     title: Option<String>,
+    /// Pack what is inside .tar.gz and .tar.zst files instead of refusing these.
+    #[arg(long)]
+    unpack: bool,
     /// Name under which versions are counted; made from the folder's name when absent.
     #[arg(long, value_name = "PUBLISHER/NAME")]
     collection: Option<CollectionName>,
@@ -48,7 +52,10 @@ struct Outcome {
 
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let outcome = pack_next(flags)?;
+    let outcome = match pack_next(flags) {
+        Err(error) if json => return refused_json(error),
+        outcome => outcome?,
+    };
     if json { print_json(&outcome) } else { print_text(&outcome) }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -61,7 +68,7 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
         Some(name) => name.clone(),
         None => draft_name(&flags.dir)?,
     };
-    let options = PackOptions { kind: flags.kind, title: flags.title.clone() };
+    let options = PackOptions { kind: flags.kind, title: flags.title.clone(), unpack: flags.unpack };
     let bar = progress_bar();
     let packed = pack(&flags.dir, &options, &store, &mut |progress| show(&bar, progress))?;
     bar.finish_and_clear();
@@ -107,6 +114,12 @@ fn print_text(outcome: &Outcome) -> anyhow::Result<()> {
     for skipped in &packed.skipped {
         writeln!(out, "skipped {} ({})", skipped.path, skipped.reason.name())?;
     }
+    for warning in &packed.warnings.list {
+        writeln!(out, "warning: {warning}")?;
+    }
+    if packed.warnings.more > 0 {
+        writeln!(out, "and {} more warnings", packed.warnings.more)?;
+    }
     let root = &packed.root;
     if !outcome.changed {
         writeln!(out, "{collection}: nothing has changed since version {version}")?;
@@ -136,6 +149,28 @@ fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
         "new_stored_bytes": packed.new_stored_bytes,
         "chunks": packed.chunks,
         "chunks_new": packed.chunks_new,
+        "title": packed.root.metadata.title,
         "skipped": skipped,
+        "warnings": packed.warnings.list.iter().map(notice_json).collect::<Vec<_>>(),
+        "warnings_more": packed.warnings.more,
     }))
+}
+
+fn notice_json(notice: &Notice) -> serde_json::Value {
+    json!({"path": notice.path, "code": notice.code.name(), "detail": notice.detail, "text": notice.text()})
+}
+
+/// Programs read refusals from standard output; any other failure is a line of text.
+fn refused_json(error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    match error.downcast_ref::<PackError>() {
+        Some(PackError::Refused(refusals)) => {
+            let list: Vec<_> = refusals.list.iter().map(notice_json).collect();
+            let message = "these files must not become public";
+            super::print_json(
+                &json!({"error": "refused", "message": message, "refusals": list, "refusals_more": refusals.more}),
+            )?;
+            Ok(ExitCode::FAILURE)
+        }
+        _ => Err(error),
+    }
 }

@@ -21,7 +21,7 @@ pub(super) const FILE_NAME: &str = "collection.toml";
 pub(super) struct Description {
     #[serde(deserialize_with = "kind")]
     kind: Option<Kind>,
-    title: Option<String>,
+    pub(super) title: Option<String>,
     creators: Vec<String>,
     languages: Vec<String>,
     subject: Option<String>,
@@ -31,6 +31,7 @@ pub(super) struct Description {
     licence: Option<String>,
     rights: Option<String>,
     description: Option<String>,
+    pub(super) sensitivity: Option<String>,
     pub(super) items: BTreeMap<String, ItemDescription>,
 }
 
@@ -64,6 +65,12 @@ impl Description {
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable(io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text")))?;
         toml::from_str(&text).map_err(|source| PackError::Description { path, source: Box::new(source) })
+    }
+
+    /// Whether the file gives an item its title.
+    pub(super) fn gives_title(&self, key: &str) -> bool {
+        let stem = key.rsplit_once('.').map_or(key, |(stem, _)| stem);
+        [key, stem].iter().any(|name| self.items.get(*name).is_some_and(|item| item.title.is_some()))
     }
 
     /// The collection's metadata: options first, then the file, then the folder's name.

@@ -1,5 +1,6 @@
 //! Why a folder cannot be packed, in words for the person who keeps the folder.
 
+use crate::package::{Notices, UnpackError};
 use crate::store::StoreError;
 use karez_protocol::content::DocumentError;
 use karez_protocol::content::path::PathError;
@@ -77,10 +78,59 @@ pub enum PackError {
         /// The name without an item.
         key: String,
     },
+    /// A compressed tar, of which no chunk would be the same in the next version.
+    #[error(
+        "{} is a compressed archive: after any change inside, all of it would have to be sent again. {}",
+        path.display(),
+        if *can_unpack { "Unpack it, or publish with --unpack" } else { "Unpack it" }
+    )]
+    CompressedTar {
+        /// The archive.
+        path: PathBuf,
+        /// Whether `--unpack` can read it.
+        can_unpack: bool,
+    },
+    /// A compressed tar that cannot be unpacked.
+    #[error("{} cannot be unpacked: {source}; unpack it by hand", path.display())]
+    Unpack {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: UnpackError,
+    },
+    /// An unpacked archive and the folder have something under one name.
+    #[error("'{path}' is in the folder and in an archive or rendition: rename one of them")]
+    Collision {
+        /// The path inside the collection.
+        path: String,
+    },
+    /// The folder is not for everybody.
+    #[error(
+        "collection.toml says sensitivity = \"{found}\": only open collections can be published so far, and everything \
+         published can be read by all members"
+    )]
+    Sensitivity {
+        /// The class named.
+        found: String,
+    },
+    /// Files that must not become public.
+    #[error("{}", refused(.0))]
+    Refused(Box<Notices>),
     /// The collection breaks a limit of the manifest.
     #[error("the folder is too large for one collection ({0}): split it")]
     TooLarge(#[source] DocumentError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn refused(refusals: &Notices) -> String {
+    let mut text = String::from("these files must not become public:");
+    for refusal in &refusals.list {
+        text += &format!("\n  {refusal}");
+    }
+    if refusals.more > 0 {
+        text += &format!("\n  and {} more", refusals.more);
+    }
+    text
 }

@@ -18,6 +18,8 @@ pub(super) struct SourceItem {
     pub(super) key: String,
     pub(super) title: String,
     pub(super) files: Vec<ItemFile>,
+    /// Goes into the item's `ext` on every page.
+    pub(super) ext: Vec<(String, String)>,
 }
 
 /// A file with its place in an item.
@@ -26,6 +28,8 @@ pub(super) struct ItemFile {
     pub(super) source: SourceFile,
     pub(super) role: Role,
     pub(super) language: Option<String>,
+    /// Goes into the item's `ext` on the pages that list the file.
+    pub(super) fact: Option<(String, String)>,
 }
 
 /// Groups files into items and gives them their titles.
@@ -41,11 +45,11 @@ pub(super) fn group(
         let key = item_key(source.path.as_str(), &recordings);
         let title = default_title(&key, source.path.as_str());
         let at = *places.entry(key.clone()).or_insert_with(|| {
-            items.push(SourceItem { key, title, files: Vec::new() });
+            items.push(SourceItem { key, title, files: Vec::new(), ext: Vec::new() });
             items.len() - 1
         });
         // Within an item, files keep the natural order in which the walk found them.
-        items[at].files.push(ItemFile { source, role: Role::Attachment, language: None });
+        items[at].files.push(ItemFile { source, role: Role::Attachment, language: None, fact: None });
     }
     items.sort_by(|a, b| natural::compare(&a.key, &b.key));
     items.iter_mut().for_each(assign_roles);

@@ -9,7 +9,7 @@ use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::manifest::{FilePart, Item, PAGE_CHUNKS_MAX, PAGE_RUN_ROWS_MAX, Page, Run};
 use karez_protocol::content::path::ContentPath;
 use karez_protocol::content::{Document, DocumentError};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// From this many rows on a page may close. 256 rows are 16 MB of video described in 16 KiB.
 const CLOSE_ROWS: usize = 256;
@@ -42,6 +42,8 @@ pub(super) struct Listing<'a> {
     pub(super) begins_item: bool,
     pub(super) file: FilePart,
     pub(super) chunks: &'a [ChunkEntry],
+    /// For the item's `ext` on this page.
+    pub(super) ext: Vec<(String, String)>,
 }
 
 /// Builds pages from files in item order.
@@ -113,12 +115,15 @@ impl PageBuilder {
         self.items_begun += u32::from(begins_item);
         let part = FilePart { offset, runs, ..listing.file.clone() };
         match self.items.last_mut() {
-            Some(item) if item.key == listing.key => item.files.push(part),
+            Some(item) if item.key == listing.key => {
+                item.files.push(part);
+                item.ext.extend(listing.ext.iter().cloned());
+            }
             _ => self.items.push(Item {
                 key: listing.key.to_owned(),
                 title: listing.title.to_owned(),
                 files: vec![part],
-                ext: BTreeMap::new(),
+                ext: listing.ext.iter().cloned().collect(),
             }),
         }
     }
@@ -160,7 +165,8 @@ fn fixed_bytes(listing: &Listing<'_>) -> usize {
     let file = &listing.file;
     let language = file.language.as_ref().map_or(0, String::len);
     let names = file.path.as_str().len() + file.media_type.len() + language + listing.key.len() + listing.title.len();
-    names + FILE_BYTES + ITEM_BYTES
+    let ext: usize = listing.ext.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
+    names + ext + FILE_BYTES + ITEM_BYTES
 }
 
 /// One path in eight closes a page.

@@ -76,7 +76,7 @@ fn the_same_folder_is_the_same_manifest_in_any_store() {
     assert_eq!((again.manifest, again.chunks_new, again.new_stored_bytes), (first.manifest, 0, 0));
     let other = Bench::new();
     lesson(&other);
-    let options = PackOptions { title: Some(first.root.metadata.title.clone()), kind: None };
+    let options = PackOptions { title: Some(first.root.metadata.title.clone()), kind: None, ..PackOptions::default() };
     let elsewhere = pack(other.dir.path(), &options, &other.store, &mut |_| {}).unwrap();
     assert_eq!(elsewhere.manifest, first.manifest);
 }
@@ -163,7 +163,7 @@ fn golden() {
     bench.write("课1/a.txt", b"karez\n");
     bench.write("z.bin", b"");
     fs::create_dir(bench.dir.path().join("空")).unwrap();
-    let options = PackOptions { title: Some("t".into()), kind: Some(Kind::Library) };
+    let options = PackOptions { title: Some("t".into()), kind: Some(Kind::Library), ..PackOptions::default() };
     let packed = pack(bench.dir.path(), &options, &bench.store, &mut |_| {}).unwrap();
     let page = bench.store.read_plain(&packed.root.pages[0].entry.id).unwrap().unwrap();
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

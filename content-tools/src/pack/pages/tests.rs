@@ -30,7 +30,7 @@ fn pages(files: &[(String, Vec<ChunkEntry>)]) -> Vec<Page> {
             language: None,
             recipe: None,
         };
-        builder.add(&Listing { key: name, title: name, begins_item: true, file, chunks }).unwrap();
+        builder.add(&Listing { key: name, title: name, begins_item: true, file, chunks, ext: Vec::new() }).unwrap();
     }
     builder.close().unwrap();
     let closed = builder.take_closed();
@@ -106,6 +106,6 @@ fn a_title_that_fits_no_page_is_an_error() {
         recipe: None,
     };
     let title = "x".repeat(2 << 20);
-    builder.add(&Listing { key: "a", title: &title, begins_item: true, file, chunks: &[] }).unwrap();
+    builder.add(&Listing { key: "a", title: &title, begins_item: true, file, chunks: &[], ext: Vec::new() }).unwrap();
     assert!(matches!(builder.close(), Err(DocumentError::TooLarge { .. })));
 }

@@ -1,0 +1,124 @@
+//! The gate for medical pictures: nothing about a patient becomes public by oversight.
+//!
+//! What must stay true: files are known by their content, not by their names; a file that cannot be read to its end is
+//! refused; messages name file and tag, never a value. Refused are: a non-empty identifying tag on any level of nesting,
+//! `BurnedInAnnotation` YES, private tags, `PatientIdentityRemoved` other than YES, and names of files that hold the
+//! patient's name or number. Source of the tags: DICOM PS3.15 Annex E, basic profile, the directly identifying ones.
+
+mod data_set;
+mod tags;
+
+use super::Subject;
+use super::identifier;
+use super::notice::{Code, Notices};
+use data_set::{Element, Unreadable};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use tags::IDENTIFYING;
+
+/// A medical picture, by name.
+fn is_named_dicom(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    name.ends_with(".dcm") || name.ends_with(".dicom") || name == "dicomdir"
+}
+
+/// Kinds of pictures that often show text: ultrasound, endoscopy, photographs, other, scanned and captured ones.
+const TALKATIVE: [&str; 7] = ["US", "ES", "XC", "GM", "OT", "SC", "DOC"];
+const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+const DIRECTORY: &str = "1.2.840.10008.1.3.10";
+/// Words that say that a value was taken out.
+const DUMMIES: [&str; 8] = ["anonymous", "anonymized", "anonymised", "anon", "removed", "none", "unknown", "匿名"];
+
+/// What the gate must know of a file.
+#[derive(Debug, Default)]
+struct Seen {
+    identifying: BTreeSet<(u16, u16)>,
+    private: Option<(u16, u16)>,
+    removed: String,
+    burned_in: String,
+    modality: String,
+    class: String,
+    /// The patient's name and number, to look for in the file's name. Never shown.
+    secrets: Vec<String>,
+}
+
+impl Seen {
+    fn take(&mut self, element: &Element<'_>) {
+        let tag = element.tag;
+        if tag.0 % 2 == 1 && self.private.is_none() {
+            self.private = Some(tag);
+        }
+        let text = element.text();
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+        match tag {
+            (0x0012, 0x0062) if element.depth == 0 => self.removed = text.into(),
+            (0x0028, 0x0301) if text == "YES" || self.burned_in.is_empty() => self.burned_in = text.into(),
+            (0x0008, 0x0060) if element.depth == 0 => self.modality = text.into(),
+            (0x0008, 0x0016) | (0x0002, 0x0002) if element.depth == 0 => self.class = text.into(),
+            _ => {}
+        }
+        let dummy = text.is_empty() || DUMMIES.contains(&text.to_lowercase().as_str());
+        if !dummy && IDENTIFYING.iter().any(|(known, _)| *known == tag) {
+            self.identifying.insert(tag);
+            if matches!(tag, (0x0010, 0x0010 | 0x0020 | 0x1000 | 0x1001)) && self.secrets.len() < 16 {
+                self.secrets.push(text.into());
+            }
+        }
+    }
+
+    fn report(&self, path: &str, warnings: &mut Notices, refusals: &mut Notices) {
+        for tag in &self.identifying {
+            let name = IDENTIFYING.iter().find(|(known, _)| known == tag).map_or("", |(_, name)| name);
+            refusals.add(path, Code::DicomTag, &format!("{} {name}", written(*tag)));
+        }
+        if let Some(tag) = self.private {
+            refusals.add(path, Code::DicomPrivate, &written(tag));
+        }
+        // A directory of a disc holds records of others and no declaration of its own.
+        if self.class != DIRECTORY && self.removed != "YES" {
+            refusals.add(path, Code::DicomNotDeclared, "");
+        }
+        let talkative = TALKATIVE.contains(&self.modality.as_str()) || self.class.starts_with(SECONDARY_CAPTURE);
+        match self.burned_in.as_str() {
+            "NO" => {}
+            "" if talkative => {
+                let known = TALKATIVE.iter().find(|known| **known == self.modality);
+                warnings.add(path, Code::BurnedInUnknown, known.copied().unwrap_or("SC"));
+            }
+            "" => {}
+            _ => refusals.add(path, Code::DicomBurnedIn, ""),
+        }
+        if self.secrets.iter().any(|secret| identifier::holds(path, secret)) {
+            refusals.add(path, Code::DicomName, "the patient's name or number");
+        }
+    }
+}
+
+fn written((group, element): (u16, u16)) -> String {
+    format!("({group:04X},{element:04X})")
+}
+
+/// Checks a file, whatever it is called.
+pub(super) fn check(subject: &Subject<'_>, warnings: &mut Notices, refusals: &mut Notices) {
+    let named = is_named_dicom(subject.path);
+    let opened = File::open(subject.on_disk).map(BufReader::new);
+    let head = opened.and_then(|mut file| {
+        let mut head = Vec::with_capacity(132);
+        file.by_ref().take(132).read_to_end(&mut head).map(|_| (file, head))
+    });
+    // What cannot be opened at all, packing will report.
+    let Ok((file, head)) = head else { return };
+    if head.get(128..) != Some(b"DICM") {
+        if named {
+            refusals.add(subject.path, Code::DicomUnreadable, Unreadable::NoPreamble.name());
+        }
+        return;
+    }
+    let mut seen = Seen::default();
+    if let Err(cause) = data_set::read(file, subject.size, &mut |element| seen.take(element)) {
+        refusals.add(subject.path, Code::DicomUnreadable, cause.name());
+    }
+    seen.report(subject.path, warnings, refusals);
+    identifier::check_medical_name(subject.path, warnings, refusals);
+}

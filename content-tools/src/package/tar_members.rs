@@ -1,0 +1,118 @@
+//! `--unpack`: the members of a compressed tar as files in a folder of ours.
+//!
+//! What must stay true: members lie on disk under numbers, so no name in the archive can lead anywhere; links, devices and
+//! pipes are passed over; count and bytes are bounded, and so are the bytes between two members, where long names hide.
+
+use super::Archive;
+use karez_protocol::content::path::ContentPath;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Most members of an archive.
+const MEMBERS_MAX: usize = 200_000;
+/// Most bytes of an archive once unpacked.
+const BYTES_MAX: u64 = 256 << 30;
+/// Most bytes of headers and long names before a member.
+const HEAD_BYTES_MAX: u64 = 1 << 20;
+
+/// A member, unpacked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) on_disk: PathBuf,
+    pub(crate) size: u64,
+    pub(crate) executable: bool,
+}
+
+/// An unpacked archive.
+#[derive(Debug, Default)]
+pub(crate) struct Unpacked {
+    /// Path inside the archive -> file.
+    pub(crate) members: BTreeMap<ContentPath, Member>,
+    /// Links and the like.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// Why an archive was not unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// It cannot be read, or its members cannot be written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A member's name cannot travel.
+    #[error("it holds the name '{name}', which cannot be packed ({reason})")]
+    Name {
+        /// The name, with unreadable bytes replaced.
+        name: String,
+        /// The rule that it breaks.
+        reason: String,
+    },
+    /// Too many members or bytes.
+    #[error("it holds more than 200 000 files or 256 GiB")]
+    TooLarge,
+}
+
+/// Lets so many bytes through as were allowed.
+struct Metered<R> {
+    source: R,
+    allowed: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let allowed = self.allowed.get();
+        if allowed == 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a header or the whole archive is too long"));
+        }
+        let limit = buffer.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        let read = self.source.read(&mut buffer[..limit])?;
+        self.allowed.set(allowed - read as u64);
+        Ok(read)
+    }
+}
+
+/// Unpacks an archive into an empty folder.
+pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpacked, UnpackError> {
+    let file = BufReader::new(File::open(archive)?);
+    let source: Box<dyn Read> = match kind {
+        Archive::TarZstd => Box::new(zstd::Decoder::new(file)?),
+        _ => Box::new(flate2::read::MultiGzDecoder::new(file)),
+    };
+    let allowed = Rc::new(Cell::new(HEAD_BYTES_MAX));
+    let mut tar = tar::Archive::new(Metered { source, allowed: allowed.clone() });
+    let (mut unpacked, mut bytes) = (Unpacked::default(), 0);
+    let mut entries = tar.entries()?;
+    for number in 0.. {
+        allowed.set(HEAD_BYTES_MAX);
+        let Some(entry) = entries.next() else { break };
+        let mut entry = entry?;
+        bytes += entry.size();
+        if number >= MEMBERS_MAX || bytes > BYTES_MAX {
+            return Err(UnpackError::TooLarge);
+        }
+        let name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|raw| bad_name(&String::from_utf8_lossy(raw.as_bytes()), "it is not UTF-8"))?;
+        allowed.set(entry.size().saturating_add(HEAD_BYTES_MAX));
+        match entry.header().entry_type() {
+            tar::EntryType::Directory => {}
+            tar::EntryType::Regular | tar::EntryType::Continuous => {
+                let plain = name.strip_prefix("./").unwrap_or(&name);
+                let path: ContentPath = plain.parse().map_err(|cause| bad_name(&name, &format!("{cause}")))?;
+                let on_disk = into.join(format!("{number:06}"));
+                let size = io::copy(&mut entry, &mut File::create_new(&on_disk)?)?;
+                let executable = entry.header().mode().unwrap_or(0) & 0o100 != 0;
+                // As with tar itself, of two members with one name the later one stays.
+                unpacked.members.insert(path, Member { on_disk, size, executable });
+            }
+            _ => unpacked.skipped.push(name),
+        }
+    }
+    Ok(unpacked)
+}
+
+fn bad_name(name: &str, reason: &str) -> UnpackError {
+    UnpackError::Name { name: name.chars().take(200).collect(), reason: reason.into() }
+}
