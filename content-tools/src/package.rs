@@ -89,7 +89,7 @@ pub(crate) fn examine<'a>(subjects: impl Iterator<Item = Subject<'a>> + Clone) -
 impl Findings {
     /// Reads the manifest of an unpacked package: of the collection itself, or of one item.
     fn manifest<'a>(&mut self, subject: &Subject<'_>, all: impl Iterator<Item = Subject<'a>>) {
-        let course = File::open(subject.on_disk).ok().and_then(|file| ims::read(file));
+        let course = File::open(subject.on_disk).ok().and_then(ims::read);
         let Some(course) = course else {
             return self.warnings.add(subject.path, Code::ManifestUnreadable, "");
         };

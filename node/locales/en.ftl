@@ -31,6 +31,10 @@ error-unknown-item = '{ $collection }' has no item '{ $item }': `karez show { $c
 error-unknown-file = '{ $collection }' has no file '{ $path }'
 error-not-ready = the description of '{ $collection }' has not arrived yet: try again in a moment, or see `karez status`
 error-not-publisher = this node may not publish as '{ $publisher }': its invite names { $owned }
+error-compressed-tar = nothing was published: { $path } is a compressed archive, and after any change inside all of it would have to be sent again. Unpack it, or publish with --unpack
+error-compressed-tar-by-hand = nothing was published: { $path } is a compressed archive, and after any change inside all of it would have to be sent again. Unpack it first
+error-sensitivity = nothing was published: collection.toml says sensitivity = "{ $found }", but only open collections can be published so far, and what is published can be read by all members
+error-refused = nothing was published: clear these tags with a DICOM de-identification tool, or take the files out of the folder
 error-pack = nothing was published: { $detail }
 error-no-space = the copy needs { $needed }, but only { $free } are free at { $path }: choose another disk with --to, or play without a copy with `karez play`
 error-copy = the copy to { $path } failed: { $detail }
@@ -138,6 +142,41 @@ publish-skipped = { $count ->
     [one] 1 entry was left out:
    *[other] { $count } entries were left out:
 }
+publish-title = Title: { $title }
+publish-warnings = { $count ->
+    [one] One thing to know about the files:
+   *[other] { $count } things to know about the files:
+}
+publish-refused = { $count ->
+    [one] This must not become public:
+   *[other] These { $count } things must not become public:
+}
+notices-more = and { $count } more
+notice-not-faststart = players must fetch the end of this film before they can begin: ffmpeg -i IN -c copy -movflags +faststart OUT
+notice-not-h264 = its video is { $detail }, which many classroom computers cannot play; H.264 plays everywhere
+notice-not-aac = its sound is { $detail }, which some browsers cannot play; AAC plays everywhere
+notice-not-mp4 = browsers may not play { $detail }; MP4 with H.264 and AAC plays everywhere
+notice-mp4-unreadable = this film has no readable index and will probably not play: was its recording or copying cut off?
+notice-plain-gzip = a compressed file cannot share chunks with its next version: publish it uncompressed, it is compressed on the way
+notice-manifest-unreadable = the table of contents of this package cannot be read: titles and order come from file names
+notice-id-number-in-name = the name holds what looks like an identity card number: rename it if it is a person's
+notice-phone-in-name = the name holds what looks like a mobile number: rename it if it is a person's
+notice-digits-in-name = the name holds a long number: rename it if it is a record number
+notice-burned-in-unknown = BurnedInAnnotation (0028,0301) is missing, and pictures of this kind ({ $detail }) often show the patient's name: look at them
+notice-dicom-tag = { $detail } is not empty
+notice-dicom-burned-in = BurnedInAnnotation (0028,0301) is not NO: names may be seen in the pictures
+notice-dicom-private = it has private tags, the first is { $detail }: nobody can say what they hold
+notice-dicom-not-declared = de-identification is not declared: PatientIdentityRemoved (0012,0062) must be YES
+notice-dicom-unreadable = this DICOM file cannot be checked: { $detail }
+notice-dicom-name = the file's name holds { $detail }
+notice-dicom-in-archive = it holds DICOM files, which cannot be checked inside an archive: unpack it
+dicom-no-mark = it has no DICM mark
+dicom-cut-short = it is cut short
+dicom-malformed = it is malformed
+dicom-big-endian = it is written big endian, which DICOM has retired
+dicom-too-large = it is larger or deeper than a DICOM file may be
+dicom-name-identity = an identity card number
+dicom-name-patient = the patient's name or number
 skip-link = a link, which is not followed
 skip-pipe = a named pipe
 skip-socket = a socket

@@ -42,5 +42,6 @@ publish-dir = 目录：每课一个子目录或一个文件
 publish-collection = 发布者/名称；发布者是本节点邀请中写明的名称
 publish-kind = course、consultation、care、library、culture 或 sport
 publish-title = 供人阅读的标题
+publish-unpack = 发布 .tar.gz、.tar.zst 内的文件，而不是拒绝这些压缩包
 completions = 输出 shell 的补全脚本
 completions-shell = bash、zsh、fish、elvish 或 powershell

@@ -13,7 +13,7 @@ use karez_protocol::content::name::CollectionName;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
-use view::{CollectionView, Published, SearchRow, Status};
+use view::{CollectionView, NoticeView, Published, SearchRow, Status};
 
 /// Commands that may wait in the driver's inbox.
 pub const COMMANDS_MAX: usize = 256;
@@ -64,6 +64,28 @@ pub enum HandleError {
         /// What the packer said.
         detail: String,
     },
+    /// A compressed tar in the folder. Nothing was published.
+    #[error("{path} is a compressed archive: unpack it, or publish with --unpack")]
+    CompressedTar {
+        /// The archive.
+        path: PathBuf,
+        /// Whether `--unpack` can read it.
+        can_unpack: bool,
+    },
+    /// The folder is not for everybody. Nothing was published.
+    #[error("collection.toml says sensitivity = \"{found}\": only open collections can be published so far")]
+    Sensitivity {
+        /// The class named.
+        found: String,
+    },
+    /// Files that must not become public. Nothing was published.
+    #[error("{} files or tags must not become public: the list says which and why", refusals.len() as u64 + more)]
+    Refused {
+        /// The first of them.
+        refusals: Vec<NoticeView>,
+        /// How many more there are.
+        more: u64,
+    },
     /// The store failed; the text says what to do.
     #[error("{detail}")]
     Store {
@@ -86,6 +108,9 @@ pub struct PublishRequest {
     pub kind: Option<String>,
     /// Title, over `collection.toml`.
     pub title: Option<String>,
+    /// Publish what is inside compressed tars instead of refusing these.
+    #[serde(default)]
+    pub unpack: bool,
 }
 
 /// Progress of a publication.

@@ -167,3 +167,6 @@ fn fill_in(items: &mut [SourceItem], description: &Description, findings: &Findi
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ pub(super) fn read(source: impl Read) -> Option<Course> {
         let chosen = all.all("organization").find(|one| default.is_some() && one.attribute("identifier") == default);
         chosen.or_else(|| all.one("organization"))
     });
-    let title = organization.and_then(|one| title_of(one)).or_else(|| described(&root));
+    let title = organization.and_then(title_of).or_else(|| described(&root));
     let resources = root.one("resources").map(hrefs).unwrap_or_default();
     let mut course = Course { title, entries: Vec::new() };
     if let Some(organization) = organization {

@@ -89,7 +89,7 @@ codes! {
     /// A patient tag that is not empty.
     DicomTag "dicom_tag" "{} is not empty";
     /// The pictures show text about the patient.
-    DicomBurnedIn "dicom_burned_in" "BurnedInAnnotation (0028,0301) is YES: names may be seen in the pictures";
+    DicomBurnedIn "dicom_burned_in" "BurnedInAnnotation (0028,0301) is not NO: names may be seen in the pictures";
     /// Private tags.
     DicomPrivate "dicom_private" "it has private tags, the first is {}: nobody can say what they hold";
     /// Nobody has declared that it is de-identified.

@@ -108,7 +108,10 @@ impl ApiError {
                 | HandleError::UnknownFile { .. } => StatusCode::NOT_FOUND,
                 HandleError::NotReady { .. } | HandleError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
-                HandleError::Pack { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                HandleError::Pack { .. }
+                | HandleError::Refused { .. }
+                | HandleError::CompressedTar { .. }
+                | HandleError::Sensitivity { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                 HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Request(error) => match error {

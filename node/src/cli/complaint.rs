@@ -202,6 +202,12 @@ impl Spoken for HandleError {
                 ("error-not-publisher", with([("publisher", publisher), ("owned", owned)]))
             }
             Self::Pack { detail } => ("error-pack", with([("detail", detail)])),
+            Self::CompressedTar { path, can_unpack } => {
+                let key = if *can_unpack { "error-compressed-tar" } else { "error-compressed-tar-by-hand" };
+                (key, with([("path", path.to_string_lossy())]))
+            }
+            Self::Sensitivity { found } => ("error-sensitivity", with([("found", found)])),
+            Self::Refused { .. } => ("error-refused", Vec::new()),
             Self::Store { detail } => ("error-store", with([("detail", detail)])),
             Self::Stopping => ("error-stopping", Vec::new()),
         }

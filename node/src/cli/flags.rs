@@ -105,6 +105,9 @@ pub(super) enum Command {
         /// Title as people read it
         #[arg(long, value_name = "TITLE")]
         title: Option<String>,
+        /// Publish what is inside .tar.gz and .tar.zst files instead of refusing these
+        #[arg(long)]
+        unpack: bool,
     },
     /// Print the completion script of a shell
     Completions {

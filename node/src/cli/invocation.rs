@@ -139,9 +139,9 @@ fn action(command: Command) -> Result<Action, Wrong> {
         Command::Ls => Request::List,
         Command::Play { collection, item, open } => Request::Play { collection: name(&collection)?, item, open },
         Command::Status { watch } => Request::Status { watch },
-        Command::Publish { dir, collection, kind, title } => {
+        Command::Publish { dir, collection, kind, title, unpack } => {
             let kind = kind.map(known_kind).transpose()?;
-            Request::Publish(PublishRequest { dir, collection: name(&collection)?.to_string(), kind, title })
+            Request::Publish(PublishRequest { dir, collection: name(&collection)?.to_string(), kind, title, unpack })
         }
         Command::Completions { shell } => Request::Completions(shell),
     };

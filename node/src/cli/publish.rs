@@ -5,9 +5,11 @@ use super::context::Context;
 use super::figure;
 use super::progress::Progress;
 use crate::api::client::Client;
+use crate::api::error::{ApiError, ErrorBody};
 use crate::api::event::PublishLine;
-use crate::handle::PublishRequest;
-use crate::handle::view::Published;
+use crate::handle::view::{NoticeView, Published};
+use crate::handle::{HandleError, PublishRequest};
+use karez_content_tools::package::Code;
 
 pub(super) async fn publish(context: &Context, client: &Client, order: PublishRequest) -> Result<(), Complaint> {
     let path = order.dir;
@@ -28,7 +30,11 @@ pub(super) async fn publish(context: &Context, client: &Client, order: PublishRe
                 report(context, &published);
                 return Ok(());
             }
-            PublishLine::Failed(body) => return Err(Complaint::Failed(body)),
+            PublishLine::Failed(body) => {
+                progress.end();
+                refusals(context, &body);
+                return Err(Complaint::Failed(body));
+            }
         }
     }
     Err(Complaint::CutShort)
@@ -54,6 +60,9 @@ fn report(context: &Context, published: &Published) {
         };
         context.print(&sizes);
     }
+    if !published.title.is_empty() {
+        context.print(&context.text("publish-title", &[("title", published.title.as_str().into())]));
+    }
     if !published.listed {
         context.tell(&context.text("publish-unlisted", &[]));
     }
@@ -63,6 +72,57 @@ fn report(context: &Context, published: &Published) {
             context.tell(&format!("  {}  ({})", skipped.path, skip_reason(context, &skipped.reason)));
         }
     }
+    notices(context, "publish-warnings", &published.warnings, published.warnings_more);
+}
+
+/// What must not become public, file by file; the sentence behind it says that nothing was published.
+fn refusals(context: &Context, body: &ErrorBody) {
+    if let ApiError::Handle(HandleError::Refused { refusals, more }) = &body.error
+        && !context.json
+    {
+        notices(context, "publish-refused", refusals, *more);
+    }
+}
+
+fn notices(context: &Context, heading: &str, notices: &[NoticeView], more: u64) {
+    if notices.is_empty() {
+        return;
+    }
+    context.tell(&context.text(heading, &[("count", (notices.len() as u64 + more).into())]));
+    for notice in notices {
+        context.tell(&format!("  {}", notice.path));
+        context.tell(&format!("    {}", said(context, notice)));
+    }
+    if more > 0 {
+        context.tell(&format!("  {}", context.text("notices-more", &[("count", more.into())])));
+    }
+}
+
+/// A notice in the user's language; one that only a newer node knows, in the node's own words.
+fn said(context: &Context, notice: &NoticeView) -> String {
+    match Code::ALL.iter().find(|code| code.name() == notice.code) {
+        Some(code) => {
+            let key = format!("notice-{}", code.name().replace('_', "-"));
+            let detail = detail(context, *code, &notice.detail);
+            context.text(&key, &[("detail", detail.into())])
+        }
+        None => notice.text.clone(),
+    }
+}
+
+/// Details are codes and tags, the same in all languages, but for a few words.
+fn detail(context: &Context, code: Code, detail: &str) -> String {
+    let key = match (code, detail) {
+        (Code::DicomUnreadable, "no DICM mark") => "dicom-no-mark",
+        (Code::DicomUnreadable, "cut short") => "dicom-cut-short",
+        (Code::DicomUnreadable, "malformed") => "dicom-malformed",
+        (Code::DicomUnreadable, "big endian") => "dicom-big-endian",
+        (Code::DicomUnreadable, "too large") => "dicom-too-large",
+        (Code::DicomName, "an identity card number") => "dicom-name-identity",
+        (Code::DicomName, _) => "dicom-name-patient",
+        _ => return detail.to_owned(),
+    };
+    context.text(key, &[])
 }
 
 /// Why something was left out, in the user's language.

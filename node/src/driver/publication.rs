@@ -2,11 +2,11 @@
 
 use super::catalogue::Known;
 use super::{Driver, Outcome, Topic};
-use crate::handle::view::{Published, SkippedView};
+use crate::handle::view::{NoticeView, Published, SkippedView};
 use crate::handle::{HandleError, PublishEvent, PublishRequest};
 use crate::state::Change;
 use karez_content_tools::export;
-use karez_content_tools::pack::{self, PackOptions, Packed};
+use karez_content_tools::pack::{self, PackError, PackOptions, Packed};
 use karez_content_tools::store::Store;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::manifest::Kind;
@@ -59,12 +59,21 @@ fn pack(
         });
     };
     let failed = |detail: String| HandleError::Pack { detail };
-    let packed = pack::pack(&request.dir, options, store, &mut progress).map_err(|e| failed(e.to_string()))?;
+    let packed = pack::pack(&request.dir, options, store, &mut progress).map_err(refusal)?;
     store.sync().map_err(|e| failed(e.to_string()))?;
     let layout = |root: &[u8]| export::layout(root, store).map_err(|e| failed(e.to_string()));
     let before = before.map(layout).transpose()?;
     let new_bytes = pack::wire_bytes_between(before.as_ref(), &layout(&packed.root_bytes)?);
     Ok((packed, new_bytes))
+}
+
+fn refusal(error: PackError) -> HandleError {
+    match error {
+        PackError::Refused(found) => HandleError::Refused { refusals: NoticeView::all(&found), more: found.more },
+        PackError::CompressedTar { path, can_unpack } => HandleError::CompressedTar { path, can_unpack },
+        PackError::Sensitivity { found } => HandleError::Sensitivity { found },
+        other => HandleError::Pack { detail: other.to_string() },
+    }
 }
 
 /// What the publisher is told; `new_bytes` is `None` when nothing changed.
@@ -81,6 +90,9 @@ fn published(collection: &CollectionName, version: u64, packed: &Packed, new_byt
         unchanged: new_bytes.is_none(),
         listed: false,
         skipped: skipped.map(|s| SkippedView { path: s.path.clone(), reason: s.reason.name().into() }).collect(),
+        title: packed.root.metadata.title.clone(),
+        warnings: NoticeView::all(&packed.warnings),
+        warnings_more: packed.warnings.more,
     }
 }
 
@@ -94,7 +106,7 @@ impl Driver {
             let detail = format!("{collection} is being published already: wait until that has finished");
             return drop(events.try_send(PublishEvent::Failed(HandleError::Pack { detail })));
         }
-        let options = PackOptions { kind, title: request.title.clone() };
+        let options = PackOptions { kind, title: request.title.clone(), unpack: request.unpack };
         let before = self.catalogue.get(&collection).map(|known| known.root_bytes.clone());
         let store = self.parts.store.clone();
         self.spawn(async move {

@@ -173,8 +173,10 @@ impl Driver {
 
     fn items(&self, transfer: &Transfer) -> Vec<ItemView> {
         let mut titles: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut orders: BTreeMap<&str, &str> = BTreeMap::new();
         for item in transfer.layout.items() {
             titles.entry(&item.key).or_insert(&item.title);
+            orders.extend(item.ext.get("order").map(|order| (item.key.as_str(), order.as_str())));
         }
         let mut items: Vec<ItemView> = Vec::new();
         let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
@@ -189,6 +191,7 @@ impl Driver {
             items[at].have_bytes += have_bytes(transfer, &file);
             items[at].files.push(self.file(transfer, &file));
         }
+        in_course_order(&mut items, &orders);
         items
     }
 
@@ -202,6 +205,14 @@ impl Driver {
             bytes: file.head.size,
             url,
         }
+    }
+}
+
+/// Items that have a place in a course come first, in its order; numbers follow what people see.
+fn in_course_order(items: &mut [ItemView], orders: &BTreeMap<&str, &str>) {
+    items.sort_by_key(|item| orders.get(item.key.as_str()).map_or((1, ""), |order| (0, *order)));
+    for (at, item) in items.iter_mut().enumerate() {
+        item.number = at as u64 + 1;
     }
 }
 
@@ -228,6 +239,17 @@ fn encode(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_course_keeps_its_order() {
+        let item = |key: &str| ItemView { key: key.into(), ..ItemView::default() };
+        let mut items = vec![item("a"), item("b"), item("c"), item("d")];
+        in_course_order(&mut items, &BTreeMap::from([("c", "000001"), ("b", "000002")]));
+        let shown: Vec<_> = items.iter().map(|item| (item.number, item.key.as_str())).collect();
+        assert_eq!(shown, [(1, "c"), (2, "b"), (3, "a"), (4, "d")]);
+    }
+
     #[test]
     fn urls_are_percent_encoded() {
         assert_eq!(super::encode("02-坎/a b.mp4"), "02-%E5%9D%8E/a%20b.mp4");

@@ -46,7 +46,11 @@ impl Refusal {
                 | HandleError::UnknownFile { .. } => StatusCode::NOT_FOUND,
                 HandleError::NotReady { .. } | HandleError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
-                HandleError::Pack { .. } | HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+                HandleError::Pack { .. }
+                | HandleError::Refused { .. }
+                | HandleError::CompressedTar { .. }
+                | HandleError::Sensitivity { .. }
+                | HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
     }

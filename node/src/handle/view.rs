@@ -108,6 +108,41 @@ pub struct Published {
     pub listed: bool,
     /// What was left out.
     pub skipped: Vec<SkippedView>,
+    /// Title of the collection.
+    #[serde(default)]
+    pub title: String,
+    /// What the publisher should know about the files.
+    #[serde(default)]
+    pub warnings: Vec<NoticeView>,
+    /// How many more warnings there are.
+    #[serde(default)]
+    pub warnings_more: u64,
+}
+
+/// What was noticed about a file: `code` is for programs and stays, `text` explains it in English.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeView {
+    /// Its path inside the collection.
+    pub path: String,
+    /// What it is.
+    pub code: String,
+    /// A tag, a codec, a format.
+    pub detail: String,
+    /// The same for people.
+    pub text: String,
+}
+
+impl NoticeView {
+    /// Notices as they are shown.
+    pub fn all(notices: &karez_content_tools::package::Notices) -> Vec<Self> {
+        let view = |notice: &karez_content_tools::package::Notice| Self {
+            path: notice.path.clone(),
+            code: notice.code.name().into(),
+            detail: notice.detail.clone(),
+            text: notice.text(),
+        };
+        notices.list.iter().map(view).collect()
+    }
 }
 
 /// Something in the folder that is not published.

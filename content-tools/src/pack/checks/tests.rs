@@ -1,0 +1,133 @@
+//! Packing folders that hold packages, archives and what must not be published.
+
+use super::super::{PackError, PackOptions, Packed, pack};
+use crate::export::layout;
+use crate::package::Code;
+use crate::store::{Store, StoreOptions};
+use std::fs;
+
+fn packed(files: &[(&str, &[u8])], unpack: bool, look: impl FnOnce(&Store, Result<Packed, PackError>)) {
+    let (dir, store_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (path, bytes) in files {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let store = Store::open(store_dir.path(), StoreOptions::default()).unwrap();
+    let options = PackOptions { unpack, ..PackOptions::default() };
+    look(&store, pack(dir.path(), &options, &store, &mut |_| {}));
+    let left = fs::read_dir(store_dir.path()).unwrap().flatten();
+    assert!(!left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(super::FOLDER_PREFIX)));
+}
+
+fn paths(store: &Store, packed: &Packed) -> Vec<String> {
+    layout(&packed.root_bytes, store).unwrap().files().iter().map(|file| file.head.path.to_string()).collect()
+}
+
+fn tar_gz(members: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, kind, bytes) in members {
+        let mut header = tar::Header::new_ustar();
+        // Written as it is: the library's own way refuses the names that a hostile archive has.
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(*kind);
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.append(&header, *bytes).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn compressed_tars_are_refused_or_unpacked() {
+    use tar::EntryType::{Char, Directory, Regular, Symlink};
+    let archive = tar_gz(&[
+        ("./d/", Directory, b""),
+        ("./d/10.txt", Regular, b"ten"),
+        ("d/2.txt", Regular, b"two"),
+        ("link", Symlink, b""),
+        ("dev", Char, b""),
+    ]);
+    let files: &[(&str, &[u8])] = &[("课/a.txt", b"a"), ("课/资料.tar.gz", &archive), ("b.txt", b"b")];
+    packed(files, false, |_, result| {
+        assert!(matches!(result, Err(PackError::CompressedTar { can_unpack: true, .. })));
+    });
+    packed(files, true, |store, result| {
+        let packed = result.unwrap();
+        assert_eq!(paths(store, &packed), ["b.txt", "课/a.txt", "课/资料/d/2.txt", "课/资料/d/10.txt"]);
+        assert_eq!(packed.skipped.len(), 2);
+    });
+    packed(&[("x.gz", &archive)], false, |_, result| {
+        assert!(matches!(result, Err(PackError::CompressedTar { .. })), "a tar by content");
+    });
+    packed(&[("x.tar.xz", b"")], true, |_, result| {
+        assert!(matches!(result, Err(PackError::CompressedTar { can_unpack: false, .. })));
+    });
+}
+
+#[test]
+fn hostile_archives_are_refused() {
+    use tar::EntryType::{GNULongName, Regular};
+    let unpack = |archive: Vec<u8>, wanted: &str| {
+        packed(&[("x.tgz", &archive), ("x/a", b"")], true, |_, result| {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        });
+    };
+    unpack(tar_gz(&[("../../evil", Regular, b"x")]), "../../evil");
+    unpack(tar_gz(&[("/etc/evil", Regular, b"x")]), "/etc/evil");
+    unpack(tar_gz(&[("a", Regular, b"x")]), "in an archive");
+    unpack(tar_gz(&[("a/b", Regular, b"x")]), "in an archive");
+    unpack(tar_gz(&[("././@LongLink", GNULongName, &vec![b'a'; 8 << 20])]), "too long");
+    unpack(b"\x1f\x8bnot gzip".to_vec(), "cannot be unpacked");
+}
+
+#[test]
+fn titles_and_order_reach_the_manifest_unless_the_description_wins() {
+    let manifest = "<manifest><organizations><organization><title>Course</title><item identifierref='b'><title>First</title>\
+        </item><item identifierref='a'><title>Second</title></item></organization></organizations><resources>\
+        <resource identifier='a' href='a/i.html'/><resource identifier='b' href='b/i.html'/></resources></manifest>";
+    let files: &[(&str, &[u8])] = &[
+        ("imsmanifest.xml", manifest.as_bytes()),
+        ("a/i.html", b"a"),
+        ("b/i.html", b"b"),
+        ("collection.toml", b"items.a.title = 'Mine'"),
+    ];
+    packed(files, false, |store, result| {
+        let packed = result.unwrap();
+        assert_eq!(packed.root.metadata.title, "Course");
+        let layout = layout(&packed.root_bytes, store).unwrap();
+        let shown: Vec<_> = layout
+            .items()
+            .filter(|item| item.ext.contains_key("order"))
+            .map(|item| (item.key.clone(), item.title.clone(), item.ext["order"].clone()))
+            .collect();
+        let row = |key: &str, title: &str, order: &str| (key.to_owned(), title.to_owned(), order.to_owned());
+        assert_eq!(shown, [row("a", "Mine", "000002"), row("b", "First", "000001")]);
+    });
+}
+
+#[test]
+fn nothing_is_packed_when_anything_is_refused() {
+    let mut dicom = vec![0; 128];
+    dicom.extend(b"DICM");
+    packed(&[("ct/1", &dicom), ("a.txt", b"a")], false, |store, result| {
+        let Err(PackError::Refused(refusals)) = result else { panic!("{result:?}") };
+        assert_eq!(refusals.list[0].code, Code::DicomNotDeclared);
+        assert_eq!(store.stats().chunks, 0);
+    });
+    packed(&[("a.txt", b"a"), ("collection.toml", b"sensitivity = 'confidential'")], false, |_, result| {
+        assert!(matches!(result, Err(PackError::Sensitivity { found }) if found == "confidential"));
+    });
+    packed(&[("a.txt", b"a"), ("collection.toml", b"sensitivity = 'open'")], false, |_, result| {
+        assert!(result.is_ok());
+    });
+}
+
+#[test]
+fn paths_sort_as_a_walk_lists_them() {
+    let mut paths = vec!["a/b", "a.txt", "a/10", "a/2/x", "b"];
+    paths.sort_by(|a, b| super::compare_paths(a, b));
+    assert_eq!(paths, ["a/2/x", "a/10", "a/b", "a.txt", "b"]);
+}
