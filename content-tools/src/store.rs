@@ -10,8 +10,11 @@
 //! Locks are taken in the order writer, index, pending; readers never take the writer lock, so a sync does not stop them.
 
 mod error;
+mod filter;
+mod gc;
 mod held;
 mod index;
+mod pins;
 mod read;
 mod record;
 mod recovery;
@@ -21,7 +24,9 @@ mod scrub;
 mod segment;
 
 pub use error::StoreError;
+pub use gc::{Compacted, GcPlan, HeldVersion, SegmentGarbage};
 pub use held::HeldRelease;
+pub use pins::{Pin, PinError};
 pub use read::StoredChunk;
 pub use reference::{SourceFile, SourceRange};
 pub use scrub::{ScrubCursor, ScrubStep};
@@ -30,7 +35,7 @@ use crate::disk::{self, Disk, DiskLock, RealDisk};
 use crate::verify::VerifiedChunk;
 use index::{Index, Location};
 use karez_protocol::content::hash::ChunkId;
-use record::{Record, RecordKind};
+use record::{Place, Record, RecordKind};
 use reference::Sources;
 use segment::{Readers, Segment};
 use std::collections::HashMap;
@@ -82,6 +87,8 @@ pub struct Store {
     readers: Readers,
     sources: Sources,
     counts: Counts,
+    /// Where the store ended when it was opened: what was written since belongs to work under way.
+    opened_at: Place,
     /// Held while a release file is replaced: two calls must not share its temporary name.
     documents: Mutex<()>,
     disk: Arc<dyn Disk>,
@@ -125,6 +132,7 @@ impl Store {
         let recovered = recovery::recover(&disk, &dir.join("segments"), &index, options.segment_bytes)?;
         let readers = Readers::new(Arc::clone(&disk), &dir.join("segments"));
         readers.insert(recovered.segment.number, recovered.segment.file());
+        let opened_at = Place { segment: recovered.segment.number, offset: recovered.segment.len() };
         let writer = Writer {
             segment: recovered.segment,
             unsynced: 0,
@@ -140,6 +148,7 @@ impl Store {
             pending: RwLock::default(),
             readers,
             sources: Sources::default(),
+            opened_at,
             counts: Counts {
                 chunks: recovered.chunks.into(),
                 stored_bytes: recovered.stored_bytes.into(),
@@ -163,18 +172,31 @@ impl Store {
         if self.locate(&chunk.id())?.is_some() {
             return Ok(false);
         }
-        self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored())?;
+        self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored(), None)?;
         Ok(true)
     }
 
-    /// Appends a record, which is usable when this returns; rolls and syncs as is due.
-    fn write(&self, writer: &mut Writer, record: Record, payload: &[u8]) -> Result<(), StoreError> {
+    /// Appends a record, which is usable when this returns; rolls and syncs as is due. The row of a record that it stands
+    /// in for goes in the commit that brings its own.
+    fn write(
+        &self,
+        writer: &mut Writer,
+        record: Record,
+        payload: &[u8],
+        stands_in_for: Option<Location>,
+    ) -> Result<(), StoreError> {
         let record_len = (record::RECORD_HEADER_LEN + payload.len()) as u64;
         let full = writer.segment.len() + record_len > self.options.segment_bytes && !writer.segment.is_empty();
         if full || !writer.segment.takes(record.kind) {
             self.roll(writer, record.kind)?;
         }
         self.append(writer, record, payload)?;
+        if let Some(at) = stands_in_for {
+            // Between the append and the next sync: neither may know one row without the other.
+            writer.replaced.push((record.entry.id, at));
+            self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
+            self.counts.stored_bytes.fetch_sub(u64::from(at.stored_len), Ordering::Relaxed);
+        }
         if writer.unsynced == 0 {
             writer.oldest_unsynced = Instant::now();
         }
@@ -182,17 +204,6 @@ impl Store {
         if writer.unsynced >= self.options.sync_bytes {
             self.sync_writer(writer)?;
         }
-        Ok(())
-    }
-
-    /// Appends a record in place of the one at `at`, whose row goes when the new one is durable.
-    fn replace(&self, writer: &mut Writer, at: Location, record: Record, payload: &[u8]) -> Result<(), StoreError> {
-        let id = record.entry.id;
-        // After the write: a sync in it must not take the old row before the new record is there.
-        self.write(writer, record, payload)?;
-        writer.replaced.push((id, at));
-        self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
-        self.counts.stored_bytes.fetch_sub(u64::from(at.stored_len), Ordering::Relaxed);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use karez_protocol::content::DocumentError;
 use karez_protocol::content::hash::ChunkId;
+use karez_protocol::content::name::CollectionName;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +63,28 @@ pub enum StoreError {
     /// A release that cannot be kept as it is.
     #[error("the release cannot be stored: {0}")]
     Release(#[from] DocumentError),
+    /// A release file that says nothing any more: what it named cannot be told from garbage.
+    #[error("{} is damaged: fetch that release again or remove the file, then compact the store", path.display())]
+    DamagedRelease {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A version of which not all pages are here: what it names cannot be told from garbage.
+    #[error(
+        "{collection}@{version} is not whole in this store: finish pulling it, or pack it again, then compact the store"
+    )]
+    UnknownContents {
+        /// The collection.
+        collection: CollectionName,
+        /// Its version.
+        version: u64,
+    },
+    /// The list of pins cannot be read.
+    #[error("{} is damaged: remove it and pin again what must stay", path.display())]
+    DamagedPins {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something that chunks cannot refer to.
     #[error("{} is not a regular file: chunks can stay in place only in regular files", path.display())]
     NotAFile {

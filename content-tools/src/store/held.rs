@@ -106,6 +106,20 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<HeldRelease>, Stor
     Ok(held)
 }
 
+/// Every release file below `dir`; an error when one of them cannot be read.
+pub(super) fn list_all(disk: &dyn Disk, dir: &Path) -> Result<Vec<HeldRelease>, StoreError> {
+    let paths = paths(disk, dir).map_err(|e| StoreError::io("list", dir, e))?;
+    paths.into_iter().map(|path| load(disk, &path, dir).map_err(|_| StoreError::DamagedRelease { path })).collect()
+}
+
+/// Removes a release file. The removal is durable when this returns.
+pub(super) fn remove(disk: &dyn Disk, dir: &Path, collection: &CollectionName, version: u64) -> Result<(), StoreError> {
+    let folder = dir.join(collection.to_string());
+    let path = folder.join(format!("{version}.{EXTENSION}"));
+    disk.remove(&path).map_err(|e| StoreError::io("remove", &path, e))?;
+    disk.sync_dir(&folder).map_err(|e| StoreError::io("sync", &folder, e))
+}
+
 /// `PUBLISHER/NAME/VERSION.release` below `dir`, whatever they hold.
 fn paths(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders = vec![dir.to_path_buf()];

@@ -9,11 +9,10 @@
 //! whole id of its row was compared. Random inserts are what kills a B-tree on a slow disk, so `places` is filled by
 //! sweeps in the order of ids, and what they have not reached yet is in memory (`docs/decisions/0014-index-by-locality.md`).
 
-mod filter;
 mod lookup;
 
+use super::filter::{Filter, prefix};
 use super::record::Place;
-use filter::{Filter, prefix};
 use karez_protocol::content::hash::ChunkId;
 use lookup::{Memory, Sweep};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
@@ -256,6 +255,15 @@ impl Index {
             let count = |at: usize| row.get::<_, i64>(at).map(|n| n as u64);
             Ok((row.get(0)?, SegmentRow { synced_len: count(1)?, chunks: count(2)?, stored_bytes: count(3)? }))
         })?;
+        rows.collect()
+    }
+
+    /// The chunks of one segment, by place.
+    pub(super) fn rows_of(&self, segment: u32) -> rusqlite::Result<Vec<(ChunkId, Location)>> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT segment, offset, stored_len, id FROM chunks WHERE segment = ?1 ORDER BY offset")?;
+        let rows = query.query_map([segment], |row| Ok((ChunkId::from_bytes(row.get(3)?), location(row)?)))?;
         rows.collect()
     }
 

@@ -57,12 +57,7 @@ impl Store {
     /// A chunk as it rests, for serving; `None` when the store does not have it.
     pub fn read_stored(&self, id: &ChunkId) -> Result<Option<StoredChunk>, StoreError> {
         self.at_its_place(id, |at| {
-            let mut bytes = self.read(at, RECORD_HEADER_LEN + at.stored_len as usize)?;
-            let record = header_of(id, at, &bytes).ok_or(Failed::Lost)?;
-            bytes.drain(..RECORD_HEADER_LEN);
-            if StoredCheck::of(&bytes) != record.entry.check {
-                return Err(Failed::Lost);
-            }
+            let (record, mut bytes) = self.record_at(id, at)?;
             let entry = described(&record);
             if record.kind == RecordKind::Reference {
                 bytes = self.gather(&bytes, &entry)?;
@@ -125,6 +120,14 @@ impl Store {
         }
     }
 
+    /// The record of a chunk at a place, and its payload, checked.
+    pub(super) fn record_at(&self, id: &ChunkId, at: Location) -> Result<(Record, Vec<u8>), Failed> {
+        let mut bytes = self.read(at, RECORD_HEADER_LEN + at.stored_len as usize)?;
+        let record = header_of(id, at, &bytes).ok_or(Failed::Lost)?;
+        bytes.drain(..RECORD_HEADER_LEN);
+        if StoredCheck::of(&bytes) == record.entry.check { Ok((record, bytes)) } else { Err(Failed::Lost) }
+    }
+
     /// What the record at a place is; `None` when nothing readable stands there.
     pub(super) fn kind_at(&self, at: Location) -> Result<Option<RecordKind>, StoreError> {
         match self.read(at, RECORD_HEADER_LEN) {
@@ -144,7 +147,7 @@ impl Store {
     }
 
     /// Takes a damaged chunk out of the index and returns the error that says so.
-    fn drop_damaged(&self, id: &ChunkId, at: Location) -> StoreError {
+    pub(super) fn drop_damaged(&self, id: &ChunkId, at: Location) -> StoreError {
         // Under the writer lock, so that a sync in progress does not bring the row back.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let was_pending = {

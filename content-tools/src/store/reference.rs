@@ -26,6 +26,8 @@ const SOURCE_MAGIC: [u8; 8] = *b"KAREZSRC";
 const SOURCE_FIXED_BYTES: usize = 8 + 8 + 8 + 4;
 /// Longest path that Linux takes.
 const PATH_BYTES_MAX: usize = 4096;
+/// Longest description of a source file.
+pub(super) const SOURCE_BYTES_MAX: u32 = (SOURCE_FIXED_BYTES + PATH_BYTES_MAX) as u32;
 /// One range: offset (8) and length (4).
 const RANGE_BYTES: usize = 12;
 const FILE_ID_BYTES: usize = 32;
@@ -187,7 +189,7 @@ impl Store {
         if self.locate(&id)?.is_some() {
             return Ok(false);
         }
-        self.write(&mut writer, record.0, &record.1)?;
+        self.write(&mut writer, record.0, &record.1, None)?;
         Ok(true)
     }
 
@@ -206,7 +208,7 @@ impl Store {
         if self.kind_at(at)? == Some(RecordKind::Reference) {
             return Ok(false);
         }
-        self.replace(&mut writer, at, record, &payload)?;
+        self.write(&mut writer, record, &payload, Some(at))?;
         Ok(true)
     }
 
@@ -245,6 +247,11 @@ impl Store {
         self.sources.insert(opened.0.clone(), Arc::clone(&opened.1));
         Ok(opened)
     }
+}
+
+/// Whether a plaintext is the description of a source file.
+pub(super) fn is_source(plain: &[u8]) -> bool {
+    plain.starts_with(&SOURCE_MAGIC)
 }
 
 fn reference_record(

@@ -146,6 +146,11 @@ impl Readers {
         open.insert(number, file);
     }
 
+    /// Lets go of a segment whose file is to be removed.
+    pub(super) fn remove(&self, number: u32) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
     fn get(&self, number: u32) -> std::io::Result<Arc<dyn DiskFile>> {
         let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
         if let Some(file) = known {

@@ -31,7 +31,7 @@ fn held(store: &Store, seeds: std::ops::Range<u32>) -> usize {
 }
 
 /// The folder as a kill would leave it: everything written is there, nothing was closed.
-fn killed_copy(store: &Store) -> tempfile::TempDir {
+pub(super) fn killed_copy(store: &Store) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in walkdir::WalkDir::new(store.dir()).min_depth(1) {
         let entry = entry.unwrap();

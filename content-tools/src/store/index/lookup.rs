@@ -5,7 +5,7 @@
 //! is in the filter, and all but the filter is bounded.
 
 use super::Location;
-use super::filter::{Filter, prefix};
+use crate::store::filter::{Filter, prefix};
 use crate::store::record::Place;
 use karez_protocol::content::hash::ChunkId;
 use std::collections::{HashMap, VecDeque};

@@ -28,6 +28,11 @@ impl Bench {
         ranges.iter().flat_map(|range| &self.bytes[range.offset as usize..][..range.len as usize]).copied().collect()
     }
 
+    fn open_with(&self, sync_bytes: u64) -> Store {
+        let options = StoreOptions { sync_bytes, ..StoreOptions::default() };
+        Store::open(&self.dir.path().join("store"), options).unwrap()
+    }
+
     fn delete_index(&self) {
         for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
             let _ = fs::remove_file(self.dir.path().join("store").join(name));
@@ -89,11 +94,11 @@ fn a_changed_source_is_noticed() {
 
 #[test]
 fn an_exported_file_becomes_the_copy() {
-    for synced in [false, true] {
+    for (synced, sync_bytes) in [(false, u64::MAX), (true, u64::MAX), (false, 1)] {
         let bench = bench();
         let plain = bench.plain(&RANGES);
         let id = ChunkId::of(&plain);
-        let store = bench.open();
+        let store = bench.open_with(sync_bytes);
         store.put(&seal(&plain, false).unwrap()).unwrap();
         if synced {
             store.sync().unwrap();
