@@ -17,7 +17,7 @@ use karez_protocol::content::hash::ChunkId;
 use lookup::{Memory, Sweep};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 const FORMAT: i64 = 2;
@@ -145,7 +145,7 @@ impl Index {
             self.memory.borrow_mut().forget(id, *at);
             remove_row(&transaction, id, *at)?;
         }
-        let fresh = self.fresh(rows)?;
+        let fresh = self.fresh(&transaction, rows)?;
         self.insert(&transaction, &fresh)?;
         let bytes: i64 = fresh.iter().map(|(_, at)| i64::from(at.stored_len)).sum();
         transaction.execute(
@@ -158,14 +158,31 @@ impl Index {
         self.sweep((fresh.len() * SWEPT_PER_ROW).max(SWEPT_MIN))
     }
 
-    /// The rows whose chunks are not known yet, by place, each chunk once.
-    fn fresh(&self, rows: &[(ChunkId, Location)]) -> rusqlite::Result<Vec<(ChunkId, Location)>> {
-        let mut fresh = Vec::with_capacity(rows.len());
-        let mut seen = HashSet::with_capacity(rows.len());
+    /// The rows whose chunks are not known yet, by place, each chunk once. A chunk is written again only because its record
+    /// was found damaged, so of two records the later is the right one when an index from before that comes back.
+    fn fresh(
+        &self,
+        transaction: &Transaction<'_>,
+        rows: &[(ChunkId, Location)],
+    ) -> rusqlite::Result<Vec<(ChunkId, Location)>> {
+        let mut latest: HashMap<&ChunkId, Location> = HashMap::with_capacity(rows.len());
         for (id, at) in rows {
-            if seen.insert(id) && self.get(id)?.is_none() {
-                fresh.push((*id, *at));
+            let known = latest.entry(id).or_insert(*at);
+            if known.place < at.place {
+                *known = *at;
             }
+        }
+        let mut fresh = Vec::with_capacity(latest.len());
+        for (id, at) in latest {
+            match self.get(id)? {
+                Some(older) if older.place < at.place => {
+                    self.memory.borrow_mut().forget(id, older);
+                    remove_row(transaction, id, older)?;
+                }
+                Some(_) => continue,
+                None => {}
+            }
+            fresh.push((*id, at));
         }
         fresh.sort_unstable_by_key(|(_, at)| at.place);
         Ok(fresh)

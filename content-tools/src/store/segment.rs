@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::record::{self, Place, RECORD_HEADER_LEN, Record, RecordKind, SEGMENT_HEADER_LEN};
 use crate::disk::{Access, Disk, DiskFile};
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,7 +47,7 @@ impl Segment {
     /// Begins a new segment file. Its name is durable when this returns, its header with the next sync.
     pub(super) fn create(disk: &Arc<dyn Disk>, dir: &Path, number: u32, format: u16) -> Result<Self, StoreError> {
         let path = path(dir, number);
-        let file = disk.create_new(&path).map_err(|e| StoreError::io("create", &path, e))?;
+        let file = begin(&**disk, &path).map_err(|e| StoreError::io("create", &path, e))?;
         let segment = Self { number, file, path: path.clone(), len: 0, format, buffer: Vec::new() };
         let begun = segment.with_header().and_then(|segment| {
             disk.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))?;
@@ -112,6 +113,17 @@ impl Segment {
     /// Makes everything appended so far durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.file.sync_data().map_err(|e| StoreError::io("sync", &self.path, e))
+    }
+}
+
+/// Creates the file of a segment. One without records may be there, from an attempt that failed and could not be undone.
+fn begin(disk: &dyn Disk, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+    match disk.create_new(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && disk.len(path)? <= SEGMENT_HEADER_LEN as u64 => {
+            disk.remove(path)?;
+            disk.create_new(path)
+        }
+        other => other,
     }
 }
 
