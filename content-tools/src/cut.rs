@@ -10,10 +10,19 @@
 //! depend on where the chunk began. Rejected: starting the hash at `min` itself (FastCDC's habit), which makes the first
 //! 64 candidates depend on the chunk's start and delays the return to old boundaries after an edit.
 
+mod dicom;
+mod fallback;
+mod mkv;
+mod mp4;
 mod plan;
+mod samples;
 mod streams;
+mod window;
+mod zip;
 
-pub use plan::Plan;
+pub use fallback::Fallback;
+pub use plan::{Container, Plan, Planned, plan};
+pub use window::ReadAt;
 
 use karez_protocol::content::cut_profile::{CutProfile, gear_table};
 use std::io::{self, ErrorKind, Read};

@@ -1,9 +1,10 @@
-//! `karez-content chunk`: where a file is cut.
+//! `karez-content chunk`: where a file is cut, and by what plan.
 
 use anyhow::Context;
-use karez_content_tools::cut::{Block, Cutter, Plan};
+use karez_content_tools::cut::{self, Block, Container, Cutter, Fallback, Plan, Planned};
 use karez_protocol::content::cut_profile::{CutProfile, PROFILES};
 use karez_protocol::content::hash::ChunkId;
+use karez_protocol::content::recipe::encode_extents;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,6 +19,9 @@ pub(crate) struct Flags {
     /// The cut profile: media-64k or text-16k.
     #[arg(long, default_value = "media-64k", value_parser = profile)]
     profile: CutProfile,
+    /// Cut by content alone, whatever the file is.
+    #[arg(long)]
+    plain: bool,
 }
 
 fn profile(name: &str) -> Result<CutProfile, String> {
@@ -28,24 +32,43 @@ fn profile(name: &str) -> Result<CutProfile, String> {
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let named = || format!("cannot read {}", flags.file.display());
-    let mut cutter = Cutter::new(File::open(&flags.file).with_context(named)?, flags.profile, Plan::plain());
+    let file = File::open(&flags.file).with_context(named)?;
+    let size = file.metadata().with_context(named)?.len();
+    let planned = match flags.plain {
+        true => Planned { plan: Plan::plain(), container: None, fallback: None },
+        false => cut::plan(&file, size, &flags.profile),
+    };
+    let (how, container, reason) = (planned.name(), planned.container.map(Container::name), planned.fallback);
+    let recipe_bytes = match &planned.plan {
+        Plan::Streams { extents } => encode_extents(extents.iter().copied()).len(),
+        Plan::Linear { .. } => 0,
+    };
+    let mut cutter = Cutter::new(file, flags.profile, planned.plan);
     let mut block = Block::default();
     let (mut offset, mut chunks) = (0, Vec::new());
     let mut out = io::stdout().lock();
     while cutter.next_block(&mut block).with_context(named)? {
-        for (_, plain) in block.chunks() {
+        for (stream, plain) in block.chunks() {
             let id = ChunkId::of(plain);
             if json {
-                chunks.push(json!({"offset": offset, "len": plain.len(), "id": id.to_string()}));
+                chunks.push(json!({"offset": offset, "stream": stream, "len": plain.len(), "id": id.to_string()}));
             } else {
-                writeln!(out, "{offset:>14} {:>7} {id}", plain.len())?;
+                writeln!(out, "{offset:>14} {stream:>2} {:>7} {id}", plain.len())?;
             }
             offset += plain.len();
         }
     }
     drop(out);
     if json {
-        super::print_json(&json!({"profile": flags.profile.name, "bytes": offset, "chunks": chunks}))?;
+        super::print_json(&json!({
+            "profile": flags.profile.name,
+            "bytes": offset,
+            "plan": how,
+            "container": container,
+            "reason": reason.map(Fallback::name),
+            "recipe_bytes": recipe_bytes,
+            "chunks": chunks,
+        }))?;
     }
     Ok(ExitCode::SUCCESS)
 }
