@@ -101,7 +101,9 @@ fn one_row_for_each_chunk() {
     commit(&index, 0..100);
     let again = Location { place: Place { segment: 9, offset: 32 }, stored_len: 1000 };
     index.commit(9, 5000, &[(id(7), again), (id(7), again)], &[]).unwrap();
-    assert_eq!((index.get(&id(7)).unwrap(), index.segments().unwrap()[&9].chunks), (Some(row(7).1), 0));
+    assert_eq!((index.get(&id(7)).unwrap(), index.segments().unwrap()[&9].chunks), (Some(again), 1), "the later wins");
+    index.commit(1, 5000, &[row(7)], &[]).unwrap();
+    assert_eq!(index.get(&id(7)).unwrap(), Some(again), "the older does not come back");
     index.commit(9, 5000, &[(id(7), again)], &[row(7)]).unwrap();
     let counts = |index: &Index| index.segments().unwrap().values().map(|row| row.chunks).collect::<Vec<_>>();
     for index in [&index, &sweeping(&path)] {
