@@ -2,8 +2,11 @@
 
 pub(crate) mod chunk;
 pub(crate) mod diff;
+pub(crate) mod gc;
 pub(crate) mod inspect;
 pub(crate) mod pack;
+pub(crate) mod pin;
+pub(crate) mod scrub;
 pub(crate) mod verify;
 
 use anyhow::Context;
@@ -29,6 +32,19 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
         || error
             .downcast_ref::<serde_json::Error>()
             .is_some_and(|error| error.io_error_kind() == Some(ErrorKind::BrokenPipe))
+}
+
+/// A number of bytes, with K, M, G or T (of 1000) behind it or without.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1_000),
+        Some((at, 'M')) => (&text[..at], 1_000_000),
+        Some((at, 'G')) => (&text[..at], 1_000_000_000),
+        Some((at, 'T')) => (&text[..at], 1_000_000_000_000),
+        _ => (text, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| format!("'{text}' is not a number of bytes: write 500K, 20M or 2G"))
 }
 
 /// Opens a store that must exist: a typing error must not create one.

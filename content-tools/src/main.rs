@@ -26,6 +26,16 @@ enum Command {
     Inspect(commands::inspect::Flags),
     /// Read every chunk of a store again and report damage (exit code 1 if there is any).
     Verify(commands::verify::Flags),
+    /// Read a store again at a pace of your choice, and go on where it was stopped (exit code 1 if there is damage).
+    Scrub(commands::scrub::Flags),
+    /// Give back the space of versions that are neither the newest nor pinned.
+    Gc(commands::gc::Flags),
+    /// Pin a collection or a version of it: compaction leaves it alone.
+    Pin(commands::pin::Flags),
+    /// Take a pin away.
+    Unpin(commands::pin::Flags),
+    /// List the pins.
+    Pins(commands::pin::ListFlags),
     /// Compare two packed collections and tell what the update puts on the wire.
     Diff(commands::diff::Flags),
     /// Tell how many bytes a collection puts on the wire, for a site that has nothing or an older version.
@@ -41,6 +51,11 @@ fn main() -> ExitCode {
         Command::Pack(pack) => commands::pack::run(&pack, flags.json),
         Command::Inspect(inspect) => commands::inspect::run(&inspect, flags.json),
         Command::Verify(verify) => commands::verify::run(&verify, flags.json),
+        Command::Scrub(scrub) => commands::scrub::run(&scrub, flags.json),
+        Command::Gc(gc) => commands::gc::run(&gc, flags.json),
+        Command::Pin(pin) => commands::pin::run(&pin, flags.json),
+        Command::Unpin(pin) => commands::pin::run_unpin(&pin, flags.json),
+        Command::Pins(list) => commands::pin::run_list(&list, flags.json),
         Command::Diff(diff) => commands::diff::run(&diff, flags.json),
         Command::Quote(quote) => commands::diff::run_quote(&quote, flags.json),
         Command::Chunk(chunk) => commands::chunk::run(&chunk, flags.json),

@@ -167,3 +167,34 @@ fn a_full_disk_is_named_and_loses_nothing() {
     let packed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(packed["new_stored_bytes"].as_u64().unwrap() < 12 << 20, "{packed}");
 }
+
+/// An old version goes unless it is pinned, and what stays is whole.
+#[test]
+fn old_versions_are_collected() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    let film = bench.path("课程/第1课/视频.mp4");
+    for version in 1..=2 {
+        fs::write(&film, noise(version, 2 << 20)).unwrap();
+        json(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    }
+    let versions = |rows: &Value| -> Vec<u64> {
+        rows.as_array().unwrap().iter().map(|row| row["version"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(json(&["pin", "bj4/algebra-1@1", "--store", &store])["changed"], true);
+    assert_eq!(json(&["pins", "--store", &store])["pins"], serde_json::json!(["bj4/algebra-1@1"]));
+    let pinned = json(&["gc", "--store", &store]);
+    assert_eq!((versions(&pinned["kept"]), pinned["freed_bytes"].as_u64()), (vec![1, 2], Some(0)));
+    assert_eq!(json(&["unpin", "bj4/algebra-1@1", "--store", &store])["changed"], true);
+    let plan = json(&["gc", "--dry-run", "--store", &store]);
+    assert_eq!((versions(&plan["dropped"]), versions(&plan["kept"])), (vec![1], vec![2]));
+    json(&["inspect", "bj4/algebra-1@1", "--store", &store]);
+    let done = json(&["gc", "--store", &store]);
+    assert!(done["freed_bytes"].as_u64().unwrap() > 1 << 20, "{done}");
+    assert!(!run(&["inspect", "bj4/algebra-1@1", "--store", &store]).status.success());
+    let checked = json(&["scrub", "--store", &store, "--rate", "200M", "--resume"]);
+    assert_eq!((&checked["damaged"], &checked["skipped"]), (&serde_json::json!([]), &Value::from(0)));
+    assert!(checked["bytes"].as_u64().unwrap() > 2 << 20);
+    json(&["inspect", "bj4/algebra-1@2", "--store", &store]);
+    assert_eq!(run(&["scrub", "--store", &store, "--rate", "fast"]).status.code(), Some(2));
+}

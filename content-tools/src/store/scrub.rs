@@ -5,7 +5,13 @@
 
 use super::record::Place;
 use super::{Store, StoreError};
+use crate::disk;
 use karez_protocol::content::hash::ChunkId;
+use std::io::ErrorKind;
+use std::sync::PoisonError;
+
+/// A name and three numbers.
+const NOTE_BYTES_MAX: u64 = 100;
 
 /// How far a scrub has come.
 #[derive(Debug, Clone, Copy)]
@@ -48,4 +54,43 @@ impl Store {
         }
         Ok(step)
     }
+
+    /// Notes how far a scrub has come, for [`Store::noted_scrub`] after a restart; the beginning takes the note away.
+    pub fn note_scrub(&self, cursor: &ScrubCursor) -> Result<(), StoreError> {
+        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.dir.join("scrub");
+        let ScrubCursor(Place { segment, offset }) = cursor;
+        if (*segment, *offset) == (0, 0) {
+            return match self.disk.remove(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
+                _ => Ok(()),
+            };
+        }
+        let note = format!("karez-scrub 1 {segment} {offset}\n");
+        disk::replace(&*self.disk, &path, note.as_bytes()).map_err(|e| StoreError::io("write", &path, e))
+    }
+
+    /// Where the last scrub was stopped: the beginning when it was not, or when its note cannot be read.
+    pub fn noted_scrub(&self) -> Result<ScrubCursor, StoreError> {
+        let path = self.dir.join("scrub");
+        match disk::read(&*self.disk, &path, NOTE_BYTES_MAX) {
+            Ok(note) => Ok(place_of(&note).map_or_else(ScrubCursor::default, ScrubCursor)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
+                Ok(ScrubCursor::default())
+            }
+            Err(error) => Err(StoreError::io("read", &path, error)),
+        }
+    }
+
+    /// Chunks that lie before the segment of a cursor: how much of a scrub is behind it.
+    pub fn chunks_before(&self, cursor: &ScrubCursor) -> Result<u64, StoreError> {
+        let segments = self.with_index(|index| index.segments())?;
+        Ok(segments.range(..cursor.0.segment).map(|(_, row)| row.chunks).sum())
+    }
+}
+
+fn place_of(note: &[u8]) -> Option<Place> {
+    let numbers = std::str::from_utf8(note).ok()?.trim_end().strip_prefix("karez-scrub 1 ")?;
+    let (segment, offset) = numbers.split_once(' ')?;
+    Some(Place { segment: segment.parse().ok()?, offset: offset.parse().ok()? })
 }

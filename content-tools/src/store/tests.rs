@@ -240,6 +240,30 @@ fn a_scrub_finds_rot_and_lost_files() {
 }
 
 #[test]
+fn a_scrub_goes_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = StoreOptions { segment_bytes: 10_000, ..lazy() };
+    let store = Store::open(dir.path(), small.clone()).unwrap();
+    fill(&store, 0..40);
+    store.sync().unwrap();
+    let mut cursor = store.noted_scrub().unwrap();
+    assert_eq!(store.scrub(&mut cursor, 30).unwrap().checked, 30);
+    store.note_scrub(&cursor).unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), small).unwrap();
+    let mut cursor = store.noted_scrub().unwrap();
+    assert!((20..=30).contains(&store.chunks_before(&cursor).unwrap()));
+    let step = store.scrub(&mut cursor, 30).unwrap();
+    assert_eq!((step.checked, step.done), (10, true));
+    for note in ["", "karez-scrub 2 1 1", "karez-scrub 1 9", "karez-scrub 1 -1 -1"] {
+        fs::write(dir.path().join("scrub"), note).unwrap();
+        assert_eq!(store.chunks_before(&store.noted_scrub().unwrap()).unwrap(), 0, "{note}");
+    }
+    store.note_scrub(&ScrubCursor::default()).unwrap();
+    assert!(!dir.path().join("scrub").exists());
+}
+
+#[test]
 fn segments_that_shrink_or_vanish_lose_their_chunks_only() {
     let dir = tempfile::tempdir().unwrap();
     let small = StoreOptions { segment_bytes: 10_000, ..lazy() };

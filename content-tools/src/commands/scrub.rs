@@ -1,0 +1,85 @@
+//! `karez-content scrub`: reads the store again little by little, no faster than told, and goes on where it was stopped.
+
+use super::size;
+use indicatif::ProgressBar;
+use karez_content_tools::store::{ScrubCursor, Store};
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Chunks per step: some megabytes, between which the pace is kept.
+const STEP_CHUNKS: u32 = 64;
+/// Bytes after which the place is noted: a kill costs reading these again.
+const NOTE_BYTES: u64 = 256 << 20;
+
+/// Flags of `scrub`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// The store to check. Damaged chunks leave its index, so that a node fetches them again.
+    #[arg(long)]
+    store: PathBuf,
+    /// Bytes a second to read at most, for example 20M; as fast as the disk without it.
+    #[arg(long, value_parser = size)]
+    rate: Option<u64>,
+    /// Go on where the last scrub was stopped.
+    #[arg(long)]
+    resume: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+    let store = super::open_existing(&flags.store)?;
+    let mut cursor = if flags.resume { store.noted_scrub()? } else { ScrubCursor::default() };
+    let skipped = store.chunks_before(&cursor)?;
+    let bar = ProgressBar::new(store.stats().chunks);
+    bar.inc(skipped);
+    let (begun, mut checked, mut bytes, mut noted) = (Instant::now(), 0, 0, 0);
+    let mut damaged = Vec::new();
+    loop {
+        let step = store.scrub(&mut cursor, STEP_CHUNKS)?;
+        bar.inc(step.checked);
+        checked += step.checked;
+        bytes += step.bytes;
+        damaged.extend(step.damaged.iter().map(ToString::to_string));
+        if step.done {
+            break;
+        }
+        if bytes - noted >= NOTE_BYTES {
+            store.note_scrub(&cursor)?;
+            noted = bytes;
+        }
+        pause(begun, bytes, flags.rate);
+    }
+    bar.finish_and_clear();
+    finish(&store, json, skipped, checked, bytes, &damaged)
+}
+
+/// Sleeps until so many bytes are due.
+fn pause(begun: Instant, bytes: u64, rate: Option<u64>) {
+    let Some(rate) = rate else { return };
+    let due = Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64);
+    std::thread::sleep(due.saturating_sub(begun.elapsed()));
+}
+
+fn finish(
+    store: &Store,
+    json: bool,
+    skipped: u64,
+    checked: u64,
+    bytes: u64,
+    damaged: &[String],
+) -> anyhow::Result<ExitCode> {
+    store.note_scrub(&ScrubCursor::default())?;
+    if json {
+        super::print_json(&json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged}))?;
+    } else {
+        let mut out = io::stdout().lock();
+        for chunk in damaged {
+            writeln!(out, "damaged {chunk}")?;
+        }
+        writeln!(out, "{checked} chunks checked, {} damaged", damaged.len())?;
+    }
+    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
