@@ -10,10 +10,9 @@ pub(crate) mod scrub;
 pub(crate) mod verify;
 
 use anyhow::Context;
-use karez_content_tools::export;
+use karez_content_tools::pages::Pages;
 use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
-use karez_protocol::content::layout::Layout;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -76,8 +75,8 @@ fn find_manifest(text: &str, store: &Store) -> anyhow::Result<Vec<u8>> {
     Ok(newest.with_context(missing)?.root)
 }
 
-/// Loads a manifest with its pages.
-fn load(text: &str, store: &Store) -> anyhow::Result<(ManifestId, Layout)> {
+/// Opens a manifest.
+fn load<'a>(text: &str, store: &'a Store) -> anyhow::Result<(ManifestId, Pages<'a>)> {
     let root = find_manifest(text, store)?;
-    Ok((ManifestId::of(&root), export::layout(&root, store)?))
+    Ok((ManifestId::of(&root), Pages::open(&root, store)?))
 }

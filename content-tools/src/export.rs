@@ -12,15 +12,16 @@ mod names;
 pub use error::{ExportError, LoadError, ReadError};
 pub use names::{NameChange, Names, Placed};
 
+use crate::pages::{File, Pages};
 use crate::store::{Store, StoreError};
 use destination::{Destination, Existing, Obstacle};
 use karez_protocol::content::Document;
 use karez_protocol::content::chunk::ChunkEntry;
-use karez_protocol::content::layout::{File, Layout, Slice};
-use karez_protocol::content::manifest::ManifestRoot;
+use karez_protocol::content::hash::ChunkId;
+use karez_protocol::content::layout::Layout;
+use karez_protocol::content::manifest::{ManifestRoot, Page};
 use karez_protocol::content::path::ContentPath;
-use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::path::Path;
 
@@ -38,7 +39,7 @@ pub struct ExportProgress {
 }
 
 /// What is wanted of an export.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct ExportOptions<'a> {
     /// One item instead of all.
     pub item: Option<&'a str>,
@@ -47,7 +48,7 @@ pub struct ExportOptions<'a> {
     /// Replace files whose content is neither this version's nor that of one of `previous`.
     pub overwrite: bool,
     /// Earlier versions of the collection: their files are replaced without asking.
-    pub previous: &'a [Layout],
+    pub previous: &'a [Pages<'a>],
 }
 
 /// A file that has another name in the destination.
@@ -78,7 +79,7 @@ pub struct ExportReport {
     pub renamed: Vec<Renamed>,
 }
 
-/// Loads the pages that a root names from the store.
+/// Loads all pages that a root names at once: for small collections and tests. [`Pages`] reads them as they are needed.
 pub fn layout(root_bytes: &[u8], store: &Store) -> Result<Layout, LoadError> {
     let root = ManifestRoot::from_bytes(root_bytes)?;
     let ids: Vec<_> = root.pages.iter().map(|page| page.entry.id).collect();
@@ -92,111 +93,111 @@ pub fn layout(root_bytes: &[u8], store: &Store) -> Result<Layout, LoadError> {
 }
 
 /// The bytes of a range of a file, clamped to the file. Holds the whole range in memory: ask for megabytes, not for films.
-pub fn read_range(layout: &Layout, path: &str, range: Range<u64>, store: &Store) -> Result<Vec<u8>, ReadError> {
-    let file = layout.file(path).ok_or_else(|| ReadError::UnknownFile { path: path.into() })?;
+pub fn read_range(pages: &Pages<'_>, path: &str, range: Range<u64>) -> Result<Vec<u8>, ReadError> {
+    let file = pages.file(path)?.ok_or_else(|| ReadError::UnknownFile { path: path.into() })?;
     let mut bytes = Vec::new();
-    for slice in layout.slices(&file, range) {
-        let plain = plain_of(&slice.entry, store)?;
+    for slice in pages.slices(&file, range) {
+        let slice = slice?;
+        let plain = plain_of(&slice.entry, pages.store())?;
         bytes.extend_from_slice(&plain[slice.start as usize..(slice.start + slice.len) as usize]);
     }
     Ok(bytes)
 }
 
-/// Writes a collection, or one item of it, as plain files below `to`.
+/// Writes a collection, or one item of it, as plain files below `to`. Two passes over the pages: what is there, then the
+/// writing; memory grows with neither files nor chunks.
 pub fn export(
-    layout: &Layout,
+    pages: &Pages<'_>,
     options: &ExportOptions<'_>,
-    store: &Store,
     to: &Path,
     progress: &mut dyn FnMut(ExportProgress),
 ) -> Result<ExportReport, ExportError> {
-    let files = chosen_files(layout, options.item)?;
-    check_present(layout, &files, store)?;
+    let item = options.item;
+    let range = item.map_or(Ok(0..pages.len()), |key| pages.pages_of(key))?;
+    let is_chosen = |file: &File| item.is_none_or(|key| file.item == key);
+    let mut shown = count_files(pages, range.clone(), item)?;
+    check_present(pages, range.clone(), item)?;
     let destination = Destination::open(to)?;
     let mut names = if options.exact_names { Names::exact() } else { Names::default() };
-    let previous = Previous::new(options.previous);
-    let mut shown = ExportProgress {
-        files_total: files.len() as u64,
-        bytes_total: files.iter().map(|file| file.head.size).sum(),
-        ..ExportProgress::default()
-    };
     let mut report = ExportReport { files: shown.files_total, bytes: shown.bytes_total, ..ExportReport::default() };
-    for file in &files {
-        let published = &file.head.path;
-        let Placed { path, change } = names.file(published);
-        let slices = layout.slices(file, 0..file.head.size);
+    for file in pages.files_in(range) {
+        let file = file?;
+        if !is_chosen(&file) {
+            continue;
+        }
+        let Placed { path, change } = names.file(&file.head.path);
         let mut on_bytes = |bytes: u64| {
             shown.bytes_done += bytes;
             progress(shown);
         };
-        let task = Task { file, path: &path, slices: &slices, overwrite: options.overwrite, previous: &previous };
-        match task.write(store, &destination, &mut on_bytes)? {
+        let task = Task { file: &file, path: &path, pages, options };
+        match task.write(&destination, &mut on_bytes)? {
             Written::New => report.written += 1,
             Written::WasThere => report.unchanged += 1,
             Written::Kept => report.kept.push(path.clone()),
         }
         if let Some(change) = change {
-            report.renamed.push(Renamed { published: published.clone(), exported: path, change });
+            report.renamed.push(Renamed { published: file.head.path.clone(), exported: path, change });
         }
         shown.files_done += 1;
         progress(shown);
     }
-    if options.item.is_none() {
-        layout.empty_folders().try_for_each(|folder| destination.create_folder(&names.folder(folder).path))?;
+    if item.is_none() {
+        create_empty_folders(pages, &mut names, &destination)?;
     }
     destination.sync()?;
     Ok(report)
 }
 
-fn chosen_files<'a>(layout: &'a Layout, item: Option<&str>) -> Result<Vec<File<'a>>, ExportError> {
-    let mut files = layout.files();
-    if !layout.is_whole() || files.len() as u64 != layout.root().files {
-        return Err(ExportError::Incomplete { described: files.len() as u64, files: layout.root().files });
+fn create_empty_folders(pages: &Pages<'_>, names: &mut Names, destination: &Destination) -> Result<(), ExportError> {
+    for page in 0..pages.len() {
+        let page = pages.page(page)?;
+        page.empty_folders.iter().try_for_each(|folder| destination.create_folder(&names.folder(folder).path))?;
     }
-    if let Some(key) = item {
-        files.retain(|file| file.item == key);
-        if files.is_empty() {
-            return Err(ExportError::UnknownItem { item: key.into() });
+    Ok(())
+}
+
+fn count_files(pages: &Pages<'_>, range: Range<usize>, item: Option<&str>) -> Result<ExportProgress, ExportError> {
+    let mut total = ExportProgress::default();
+    for file in pages.files_in(range) {
+        let file = file?;
+        if item.is_none_or(|key| file.item == key) {
+            total.files_total += 1;
+            total.bytes_total += file.head.size;
         }
     }
-    Ok(files)
-}
-
-/// Looks for every chunk before the first byte is written: half an export helps nobody.
-fn check_present(layout: &Layout, files: &[File<'_>], store: &Store) -> Result<(), ExportError> {
-    let mut needed: BTreeMap<_, ChunkEntry> = BTreeMap::new();
-    for file in files {
-        needed.extend(layout.slices(file, 0..file.head.size).iter().map(|slice| (slice.entry.id, slice.entry)));
-    }
-    let ids: Vec<_> = needed.keys().copied().collect();
-    let held = store.contains_many(&ids)?;
-    let missing = || needed.values().zip(&held).filter(|(_, held)| !**held).map(|(entry, _)| entry);
-    match missing().count() as u64 {
-        0 => Ok(()),
-        chunks => Err(ExportError::Missing { chunks, bytes: missing().map(|entry| u64::from(entry.stored_len)).sum() }),
+    match item {
+        None if total.files_total != pages.root().files => {
+            Err(ExportError::Incomplete { described: total.files_total, files: pages.root().files })
+        }
+        Some(key) if total.files_total == 0 => Err(ExportError::UnknownItem { item: key.into() }),
+        _ => Ok(total),
     }
 }
 
-/// The files of earlier versions, looked up by path once one is in the way.
-struct Previous<'a> {
-    versions: &'a [Layout],
-    files: OnceCell<Vec<BTreeMap<&'a str, File<'a>>>>,
+/// Looks for every chunk before the first byte is written: half an export helps nobody. A chunk that is missing from two
+/// pages is counted twice.
+fn check_present(pages: &Pages<'_>, range: Range<usize>, item: Option<&str>) -> Result<(), ExportError> {
+    let (mut chunks, mut bytes) = (0, 0);
+    for number in range {
+        let page = pages.page(number)?;
+        let entries = needed(&page, item);
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        let held = pages.store().contains_many(&ids)?;
+        for (entry, _) in entries.iter().zip(held).filter(|(_, held)| !held) {
+            chunks += 1;
+            bytes += u64::from(entry.stored_len);
+        }
+    }
+    if chunks == 0 { Ok(()) } else { Err(ExportError::Missing { chunks, bytes }) }
 }
 
-impl<'a> Previous<'a> {
-    fn new(versions: &'a [Layout]) -> Self {
-        Self { versions, files: OnceCell::new() }
-    }
-
-    /// Whether an existing file is what an earlier version had under this path.
-    fn had(&self, published: &str, existing: &mut Existing) -> bool {
-        let by_path = |version: &'a Layout| version.files().into_iter().map(|file| (file.head.path.as_str(), file));
-        let files = self.files.get_or_init(|| self.versions.iter().map(|version| by_path(version).collect()).collect());
-        self.versions.iter().zip(files).any(|(version, files)| {
-            let same = |file: &File<'_>| existing.has_content(file.head.size, &version.slices(file, 0..file.head.size));
-            files.get(published).is_some_and(same)
-        })
-    }
+/// Rows of a page that an item needs, or all of it.
+fn needed(page: &Page, item: Option<&str>) -> Vec<ChunkEntry> {
+    let Some(key) = item else { return page.chunks.clone() };
+    let parts = page.items.iter().filter(|item| item.key == key).flat_map(|item| &item.files);
+    let rows: BTreeSet<u32> = parts.flat_map(|part| page.part_slices(part, 0..u64::MAX)).map(|s| s.row).collect();
+    rows.into_iter().map(|row| page.chunks[row as usize]).collect()
 }
 
 /// What became of one file.
@@ -207,47 +208,79 @@ enum Written {
 }
 
 /// One file to write.
-struct Task<'a, 'p> {
-    file: &'a File<'a>,
+struct Task<'a> {
+    file: &'a File,
     /// Its path in the destination.
     path: &'a ContentPath,
-    slices: &'a [Slice],
-    overwrite: bool,
-    previous: &'a Previous<'p>,
+    pages: &'a Pages<'a>,
+    options: &'a ExportOptions<'a>,
 }
 
-impl Task<'_, '_> {
-    fn write(
-        &self,
-        store: &Store,
-        destination: &Destination,
-        on_bytes: &mut dyn FnMut(u64),
-    ) -> Result<Written, ExportError> {
-        let head = self.file.head;
+impl Task<'_> {
+    fn write(&self, destination: &Destination, on_bytes: &mut dyn FnMut(u64)) -> Result<Written, ExportError> {
+        let head = &self.file.head;
         let folder = destination.folder_of(self.path)?;
         match folder.existing()? {
             None => {}
             Some(Obstacle::File(mut existing)) => {
-                if existing.has_content(head.size, self.slices) {
+                if has_content(&mut existing, self.file, self.pages) {
                     folder.set_executable(&existing, head.executable)?;
                     on_bytes(head.size);
                     return Ok(Written::WasThere);
                 }
-                if !self.overwrite && !self.previous.had(head.path.as_str(), &mut existing) {
+                if !self.options.overwrite && !self.is_earlier(&mut existing) {
                     return Ok(Written::Kept);
                 }
             }
-            Some(Obstacle::Other) if !self.overwrite => return Ok(Written::Kept),
+            Some(Obstacle::Other) if !self.options.overwrite => return Ok(Written::Kept),
             Some(Obstacle::Other) => {}
         }
         let mut target = folder.begin(head.executable)?;
-        for slice in self.slices {
-            let plain = plain_of(&slice.entry, store)?;
+        let mut decoded = Decoded::default();
+        for slice in self.pages.slices(self.file, 0..head.size) {
+            let slice = slice?;
+            let plain = decoded.get(&slice.entry, self.pages.store())?;
             target.write(&plain[slice.start as usize..(slice.start + slice.len) as usize])?;
             on_bytes(u64::from(slice.len));
         }
         target.finish()?;
         Ok(Written::New)
+    }
+
+    /// Whether a file in the way is what an earlier version had under this path.
+    fn is_earlier(&self, existing: &mut Existing) -> bool {
+        self.options.previous.iter().any(|version| {
+            let file = version.file(self.file.head.path.as_str()).ok().flatten();
+            file.is_some_and(|file| has_content(existing, &file, version))
+        })
+    }
+}
+
+/// Whether a file that is there has the content: by chunk identities, so the store is not read for it.
+fn has_content(existing: &mut Existing, file: &File, pages: &Pages<'_>) -> bool {
+    existing.has_content(file.head.size, pages.slices(file, 0..file.head.size).map(Result::ok))
+}
+
+/// Chunks that were decoded last: in a film that was taken apart, slices of one chunk of each track take turns.
+#[derive(Default)]
+struct Decoded(VecDeque<(ChunkId, Vec<u8>)>);
+
+/// As many as a recipe has streams, and at most 16 MiB.
+const DECODED_MAX: usize = 16;
+
+impl Decoded {
+    fn get(&mut self, entry: &ChunkEntry, store: &Store) -> Result<&[u8], ReadError> {
+        let at = match self.0.iter().position(|(id, _)| *id == entry.id) {
+            Some(at) => at,
+            None => {
+                self.0.truncate(DECODED_MAX - 1);
+                self.0.push_front((entry.id, plain_of(entry, store)?));
+                0
+            }
+        };
+        let plain = &self.0[at].1;
+        // A manifest may name a chunk twice with different lengths.
+        if plain.len() == entry.plain_len as usize { Ok(plain) } else { Err(ReadError::Length { chunk: entry.id }) }
     }
 }
 

@@ -1,12 +1,15 @@
 //! What happens to bytes on one machine: cutting, storing, packing, verifying, exporting.
 //!
-//! Imports point one way: `pack` and `export` know `store`, `cut` and `verify`; `store` knows `verify` and `disk`; `cut` and
-//! `store` never meet; `package` knows none of them and only `pack` knows it. Nothing here opens a socket. Every call blocks: a node runs them on its storage threads.
+//! Imports point one way: `pack`, `pages`, `quote` and `export` know `store`, `cut` and `verify`; `store` knows `verify` and
+//! `disk`; `cut` and `store` never meet; `package` knows none of them and only `pack` knows it. Nothing here opens a socket.
+//! Every call blocks: a node runs them on its storage threads.
 
 pub mod cut;
 pub mod disk;
 pub mod export;
 pub mod pack;
 pub mod package;
+pub mod pages;
+pub mod quote;
 pub mod store;
 pub mod verify;

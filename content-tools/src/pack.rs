@@ -10,7 +10,7 @@ mod description;
 mod error;
 mod items;
 mod media;
-mod natural;
+pub(crate) mod natural;
 mod pages;
 mod reader;
 mod sealer;
@@ -26,7 +26,6 @@ use items::SourceItem;
 use karez_protocol::content::Document;
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ManifestId;
-use karez_protocol::content::layout::Layout;
 use karez_protocol::content::manifest::{FilePart, Kind, ManifestRoot, Metadata, PageRef};
 use pages::{Listing, PageBuilder};
 use reader::{BLOCKS_IN_FLIGHT, Step};
@@ -112,12 +111,6 @@ pub fn pack(
     let packed = run.finish(metadata, items.len() as u64)?;
     store.sync()?;
     Ok(Packed { skipped, empty_folders: folders, warnings, ..packed })
-}
-
-/// Stored bytes of what `new` has and `old` has not, pages included: what an update puts on the wire. Both must be whole.
-pub fn wire_bytes_between(old: Option<&Layout>, new: &Layout) -> u64 {
-    let held = |entry: &ChunkEntry| old.is_some_and(|old| old.index_of(&entry.id).is_some());
-    new.entries().filter(|(_, entry)| !held(entry)).map(|(_, entry)| u64::from(entry.stored_len)).sum()
 }
 
 /// The state of one packing run.

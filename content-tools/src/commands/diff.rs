@@ -1,10 +1,8 @@
 //! `karez-content diff` and `quote`: what an update changes and what it puts on the wire.
 
-use karez_content_tools::pack::wire_bytes_between;
-use karez_protocol::content::hash::ChunkId;
-use karez_protocol::content::layout::Layout;
+use karez_content_tools::pages::Pages;
+use karez_content_tools::quote::{self, Bound, Difference, Held};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,16 +36,13 @@ pub(crate) struct QuoteFlags {
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let store = super::open_existing(&flags.store)?;
     let ((_, old), (_, new)) = (super::load(&flags.old, &store)?, super::load(&flags.new, &store)?);
-    let wire_bytes = wire_bytes_between(Some(&old), &new);
-    let (before, after) = (contents(&old), contents(&new));
-    let named = |keep: &dyn Fn(&str) -> bool, of: &BTreeMap<String, Vec<ChunkId>>| -> Vec<String> {
-        of.keys().filter(|path| keep(path)).cloned().collect()
-    };
-    let added = named(&|path| !before.contains_key(path), &after);
-    let removed = named(&|path| !after.contains_key(path), &before);
-    let changed = named(&|path| before.get(path).is_some_and(|chunks| Some(chunks) != after.get(path)), &after);
+    let wire_bytes = quote::wire_bytes(&new, Held::Version(&old))?;
+    let Difference { added, removed, changed } = quote::difference(&old, &new)?;
     if json {
-        let document = json!({"wire_bytes": wire_bytes, "added": added, "removed": removed, "changed": changed});
+        let bound = Bound::Exact.name();
+        let document = json!({
+            "wire_bytes": wire_bytes, "bound": bound, "added": added, "removed": removed, "changed": changed
+        });
         super::print_json(&document)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -61,22 +56,27 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn contents(layout: &Layout) -> BTreeMap<String, Vec<ChunkId>> {
-    let chunks = |file| layout.slices(file, 0..u64::MAX).iter().map(|slice| slice.entry.id).collect();
-    layout.files().iter().map(|file| (file.head.path.to_string(), chunks(file))).collect()
-}
-
 /// Runs `quote`.
 pub(crate) fn run_quote(flags: &QuoteFlags, json: bool) -> anyhow::Result<ExitCode> {
     let store = super::open_existing(&flags.store)?;
     let (_, new) = super::load(&flags.manifest, &store)?;
     let old = flags.old.as_ref().map(|old| super::load(old, &store)).transpose()?;
-    let wire_bytes = wire_bytes_between(old.as_ref().map(|(_, layout)| layout), &new);
     let stored_bytes = new.root().stored_bytes;
+    let (wire_bytes, bound) = quote(&new, old.as_ref().map(|(_, old)| old))?;
     if json {
-        super::print_json(&json!({"wire_bytes": wire_bytes, "stored_bytes": stored_bytes}))?;
+        let document = json!({"wire_bytes": wire_bytes, "bound": bound.name(), "stored_bytes": stored_bytes});
+        super::print_json(&document)?;
     } else {
-        writeln!(io::stdout().lock(), "on the wire: {wire_bytes} of {stored_bytes} bytes")?;
+        let bound = if bound == Bound::Exact { "exactly" } else { "at most (the manifest's pages are not here)" };
+        writeln!(io::stdout().lock(), "on the wire: {bound} {wire_bytes} of {stored_bytes} bytes")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without the pages there is still the root's own figure, which nothing that is held can exceed.
+fn quote(new: &Pages<'_>, old: Option<&Pages<'_>>) -> anyhow::Result<(u64, Bound)> {
+    if !new.are_here()? || !old.map_or(Ok(true), Pages::are_here)? {
+        return Ok((new.root().stored_bytes, Bound::Upper));
+    }
+    Ok((quote::wire_bytes(new, old.map_or(Held::Nothing, Held::Version))?, Bound::Exact))
 }

@@ -1,9 +1,9 @@
 //! `karez-content inspect`: what a packed collection holds.
 
+use karez_content_tools::pages::{File, Pages};
 use karez_protocol::content::hash::ManifestId;
-use karez_protocol::content::layout::{File, Layout};
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,14 +20,14 @@ pub(crate) struct Flags {
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let store = super::open_existing(&flags.store)?;
-    let (manifest, layout) = super::load(&flags.manifest, &store)?;
-    if json { super::print_json(&as_json(manifest, &layout)) } else { print_text(manifest, &layout) }?;
+    let (manifest, pages) = super::load(&flags.manifest, &store)?;
+    if json { print_json(manifest, &pages) } else { print_text(manifest, &pages) }?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_text(manifest: ManifestId, layout: &Layout) -> anyhow::Result<()> {
-    let root = layout.root();
-    let mut out = io::stdout().lock();
+fn print_text(manifest: ManifestId, pages: &Pages<'_>) -> anyhow::Result<()> {
+    let root = pages.root();
+    let mut out = BufWriter::new(io::stdout().lock());
     writeln!(out, "{} ({})", root.metadata.title, root.metadata.kind.name())?;
     writeln!(out, "manifest {manifest}")?;
     writeln!(
@@ -35,23 +35,51 @@ fn print_text(manifest: ManifestId, layout: &Layout) -> anyhow::Result<()> {
         "{} items, {} files, {} bytes, {} stored",
         root.items, root.files, root.plain_bytes, root.stored_bytes
     )?;
-    writeln!(out, "{} pages, {} chunk rows", root.pages.len(), layout.count())?;
+    writeln!(out, "{} pages, {} chunk rows", root.pages.len(), pages.space().count())?;
     let mut item = None;
-    for file in layout.files() {
-        if item != Some(file.item) {
+    for file in pages.files() {
+        let file = file?;
+        if item.as_ref() != Some(&file.item) {
             writeln!(out, "{}", file.item)?;
-            item = Some(file.item);
         }
         writeln!(out, "  {:>14}  {:<10}  {}", file.head.size, file.head.role.name(), file.head.path)?;
+        item = Some(file.item);
     }
-    for folder in layout.empty_folders() {
-        writeln!(out, "  {:>14}  {:<10}  {folder}/", "", "empty")?;
+    for page in 0..pages.len() {
+        for folder in &pages.page(page)?.empty_folders {
+            writeln!(out, "  {:>14}  {:<10}  {folder}/", "", "empty")?;
+        }
     }
+    out.flush()?;
     Ok(())
 }
 
-fn as_json(manifest: ManifestId, layout: &Layout) -> Value {
-    let root = layout.root();
+/// Written as it is read, so that a million files need no memory: the lists last, an entry on a line.
+fn print_json(manifest: ManifestId, pages: &Pages<'_>) -> anyhow::Result<()> {
+    let head = serde_json::to_string_pretty(&head_json(manifest, pages))?;
+    let head = head.strip_suffix("\n}").expect("a document that is not empty ends so");
+    let mut out = BufWriter::new(io::stdout().lock());
+    write!(out, "{head},\n  \"files\": [")?;
+    let mut comma = "";
+    for file in pages.files() {
+        write!(out, "{comma}\n    {}", file_json(&file?))?;
+        comma = ",";
+    }
+    write!(out, "\n  ],\n  \"empty_folders\": [")?;
+    comma = "";
+    for page in 0..pages.len() {
+        for folder in &pages.page(page)?.empty_folders {
+            write!(out, "{comma}\n    {}", json!(folder.to_string()))?;
+            comma = ",";
+        }
+    }
+    writeln!(out, "\n  ]\n}}")?;
+    out.flush()?;
+    Ok(())
+}
+
+fn head_json(manifest: ManifestId, pages: &Pages<'_>) -> Value {
+    let root = pages.root();
     let metadata = &root.metadata;
     json!({
         "manifest": manifest.to_string(),
@@ -69,14 +97,12 @@ fn as_json(manifest: ManifestId, layout: &Layout) -> Value {
         "plain_bytes": root.plain_bytes,
         "stored_bytes": root.stored_bytes,
         "pages": root.pages.len(),
-        "chunk_rows": layout.count(),
+        "chunk_rows": pages.space().count(),
         "items": root.items,
-        "files": layout.files().iter().map(file_json).collect::<Vec<_>>(),
-        "empty_folders": layout.empty_folders().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
-fn file_json(file: &File<'_>) -> Value {
+fn file_json(file: &File) -> Value {
     json!({
         "item": file.item,
         "path": file.head.path.to_string(),

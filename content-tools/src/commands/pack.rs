@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use karez_content_tools::export;
-use karez_content_tools::pack::{PackError, PackOptions, Packed, Progress, pack, wire_bytes_between};
+use karez_content_tools::pack::{PackError, PackOptions, Packed, Progress, pack};
 use karez_content_tools::package::Notice;
+use karez_content_tools::pages::Pages;
+use karez_content_tools::quote::{self, Held};
 use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::Kind;
@@ -77,9 +78,9 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
     if let Some(last) = last.as_ref().filter(|last| ManifestId::of(&last.root) == packed.manifest) {
         return Ok(Outcome { packed, collection, version: last.version, changed: false, wire_bytes: 0 });
     }
-    let new = export::layout(&packed.root_bytes, &store)?;
-    let old = last.map(|last| export::layout(&last.root, &store)).transpose()?;
-    let wire_bytes = wire_bytes_between(old.as_ref(), &new);
+    let new = Pages::open(&packed.root_bytes, &store)?;
+    let old = last.map(|last| Pages::open(&last.root, &store)).transpose()?;
+    let wire_bytes = quote::wire_bytes(&new, old.as_ref().map_or(Held::Nothing, Held::Version))?;
     let root = packed.root_bytes.clone();
     store.save_draft(&HeldRelease { collection: collection.clone(), version, signed: Vec::new(), root })?;
     Ok(Outcome { packed, collection, version, changed: true, wire_bytes })

@@ -32,6 +32,9 @@ pub enum LoadError {
 /// Why bytes of a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// A manifest page cannot be had.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// The manifest has no such file, or not all of its pages are known.
     #[error("the collection has no file '{path}'")]
     UnknownFile {
@@ -111,4 +114,10 @@ pub enum ExportError {
     /// A chunk cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl From<LoadError> for ExportError {
+    fn from(error: LoadError) -> Self {
+        Self::Read(ReadError::Load(error))
+    }
 }

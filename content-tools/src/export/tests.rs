@@ -7,7 +7,7 @@ use crate::verify::seal;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::layout::LayoutError;
 use karez_protocol::content::manifest::{FilePart, Item, Kind, Metadata, Page, PageRef, Role, Run};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -39,7 +39,7 @@ fn tree(dir: &Path) -> BTreeSet<String> {
     walkdir::WalkDir::new(dir).min_depth(1).into_iter().filter_map(|entry| describe(entry.unwrap())).collect()
 }
 
-fn packed_folder(store: &Store) -> (tempfile::TempDir, Layout) {
+fn packed_folder(store: &Store) -> (tempfile::TempDir, Pages<'_>) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
     for folder in ["第一课 引言", "第二课/资料/空", "第二课/资料/深"] {
@@ -55,31 +55,31 @@ fn packed_folder(store: &Store) -> (tempfile::TempDir, Layout) {
     symlink("/etc/passwd", root.join("link")).unwrap();
     let packed = pack(root, &PackOptions::default(), store, &mut |_| {}).unwrap();
     assert_eq!(packed.skipped.len(), 1);
-    let layout = layout(&packed.root_bytes, store).unwrap();
-    (dir, layout)
+    let pages = Pages::open(&packed.root_bytes, store).unwrap();
+    (dir, pages)
 }
 
-fn exported(layout: &Layout, item: Option<&str>, store: &Store, to: &Path) -> Result<(u64, u64), ExportError> {
+fn exported(pages: &Pages<'_>, item: Option<&str>, to: &Path) -> Result<(u64, u64), ExportError> {
     let options = ExportOptions { item, exact_names: true, overwrite: true, previous: &[] };
-    export(layout, &options, store, to, &mut |_| {}).map(|report| (report.written, report.unchanged))
+    export(pages, &options, to, &mut |_| {}).map(|report| (report.written, report.unchanged))
 }
 
 #[test]
 fn what_goes_in_comes_out_and_an_export_goes_on_where_it_stopped() {
     let (_guard, store) = store();
-    let (dir, layout) = packed_folder(&store);
+    let (dir, pages) = packed_folder(&store);
     let out = tempfile::tempdir().unwrap();
     let to = out.path().join("new/folder");
-    assert_eq!(exported(&layout, None, &store, &to).unwrap(), (6, 0));
+    assert_eq!(exported(&pages, None, &to).unwrap(), (6, 0));
     assert_eq!(tree(&to), tree(dir.path()));
-    assert_eq!(exported(&layout, None, &store, &to).unwrap(), (0, 6));
+    assert_eq!(exported(&pages, None, &to).unwrap(), (0, 6));
     let film = to.join("第一课 引言/视频…「一」.mp4");
     let mut bytes = fs::read(&film).unwrap();
     bytes[1_000_000] ^= 1;
     fs::write(&film, bytes).unwrap();
     fs::remove_file(to.join("collection.toml")).unwrap();
     fs::set_permissions(to.join("第二课/资料/深/run.sh"), fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(exported(&layout, None, &store, &to).unwrap(), (2, 4));
+    assert_eq!(exported(&pages, None, &to).unwrap(), (2, 4));
     assert_eq!(tree(&to), tree(dir.path()));
 }
 
@@ -88,7 +88,7 @@ fn names_are_made_portable_and_told() {
     let (_guard, store) = store();
     let (_dir, layout) = packed_folder(&store);
     let out = tempfile::tempdir().unwrap();
-    let report = export(&layout, &ExportOptions::default(), &store, out.path(), &mut |_| {}).unwrap();
+    let report = export(&layout, &ExportOptions::default(), out.path(), &mut |_| {}).unwrap();
     let renamed: Vec<_> =
         report.renamed.iter().map(|r| (r.published.as_str(), r.exported.as_str(), r.change.name())).collect();
     let composed = "第一课 引言/\u{e9}.txt";
@@ -97,7 +97,7 @@ fn names_are_made_portable_and_told() {
     assert_eq!(fs::read(out.path().join(composed)).unwrap(), b"decomposed");
     assert_eq!(fs::read(out.path().join(second)).unwrap(), b"composed");
     assert_eq!((report.written, report.kept.len()), (6, 0));
-    let again = export(&layout, &ExportOptions::default(), &store, out.path(), &mut |_| {}).unwrap();
+    let again = export(&layout, &ExportOptions::default(), out.path(), &mut |_| {}).unwrap();
     assert_eq!((again.written, again.unchanged), (0, 6));
 }
 
@@ -112,9 +112,9 @@ fn files_of_other_people_are_kept() {
     fs::write(dir.path().join(film), newer).unwrap();
     fs::write(dir.path().join("第二课/零"), "no longer empty").unwrap();
     let packed = pack(dir.path(), &PackOptions::default(), &store, &mut |_| {}).unwrap();
-    let second = layout(&packed.root_bytes, &store).unwrap();
+    let second = Pages::open(&packed.root_bytes, &store).unwrap();
     let out = tempfile::tempdir().unwrap();
-    exported(&first, None, &store, out.path()).unwrap();
+    exported(&first, None, out.path()).unwrap();
     let mine = out.path().join("第二课/零");
     fs::write(&mine, "notes of a teacher").unwrap();
     fs::remove_file(out.path().join("collection.toml")).unwrap();
@@ -122,7 +122,7 @@ fn files_of_other_people_are_kept() {
     let previous = [first];
     let run = |overwrite| {
         let options = ExportOptions { exact_names: true, overwrite, previous: &previous, ..ExportOptions::default() };
-        let report = export(&second, &options, &store, out.path(), &mut |_| {}).unwrap();
+        let report = export(&second, &options, out.path(), &mut |_| {}).unwrap();
         let kept: Vec<_> = report.kept.iter().map(|path| path.as_str().to_owned()).collect();
         (report.written, report.unchanged, kept)
     };
@@ -136,26 +136,26 @@ fn files_of_other_people_are_kept() {
 #[test]
 fn one_item_or_a_range() {
     let (_guard, store) = store();
-    let (_dir, layout) = packed_folder(&store);
+    let (_dir, pages) = packed_folder(&store);
     let out = tempfile::tempdir().unwrap();
-    assert_eq!(exported(&layout, Some("第二课"), &store, out.path()).unwrap(), (2, 0));
-    assert!(matches!(exported(&layout, Some("none"), &store, out.path()), Err(ExportError::UnknownItem { .. })));
+    assert_eq!(exported(&pages, Some("第二课"), out.path()).unwrap(), (2, 0));
+    assert!(matches!(exported(&pages, Some("none"), out.path()), Err(ExportError::UnknownItem { .. })));
     let (path, film) = ("第一课 引言/视频…「一」.mp4", noise(1, 2 << 20));
     for range in [0..10, 100_000..400_001, (2 << 20) - 5..u64::MAX, 5..5, 1 << 30..1 << 31] {
         let end = range.end.min(film.len() as u64) as usize;
         let expected = film.get(range.start as usize..end).unwrap_or(&[]);
-        assert_eq!(read_range(&layout, path, range.clone(), &store).unwrap(), expected, "{range:?}");
+        assert_eq!(read_range(&pages, path, range.clone()).unwrap(), expected, "{range:?}");
     }
-    assert!(matches!(read_range(&layout, "none", 0..1, &store), Err(ReadError::UnknownFile { .. })));
+    assert!(matches!(read_range(&pages, "none", 0..1), Err(ReadError::UnknownFile { .. })));
 }
 
 #[test]
 fn links_in_the_destination_are_never_followed() {
     let (_guard, store) = store();
-    let (_dir, layout) = packed_folder(&store);
+    let (_dir, pages) = packed_folder(&store);
     let (out, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     symlink(elsewhere.path(), out.path().join("第二课")).unwrap();
-    match exported(&layout, None, &store, out.path()) {
+    match exported(&pages, None, out.path()) {
         Err(ExportError::InTheWay { path }) => assert!(path.ends_with("第二课")),
         other => panic!("{other:?}"),
     }
@@ -164,15 +164,15 @@ fn links_in_the_destination_are_never_followed() {
     fs::write(&victim, "mine").unwrap();
     fs::remove_file(out.path().join("collection.toml")).unwrap();
     symlink(&victim, out.path().join("collection.toml")).unwrap();
-    exported(&layout, None, &store, out.path()).unwrap();
+    exported(&pages, None, out.path()).unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"mine");
     assert!(out.path().join("collection.toml").symlink_metadata().unwrap().is_file());
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
     let _busy = Destination::open(out.path()).unwrap();
-    assert!(matches!(exported(&layout, None, &store, out.path()), Err(ExportError::Busy { .. })));
+    assert!(matches!(exported(&pages, None, out.path()), Err(ExportError::Busy { .. })));
     let blocked = tempfile::tempdir().unwrap();
     fs::create_dir(blocked.path().join("collection.toml")).unwrap();
-    assert!(matches!(exported(&layout, None, &store, blocked.path()), Err(ExportError::InTheWay { .. })));
+    assert!(matches!(exported(&pages, None, blocked.path()), Err(ExportError::InTheWay { .. })));
 }
 
 #[test]
@@ -181,21 +181,25 @@ fn missing_chunks_are_counted_before_anything_is_written() {
     let (_dir, whole) = packed_folder(&full);
     let (_guard, partial) = store();
     let root = whole.root().to_bytes();
-    assert!(matches!(layout(&root, &partial), Err(LoadError::MissingPage { page: 0, pages: 1 })));
-    let file = whole.file("第一课 引言/视频…「一」.mp4").unwrap();
-    let missing = whole.slices(&file, 0..file.head.size)[3].entry;
-    for (_, entry) in whole.entries().filter(|(_, entry)| entry.id != missing.id) {
+    let unread = Pages::open(&root, &partial).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = exported(&unread, None, out.path()).unwrap_err();
+    assert!(matches!(error, ExportError::Read(ReadError::Load(LoadError::MissingPage { page: 0, pages: 1 }))));
+    let file = whole.file("第一课 引言/视频…「一」.mp4").unwrap().unwrap();
+    let missing = whole.slices(&file, 0..file.head.size).nth(3).unwrap().unwrap().entry;
+    let page = whole.root().pages[0].entry;
+    for entry in whole.page(0).unwrap().chunks.iter().chain([&page]).filter(|entry| entry.id != missing.id) {
         let plain = full.read_plain(&entry.id).unwrap().unwrap();
         partial.put(&seal(&plain, false).unwrap()).unwrap();
     }
-    let loaded = layout(&root, &partial).unwrap();
-    let out = tempfile::tempdir().unwrap();
+    let loaded = Pages::open(&root, &partial).unwrap();
     let bytes = u64::from(missing.stored_len);
-    match exported(&loaded, None, &partial, out.path()) {
+    match exported(&loaded, None, out.path()) {
         Err(ExportError::Missing { chunks: 1, bytes: found }) => assert_eq!(found, bytes),
         other => panic!("{other:?}"),
     }
     assert!(tree(out.path()).is_empty());
+    assert_eq!(exported(&loaded, Some("第二课"), out.path()).unwrap(), (2, 0));
 }
 
 /// A manifest made by hand around one page.
@@ -251,7 +255,7 @@ fn hostile_pages_are_refused() {
     let (_guard, store) = store();
     let whole = Run { first: 0, count: 1 };
     let good = page(&store, &["good.txt"], 0, whole).to_bytes();
-    let load = |bytes: &[u8], rows| layout(&manifest(&store, bytes, rows, 1), &store);
+    let load = |bytes: &[u8], rows| Pages::open(&manifest(&store, bytes, rows, 1), &store)?.page(0);
     assert!(load(&good, 1).is_ok());
     let mut escaping = good.clone();
     let at = escaping.windows(8).position(|bytes| bytes == b"good.txt").unwrap();
@@ -275,8 +279,8 @@ fn pages_that_contradict_themselves_do_no_harm() {
     let whole = Run { first: 0, count: 1 };
     let out = tempfile::tempdir().unwrap();
     let run = |page: &Page, files| {
-        let layout = layout(&manifest(&store, &page.to_bytes(), 1, files), &store).unwrap();
-        exported(&layout, None, &store, out.path())
+        let pages = Pages::open(&manifest(&store, &page.to_bytes(), 1, files), &store).unwrap();
+        exported(&pages, None, out.path())
     };
     let clash = page(&store, &["a", "a/b"], 0, whole);
     assert!(matches!(run(&clash, 2), Err(ExportError::InTheWay { .. })));

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares names: runs of ASCII digits by value, the rest by code point. Equal only for equal names.
-pub(super) fn compare(a: &str, b: &str) -> Ordering {
+pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     loop {
         let (x, y) = (digits(left), digits(right));

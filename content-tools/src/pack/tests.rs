@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::export::layout;
+use crate::pages::Pages;
+use crate::quote::{Held, wire_bytes};
 use crate::store::StoreOptions;
 use karez_protocol::content::chunk::Codec;
+use karez_protocol::content::layout::Layout;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -29,6 +32,10 @@ impl Bench {
 
     fn pack(&self) -> Result<Packed, PackError> {
         pack(self.dir.path(), &PackOptions::default(), &self.store, &mut |_| {})
+    }
+
+    fn pages(&self, packed: &Packed) -> Pages<'_> {
+        Pages::open(&packed.root_bytes, &self.store).unwrap()
     }
 
     fn layout(&self, packed: &Packed) -> Layout {
@@ -62,7 +69,7 @@ fn the_totals_are_exact() {
     assert_eq!((packed.chunks, packed.chunks_new), (unique.len() as u64, unique.len() as u64));
     assert_eq!(packed.root.plain_bytes, layout.files().iter().map(|file| file.head.size).sum::<u64>());
     assert_eq!((packed.root.files, packed.root.items), (5, 4));
-    assert_eq!(wire_bytes_between(None, &layout), stored);
+    assert_eq!(wire_bytes(&bench.pages(&packed), Held::Nothing).unwrap(), stored);
     assert!(stored < packed.root.plain_bytes - (3 << 20));
     assert_eq!(bench.store.stats().stored_bytes, stored);
 }
@@ -86,11 +93,11 @@ fn an_insertion_in_a_big_file_costs_few_chunks() {
     let bench = Bench::new();
     let mut film = noise(3, 20 << 20);
     bench.write("film.mp4", &film);
-    let old = bench.layout(&bench.pack().unwrap());
+    let old = bench.pages(&bench.pack().unwrap());
     film.splice(7_000_000..7_000_000, *b"a sentence more");
     bench.write("film.mp4", &film);
     let packed = bench.pack().unwrap();
-    let wire = wire_bytes_between(Some(&old), &bench.layout(&packed));
+    let wire = wire_bytes(&bench.pages(&packed), Held::Version(&old)).unwrap();
     assert_eq!(wire, packed.new_stored_bytes);
     assert!(wire < 600_000, "{wire}");
 }

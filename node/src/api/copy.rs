@@ -5,9 +5,10 @@ use super::event::PullEvent;
 use crate::handle::Pull;
 use crate::handle::view::FileView;
 use karez_content_tools::export::{self, ExportOptions, ExportProgress, ExportReport, Names};
-use karez_protocol::content::layout::Layout;
+use karez_content_tools::pages::Pages;
 use karez_protocol::content::name::CollectionName;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -93,16 +94,17 @@ pub(super) fn write(
         overwrite: order.overwrite,
         previous: &previous,
     };
-    export::export(&pull.layout, &options, &pull.store, &order.to, &mut report)
+    let pages = Pages::new(Arc::new(pull.layout.root().clone()), &pull.store);
+    export::export(&pages, &options, &order.to, &mut report)
         .map_err(|cause| RequestError::Copy { path: order.to.clone(), detail: cause.to_string() }.into())
 }
 
 /// Earlier versions whose description is here. Without them a changed file counts as somebody's own, and is kept.
-fn previous_versions(pull: &Pull, collection: &CollectionName) -> Vec<Layout> {
+fn previous_versions<'a>(pull: &'a Pull, collection: &CollectionName) -> Vec<Pages<'a>> {
     let held = pull.store.releases().unwrap_or_default().into_iter().rev();
     let earlier = held.filter(|held| held.collection == *collection && held.version < pull.version);
-    let layouts = earlier.filter_map(|held| export::layout(&held.root, &pull.store).ok());
-    layouts.take(PREVIOUS_VERSIONS_MAX).collect()
+    let pages = earlier.filter_map(|held| Pages::open(&held.root, &pull.store).ok());
+    pages.filter(|pages| pages.are_here().unwrap_or(false)).take(PREVIOUS_VERSIONS_MAX).collect()
 }
 
 #[cfg(test)]

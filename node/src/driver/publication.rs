@@ -5,8 +5,9 @@ use super::{Driver, Outcome, Topic};
 use crate::handle::view::{NoticeView, Published, SkippedView};
 use crate::handle::{HandleError, PublishEvent, PublishRequest};
 use crate::state::Change;
-use karez_content_tools::export;
 use karez_content_tools::pack::{self, PackError, PackOptions, Packed};
+use karez_content_tools::pages::Pages;
+use karez_content_tools::quote::{self, Held};
 use karez_content_tools::store::Store;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::manifest::Kind;
@@ -61,9 +62,10 @@ fn pack(
     let failed = |detail: String| HandleError::Pack { detail };
     let packed = pack::pack(&request.dir, options, store, &mut progress).map_err(refusal)?;
     store.sync().map_err(|e| failed(e.to_string()))?;
-    let layout = |root: &[u8]| export::layout(root, store).map_err(|e| failed(e.to_string()));
-    let before = before.map(layout).transpose()?;
-    let new_bytes = pack::wire_bytes_between(before.as_ref(), &layout(&packed.root_bytes)?);
+    let pages = |root: &[u8]| Pages::open(root, store).map_err(|e| failed(e.to_string()));
+    let (before, after) = (before.map(pages).transpose()?, pages(&packed.root_bytes)?);
+    let held = before.as_ref().map_or(Held::Nothing, Held::Version);
+    let new_bytes = quote::wire_bytes(&after, held).map_err(|e| failed(e.to_string()))?;
     Ok((packed, new_bytes))
 }
 

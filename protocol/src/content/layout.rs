@@ -16,8 +16,7 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: ManifestRoot,
-    bases: Vec<u32>,
-    count: u32,
+    space: ChunkSpace,
     pages: Vec<Option<Page>>,
     canonical: BTreeMap<ChunkId, ChunkIndex>,
 }
@@ -59,17 +58,79 @@ pub struct File<'a> {
     parts: Vec<(usize, &'a FilePart)>,
 }
 
-impl Layout {
-    /// The layout of a root with no page known.
-    pub fn new(root: ManifestRoot) -> Self {
+/// What an index of the chunk space names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A manifest page.
+    Page(usize),
+    /// A row of a page's chunk table.
+    Row {
+        /// Number of the page.
+        page: usize,
+        /// Row of its table.
+        row: usize,
+    },
+}
+
+/// The chunk space of a root: where each page's table begins. Four bytes a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkSpace {
+    bases: Vec<u32>,
+    count: u32,
+}
+
+impl ChunkSpace {
+    /// The chunk space that a root fixes.
+    pub fn of(root: &ManifestRoot) -> Self {
         let mut next = root.pages.len() as u32;
         let mut bases = Vec::with_capacity(root.pages.len());
         for page in &root.pages {
             bases.push(next);
             next += page.chunks;
         }
-        let mut layout =
-            Self { bases, count: next, pages: vec![None; root.pages.len()], canonical: BTreeMap::new(), root };
+        Self { bases, count: next }
+    }
+
+    /// Number of indexes.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Indexes of a page's rows; empty for a page that does not exist.
+    pub fn rows(&self, page: usize) -> Range<u32> {
+        let base = self.bases.get(page).copied().unwrap_or(self.count);
+        base..self.bases.get(page + 1).copied().unwrap_or(self.count)
+    }
+
+    /// What an index names; `None` for one outside the space.
+    pub fn place(&self, index: ChunkIndex) -> Option<Place> {
+        if index.0 >= self.count {
+            return None;
+        }
+        if (index.0 as usize) < self.bases.len() {
+            return Some(Place::Page(index.0 as usize));
+        }
+        let page = self.bases.partition_point(|base| *base <= index.0).checked_sub(1)?;
+        Some(Place::Row { page, row: (index.0 - self.bases[page]) as usize })
+    }
+}
+
+/// Decodes the plaintext of a page, after checking that it is the one that the root names.
+pub fn read_page(root: &ManifestRoot, number: usize, plain: &[u8]) -> Result<Page, LayoutError> {
+    let mismatch = LayoutError::Mismatch { page: number };
+    let named = root.pages.get(number).ok_or(mismatch.clone())?;
+    if ChunkId::of(plain) != named.entry.id {
+        return Err(mismatch);
+    }
+    let page = Page::from_bytes(plain)?;
+    if page.chunks.len() == named.chunks as usize { Ok(page) } else { Err(mismatch) }
+}
+
+impl Layout {
+    /// The layout of a root with no page known.
+    pub fn new(root: ManifestRoot) -> Self {
+        let space = ChunkSpace::of(&root);
+        let mut layout = Self { space, pages: vec![None; root.pages.len()], canonical: BTreeMap::new(), root };
         for (number, page) in layout.root.pages.iter().enumerate() {
             layout.canonical.entry(page.entry.id).or_insert(ChunkIndex(number as u32));
         }
@@ -83,7 +144,7 @@ impl Layout {
 
     /// Size of the chunk space.
     pub fn count(&self) -> u32 {
-        self.count
+        self.space.count
     }
 
     /// Numbers of the pages that are not known yet.
@@ -98,17 +159,9 @@ impl Layout {
 
     /// Takes the plaintext of a page. True when it was the last one missing: now the map is whole.
     pub fn add_page(&mut self, number: usize, plain: &[u8]) -> Result<bool, LayoutError> {
-        let mismatch = LayoutError::Mismatch { page: number };
-        let named = *self.root.pages.get(number).ok_or(mismatch.clone())?;
-        if ChunkId::of(plain) != named.entry.id {
-            return Err(mismatch);
-        }
+        let page = read_page(&self.root, number, plain)?;
         if self.pages[number].is_some() {
             return Ok(false);
-        }
-        let page = Page::from_bytes(plain)?;
-        if page.chunks.len() != named.chunks as usize {
-            return Err(mismatch);
         }
         self.pages[number] = Some(page);
         if self.is_whole() {
@@ -118,7 +171,7 @@ impl Layout {
     }
 
     fn settle_canonical(&mut self) {
-        for (base, page) in self.bases.iter().zip(self.pages.iter().flatten()) {
+        for (base, page) in self.space.bases.iter().zip(self.pages.iter().flatten()) {
             for (row, entry) in page.chunks.iter().enumerate() {
                 self.canonical.entry(entry.id).or_insert(ChunkIndex(base + row as u32));
             }
@@ -127,12 +180,10 @@ impl Layout {
 
     /// The row of an index, when its page is known.
     pub fn entry(&self, index: ChunkIndex) -> Option<ChunkEntry> {
-        if let Some(page) = self.root.pages.get(index.0 as usize) {
-            return Some(page.entry);
+        match self.space.place(index)? {
+            Place::Page(number) => Some(self.root.pages[number].entry),
+            Place::Row { page, row } => self.pages[page].as_ref()?.chunks.get(row).copied(),
         }
-        let number = self.bases.partition_point(|base| *base <= index.0).checked_sub(1)?;
-        let row = index.0 - self.bases[number];
-        self.pages[number].as_ref()?.chunks.get(row as usize).copied()
     }
 
     /// Canonical index of a chunk id: pages at once, other chunks once the map is whole.
@@ -199,7 +250,7 @@ impl Layout {
             let from_part = |at: u64| at.saturating_sub(part.offset);
             for slice in page.part_slices(part, from_part(range.start)..from_part(range.end)) {
                 let entry = page.chunks[slice.row as usize];
-                let fallback = ChunkIndex(self.bases[*number] + slice.row);
+                let fallback = ChunkIndex(self.space.bases[*number] + slice.row);
                 let chunk = self.index_of(&entry.id).unwrap_or(fallback);
                 slices.push(Slice { chunk, entry, start: slice.start, len: slice.len });
             }

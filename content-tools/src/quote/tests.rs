@@ -1,0 +1,73 @@
+//! Quotes against sums over plain sets, with chunks that move between pages, in one pass and in several.
+
+use super::*;
+use crate::store::{Store, StoreOptions};
+use crate::verify::seal;
+use karez_protocol::content::Document;
+use karez_protocol::content::manifest::{Kind, ManifestRoot, Metadata, PageRef};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Stores a manifest whose pages have these chunks, each named by a number.
+fn manifest(store: &Store, pages: &[Vec<u16>]) -> Vec<u8> {
+    let refs = pages.iter().map(|numbers| {
+        let rows = numbers.iter().map(|number| seal(&number.to_le_bytes(), false).unwrap().entry()).collect();
+        let sealed = seal(&Page::new(vec![], rows, vec![], vec![]).to_bytes(), false).unwrap();
+        store.put(&sealed).unwrap();
+        PageRef { entry: sealed.entry(), chunks: numbers.len() as u32, items: 0, plain_bytes: 0 }
+    });
+    let metadata = Metadata {
+        kind: Kind::Library,
+        title: "x".into(),
+        creators: vec![],
+        languages: vec![],
+        subject: None,
+        grade: None,
+        term: None,
+        edition: None,
+        licence: None,
+        rights: None,
+        sensitivity: None,
+        ext: BTreeMap::new(),
+        description: None,
+    };
+    let (header, pages) = (ManifestRoot::new_header(), refs.collect());
+    ManifestRoot { header, metadata, pages, plain_bytes: 0, stored_bytes: 0, files: 0, items: 0 }.to_bytes()
+}
+
+fn unique(pages: &Pages<'_>) -> BTreeMap<ChunkId, u64> {
+    let rows = (0..pages.len()).flat_map(|page| pages.read(page).unwrap().chunks);
+    let all = pages.root().pages.iter().map(|page| page.entry).chain(rows);
+    all.map(|entry| (entry.id, u64::from(entry.stored_len))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_quote_is_the_sum_over_what_is_new(
+        old in prop::collection::vec(prop::collection::vec(0u16..40, 0..12), 0..6),
+        new in prop::collection::vec(prop::collection::vec(0u16..40, 0..12), 0..6),
+        keep in 0usize..6,
+        here in prop::collection::vec(0u16..40, 0..40),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        // Some pages are in both versions.
+        let new: Vec<_> = old.iter().take(keep).cloned().chain(new).collect();
+        let (old, new) = (manifest(&store, &old), manifest(&store, &new));
+        let (old, new) = (Pages::open(&old, &store).unwrap(), Pages::open(&new, &store).unwrap());
+        for number in here {
+            store.put(&seal(&number.to_le_bytes(), false).unwrap()).unwrap();
+        }
+        let (before, after) = (unique(&old), unique(&new));
+        let sum = |held: &dyn Fn(&ChunkId) -> bool| -> u64 {
+            after.iter().filter(|(id, _)| !held(id)).map(|(_, len)| len).sum()
+        };
+        for pass_ids in [PASS_IDS_MAX, 7] {
+            let quoted = |held| wire_bytes_in_passes(&new, held, pass_ids).unwrap();
+            prop_assert_eq!(quoted(Held::Nothing), sum(&|_| false));
+            prop_assert_eq!(quoted(Held::Version(&old)), sum(&|id| before.contains_key(id)));
+            prop_assert_eq!(quoted(Held::Store), sum(&|id| store.contains(id).unwrap()));
+        }
+    }
+}
