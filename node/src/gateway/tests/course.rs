@@ -56,7 +56,10 @@ impl Course {
         let packed = pack::pack(&source, &options, &full, &mut |_| {}).unwrap();
         let layout = Arc::new(export::layout(&packed.root_bytes, &full).unwrap());
         let site = Arc::new(Store::open(&dir.path().join("site"), StoreOptions::default()).unwrap());
-        Arc::new(Self { _dir: dir, full, site, layout, changes: watch::channel(0).0 })
+        let course = Self { _dir: dir, full, site, layout, changes: watch::channel(0).0 };
+        // A course that can be opened has its description.
+        course.arrive((0..course.layout.root().pages.len() as u32).map(ChunkIndex));
+        Arc::new(course)
     }
 
     /// These chunks arrive at the site.
