@@ -11,5 +11,6 @@ pub mod pack;
 pub mod package;
 pub mod pages;
 pub mod quote;
+pub mod rendition;
 pub mod store;
 pub mod verify;

@@ -13,6 +13,7 @@ mod media;
 pub(crate) mod natural;
 mod pages;
 mod reader;
+mod renditions;
 mod sealer;
 mod walk;
 
@@ -20,6 +21,7 @@ pub use error::PackError;
 pub use walk::{SkipReason, Skipped};
 
 use crate::package::Notices;
+use crate::rendition::Height;
 use crate::store::Store;
 use description::Description;
 use items::SourceItem;
@@ -43,6 +45,8 @@ pub struct PackOptions {
     pub title: Option<String>,
     /// Pack the members of compressed tars instead of refusing these.
     pub unpack: bool,
+    /// Heights at which films are published as well, where they are larger.
+    pub renditions: Vec<Height>,
 }
 
 /// How far packing has come.
@@ -56,6 +60,8 @@ pub struct Progress {
     pub bytes_done: u64,
     /// Bytes found.
     pub bytes_total: u64,
+    /// The rendition being made before packing begins; `bytes` are milliseconds of film then, `files` renditions.
+    pub rendering: Option<Height>,
 }
 
 /// A packed folder.
@@ -81,6 +87,8 @@ pub struct Packed {
     pub empty_folders: u64,
     /// What the publisher should know about the files; nothing stops at these.
     pub warnings: Notices,
+    /// Renditions among the files.
+    pub renditions: u64,
 }
 
 /// Packs a folder into a store. Blocks; `progress` is called about once per MiB.
@@ -90,19 +98,19 @@ pub fn pack(
     store: &Store,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Packed, PackError> {
+    let studio = renditions::studio(options, store.dir())?;
     let mut tree = walk::walk(dir, store.dir())?;
     let description = Description::read(dir)?;
     let mut metadata = description.metadata(dir, options);
     let _temporary = checks::archives(&mut tree, options.unpack, store.dir())?;
     let Tree { files, empty_folders, skipped } = tree;
-    let shown = Progress {
-        files_total: files.len() as u64,
-        bytes_total: files.iter().map(|file| file.size).sum(),
-        ..Progress::default()
-    };
     let mut items = items::group(files, &description, dir)?;
     let warnings = checks::examine(&mut items, &description, options, &mut metadata)?;
-    let mut run = Run::new(store, shown);
+    let renditions = match studio {
+        Some(studio) => renditions::add(&mut items, options, &studio, progress)?,
+        None => 0,
+    };
+    let mut run = Run::new(store, total(&items));
     run.pack_items(&items, progress)?;
     let folders = empty_folders.len() as u64;
     for folder in empty_folders {
@@ -110,7 +118,13 @@ pub fn pack(
     }
     let packed = run.finish(metadata, items.len() as u64)?;
     store.sync()?;
-    Ok(Packed { skipped, empty_folders: folders, warnings, ..packed })
+    Ok(Packed { skipped, empty_folders: folders, warnings, renditions, ..packed })
+}
+
+fn total(items: &[SourceItem]) -> Progress {
+    let files = || items.iter().flat_map(|item| &item.files);
+    let bytes_total = files().map(|file| file.source.size).sum();
+    Progress { files_total: files().count() as u64, bytes_total, ..Progress::default() }
 }
 
 /// The state of one packing run.
@@ -161,6 +175,7 @@ impl<'a> Run<'a> {
             files: self.shown.files_done,
             empty_folders: 0,
             warnings: Notices::default(),
+            renditions: 0,
         })
     }
 
@@ -199,7 +214,7 @@ impl<'a> Run<'a> {
                     recipe: None,
                 };
                 let (key, title) = (&item.key, &item.title);
-                let ext = item.ext.iter().chain(&file.fact).cloned().collect();
+                let ext = item.ext.iter().cloned().chain(file.fact()).collect();
                 let listing = Listing { key, title, begins_item: number == 0, file: part, chunks: &read.chunks, ext };
                 self.pages.add(&listing).map_err(PackError::TooLarge)?;
                 self.store_pages()?;

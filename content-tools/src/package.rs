@@ -74,6 +74,11 @@ pub(crate) struct Book {
     pub(crate) language: Option<String>,
 }
 
+/// Facts of one MP4 file.
+pub(crate) fn film(on_disk: &Path, size: u64) -> Option<Film> {
+    mp4::read(File::open(on_disk).ok()?, size)
+}
+
 /// Looks at files one after the other.
 pub(crate) fn examine<'a>(subjects: impl Iterator<Item = Subject<'a>> + Clone) -> Findings {
     let mut findings = Findings::default();
@@ -128,8 +133,7 @@ impl Findings {
                 return;
             }
         }
-        let film = File::open(subject.on_disk).ok().and_then(|file| mp4::read(file, subject.size));
-        let Some(film) = film else {
+        let Some(film) = film(subject.on_disk, subject.size) else {
             return self.warnings.add(subject.path, Code::Mp4Unreadable, "");
         };
         if !film.faststart {

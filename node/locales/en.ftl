@@ -33,6 +33,9 @@ error-not-ready = the description of '{ $collection }' has not arrived yet: try 
 error-not-publisher = this node may not publish as '{ $publisher }': its invite names { $owned }
 error-compressed-tar = nothing was published: { $path } is a compressed archive, and after any change inside all of it would have to be sent again. Unpack it, or publish with --unpack
 error-compressed-tar-by-hand = nothing was published: { $path } is a compressed archive, and after any change inside all of it would have to be sent again. Unpack it first
+error-no-ffmpeg = nothing was published: renditions need { $program }, which is not installed on this machine (Debian and Ubuntu: apt install ffmpeg)
+error-ffmpeg = nothing was published: ffmpeg failed on { $path }: { $line } (its log is { $log })
+error-rendition = '{ $found }' is not a rendition: give even heights from 120p to 1080p, such as 360p,480p
 error-sensitivity = nothing was published: collection.toml says sensitivity = "{ $found }", but only open collections can be published so far, and what is published can be read by all members
 error-refused = nothing was published: clear these tags with a DICOM de-identification tool, or take the files out of the folder
 error-pack = nothing was published: { $detail }
@@ -142,6 +145,11 @@ publish-skipped = { $count ->
     [one] 1 entry was left out:
    *[other] { $count } entries were left out:
 }
+publish-rendering = making renditions, { $number } of { $count } ({ $height })
+publish-renditions = { $count ->
+    [one] 1 rendition is among the files
+   *[other] { $count } renditions are among the files
+}
 publish-title = Title: { $title }
 publish-warnings = { $count ->
     [one] One thing to know about the files:
@@ -181,6 +189,7 @@ skip-link = a link, which is not followed
 skip-pipe = a named pipe
 skip-socket = a socket
 skip-device = a device
+play-rendition = { $height } lines: { $url }
 play-subtitle = subtitles: { $url }
 
 ## Status

@@ -33,6 +33,9 @@ error-not-ready = “{ $collection }”的说明还没有到达：请稍后再�
 error-not-publisher = 本节点不能以“{ $publisher }”的名义发布：邀请中写的是 { $owned }
 error-compressed-tar = 没有发布：{ $path } 是压缩包，里面改动一处，整个包就要重新传送。请先解压，或加上 --unpack 发布
 error-compressed-tar-by-hand = 没有发布：{ $path } 是压缩包，里面改动一处，整个包就要重新传送。请先解压
+error-no-ffmpeg = 没有发布：制作低清版本需要 { $program }，本机没有安装（Debian、Ubuntu：apt install ffmpeg）
+error-ffmpeg = 没有发布：ffmpeg 处理 { $path } 失败：{ $line }（日志：{ $log }）
+error-rendition = “{ $found }”不能用作画面高度：请给出 120p 到 1080p 之间的偶数，例如 360p,480p
 error-sensitivity = 没有发布：collection.toml 中写的是 sensitivity = "{ $found }"，目前只能发布公开（open）内容集，发布的内容所有成员都能看到
 error-refused = 没有发布：请用 DICOM 去标识工具清除这些标签，或把这些文件移出目录
 error-pack = 没有发布：{ $detail }
@@ -136,6 +139,8 @@ publish-sizes = { $files }，{ $plain }；存储 { $stored }，其中对已有�
 publish-sizes-first = { $files }，{ $plain }；存储 { $stored }
 publish-unlisted = 跟踪服务器尚未登记，下次联系时会登记。
 publish-skipped = 有 { $count } 项没有收入：
+publish-rendering = 正在制作低清版本，第 { $number } 个，共 { $count } 个（{ $height }）
+publish-renditions = 其中低清版本 { $count } 个
 publish-title = 标题：{ $title }
 publish-warnings = 文件有 { $count } 处需要留意：
 publish-refused = 以下 { $count } 处内容不得公开：
@@ -169,6 +174,7 @@ skip-link = 链接，不跟随
 skip-pipe = 命名管道
 skip-socket = 套接字
 skip-device = 设备
+play-rendition = { $height } 线：{ $url }
 play-subtitle = 字幕：{ $url }
 
 ## 状态

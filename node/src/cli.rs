@@ -69,8 +69,8 @@ async fn perform(context: &Context, request: Request) -> Result<(), Complaint> {
         Request::List => catalogue::list(context, &client()?).await,
         Request::Follow(collection, on) => catalogue::follow(context, &client()?, &collection, on).await,
         Request::Pull(order) => pull::pull(context, &client()?, order).await,
-        Request::Play { collection, item, open } => {
-            play::play(context, &client()?, &collection, item.as_deref(), open).await
+        Request::Play { collection, item, height, open } => {
+            play::play(context, &client()?, &collection, item.as_deref(), height, open).await
         }
         Request::Status { watch } => status::status(context, &client()?, watch).await,
         Request::Publish(request) => publish::publish(context, &client()?, request).await,

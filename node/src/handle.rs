@@ -5,6 +5,7 @@
 
 pub mod view;
 
+use karez_content_tools::rendition::Height;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::layout::Layout;
@@ -78,6 +79,22 @@ pub enum HandleError {
         /// The class named.
         found: String,
     },
+    /// Renditions were asked for and a program for them is missing. Nothing was published.
+    #[error("renditions need {program}, which is not installed: on Debian and Ubuntu `apt install ffmpeg`")]
+    NoFfmpeg {
+        /// `ffmpeg` or `ffprobe`.
+        program: String,
+    },
+    /// A rendition could not be made. Nothing was published.
+    #[error("ffmpeg failed on {path}: {line} (its log is {log})")]
+    Ffmpeg {
+        /// The film.
+        path: PathBuf,
+        /// The last line that it wrote.
+        line: String,
+        /// All that it wrote.
+        log: PathBuf,
+    },
     /// Files that must not become public. Nothing was published.
     #[error("{} files or tags must not become public: the list says which and why", refusals.len() as u64 + more)]
     Refused {
@@ -111,6 +128,9 @@ pub struct PublishRequest {
     /// Publish what is inside compressed tars instead of refusing these.
     #[serde(default)]
     pub unpack: bool,
+    /// Heights at which films are published as well.
+    #[serde(default)]
+    pub renditions: Vec<Height>,
 }
 
 /// Progress of a publication.
@@ -124,6 +144,19 @@ pub enum PublishEvent {
         bytes: u64,
         /// Bytes in all.
         total: u64,
+    },
+    /// A rendition is being made, before packing begins.
+    Rendering {
+        /// Its height, such as `360p`.
+        height: String,
+        /// Renditions finished.
+        done: u64,
+        /// Renditions in all.
+        renditions: u64,
+        /// Milliseconds of film encoded.
+        ms: u64,
+        /// Milliseconds in all, as far as they are known.
+        total_ms: u64,
     },
     /// Finished.
     Done(Box<Published>),

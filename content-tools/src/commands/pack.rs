@@ -6,6 +6,7 @@ use karez_content_tools::pack::{PackError, PackOptions, Packed, Progress, pack};
 use karez_content_tools::package::Notice;
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
+use karez_content_tools::rendition::Height;
 use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::Kind;
@@ -32,6 +33,9 @@ pub(crate) struct Flags {
     /// Pack what is inside .tar.gz and .tar.zst files instead of refusing these.
     #[arg(long)]
     unpack: bool,
+    /// Heights at which films are packed as well, such as 360p,480p: needs ffmpeg.
+    #[arg(long, value_name = "360p,480p", value_delimiter = ',')]
+    renditions: Vec<Height>,
     /// Name under which versions are counted; made from the folder's name when absent.
     #[arg(long, value_name = "PUBLISHER/NAME")]
     collection: Option<CollectionName>,
@@ -69,7 +73,12 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
         Some(name) => name.clone(),
         None => draft_name(&flags.dir)?,
     };
-    let options = PackOptions { kind: flags.kind, title: flags.title.clone(), unpack: flags.unpack };
+    let options = PackOptions {
+        kind: flags.kind,
+        title: flags.title.clone(),
+        unpack: flags.unpack,
+        renditions: flags.renditions.clone(),
+    };
     let bar = progress_bar();
     let packed = pack(&flags.dir, &options, &store, &mut |progress| show(&bar, progress))?;
     bar.finish_and_clear();
@@ -106,7 +115,8 @@ fn progress_bar() -> ProgressBar {
 fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_length(progress.bytes_total);
     bar.set_position(progress.bytes_done);
-    bar.set_message(format!("{}/{}", progress.files_done, progress.files_total));
+    let what = progress.rendering.map(|height| format!("{height} ")).unwrap_or_default();
+    bar.set_message(format!("{what}{}/{}", progress.files_done, progress.files_total));
 }
 
 fn print_text(outcome: &Outcome) -> anyhow::Result<()> {
@@ -143,6 +153,7 @@ fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
         "manifest": packed.manifest.to_string(),
         "files": packed.files,
         "items": packed.root.items,
+        "renditions": packed.renditions,
         "empty_folders": packed.empty_folders,
         "plain_bytes": packed.root.plain_bytes,
         "stored_bytes": packed.root.stored_bytes,

@@ -14,7 +14,6 @@ use super::walk::{SkipReason, Skipped, SourceFile, Tree};
 use crate::package::{self, Archive, Findings, Notices, Subject, Unpacked};
 use karez_protocol::content::manifest::Metadata;
 use karez_protocol::content::path::ContentPath;
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tempfile::TempDir;
@@ -51,7 +50,7 @@ pub(super) fn archives(tree: &mut Tree, unpack: bool, store: &Path) -> Result<Te
             }
         }
     }
-    files.sort_by(|a, b| compare_paths(a.path.as_str(), b.path.as_str()));
+    files.sort_by(|a, b| natural::compare_paths(a.path.as_str(), b.path.as_str()));
     check_collisions(&files)?;
     tree.files = files;
     Ok(temporary)
@@ -98,12 +97,6 @@ fn place(
     let passed = unpacked.skipped.into_iter();
     skipped.extend(passed.map(|name| Skipped { path: format!("{folder}/{name}"), reason: SkipReason::Link }));
     Ok(())
-}
-
-/// The order of a walk: folder by folder, names in natural order.
-fn compare_paths(a: &str, b: &str) -> Ordering {
-    let pairs = a.split('/').zip(b.split('/')).map(|(a, b)| natural::compare(a, b));
-    pairs.fold(Ordering::Equal, Ordering::then).then_with(|| a.split('/').count().cmp(&b.split('/').count()))
 }
 
 /// A path may be there once, and not both as a file and as a folder.
@@ -163,7 +156,7 @@ fn fill_in(items: &mut [SourceItem], description: &Description, findings: &Findi
         }
         for file in &mut item.files {
             let path = file.source.path.as_str();
-            file.fact = findings.films.get(path).map(|film| (format!("film:{path}"), film.to_words()));
+            file.film = findings.films.get(path).cloned();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a folder cannot be packed, in words for the person who keeps the folder.
 
 use crate::package::{Notices, UnpackError};
+use crate::rendition::FfmpegError;
 use crate::store::StoreError;
 use karez_protocol::content::DocumentError;
 use karez_protocol::content::path::PathError;
@@ -104,6 +105,9 @@ pub enum PackError {
         /// The path inside the collection.
         path: String,
     },
+    /// A rendition could not be made.
+    #[error(transparent)]
+    Rendition(#[from] FfmpegError),
     /// The folder is not for everybody.
     #[error(
         "collection.toml says sensitivity = \"{found}\": only open collections can be published so far, and everything \

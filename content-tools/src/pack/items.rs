@@ -8,6 +8,7 @@ use super::error::PackError;
 use super::media;
 use super::natural;
 use super::walk::SourceFile;
+use crate::package::Film;
 use karez_protocol::content::manifest::Role;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +30,15 @@ pub(super) struct ItemFile {
     pub(super) role: Role,
     pub(super) language: Option<String>,
     /// Goes into the item's `ext` on the pages that list the file.
-    pub(super) fact: Option<(String, String)>,
+    pub(super) film: Option<Film>,
+}
+
+impl ItemFile {
+    /// The file's facts as a name and a value for the item's `ext`.
+    pub(super) fn fact(&self) -> Option<(String, String)> {
+        let film = self.film.as_ref()?;
+        Some((format!("film:{}", self.source.path), film.to_words()))
+    }
 }
 
 /// Groups files into items and gives them their titles.
@@ -49,7 +58,7 @@ pub(super) fn group(
             items.len() - 1
         });
         // Within an item, files keep the natural order in which the walk found them.
-        items[at].files.push(ItemFile { source, role: Role::Attachment, language: None, fact: None });
+        items[at].files.push(ItemFile { source, role: Role::Attachment, language: None, film: None });
     }
     items.sort_by(|a, b| natural::compare(&a.key, &b.key));
     items.iter_mut().for_each(assign_roles);

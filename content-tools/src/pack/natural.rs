@@ -27,6 +27,12 @@ pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// The order of a walk: folder by folder, names in natural order.
+pub(super) fn compare_paths(a: &str, b: &str) -> Ordering {
+    let pairs = a.split('/').zip(b.split('/')).map(|(a, b)| compare(a, b));
+    pairs.fold(Ordering::Equal, Ordering::then).then_with(|| a.split('/').count().cmp(&b.split('/').count()))
+}
+
 fn digits(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }

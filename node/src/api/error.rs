@@ -111,7 +111,9 @@ impl ApiError {
                 HandleError::Pack { .. }
                 | HandleError::Refused { .. }
                 | HandleError::CompressedTar { .. }
-                | HandleError::Sensitivity { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                | HandleError::Sensitivity { .. }
+                | HandleError::NoFfmpeg { .. }
+                | HandleError::Ffmpeg { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                 HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Request(error) => match error {

@@ -167,6 +167,19 @@ pub enum PublishLine {
         /// Bytes in all.
         total: u64,
     },
+    /// A rendition is being made, before packing begins.
+    Rendering {
+        /// Its height, such as `360p`.
+        height: String,
+        /// Renditions finished.
+        done: u64,
+        /// Renditions in all.
+        renditions: u64,
+        /// Milliseconds of film encoded.
+        ms: u64,
+        /// Milliseconds in all, as far as they are known.
+        total_ms: u64,
+    },
     /// Published.
     Done(Box<Published>),
     /// Nothing was published.
@@ -197,6 +210,9 @@ pub struct PlayItem {
     pub main: FileView,
     /// Its subtitles.
     pub subtitles: Vec<FileView>,
+    /// The same at other heights.
+    #[serde(default)]
+    pub renditions: Vec<FileView>,
 }
 
 #[cfg(test)]

@@ -26,13 +26,18 @@ pub(super) fn urls(view: &CollectionView, asked: Option<&str>) -> Result<PlayVie
 fn playable(item: &ItemView) -> Option<PlayItem> {
     let has = |role: Role| move |file: &&FileView| file.role == role.name();
     let main = item.files.iter().find(has(Role::Main));
-    let other = || item.files.iter().find(|file| !has(Role::Cover)(file) && !has(Role::Subtitle)(file));
+    let other = || {
+        item.files
+            .iter()
+            .find(|file| !has(Role::Cover)(file) && !has(Role::Subtitle)(file) && !has(Role::Rendition)(file))
+    };
     Some(PlayItem {
         number: item.number,
         key: item.key.clone(),
         title: item.title.clone(),
         main: main.or_else(other)?.clone(),
         subtitles: item.files.iter().filter(has(Role::Subtitle)).cloned().collect(),
+        renditions: item.files.iter().filter(has(Role::Rendition)).cloned().collect(),
     })
 }
 

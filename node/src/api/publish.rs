@@ -31,6 +31,9 @@ async fn relay(mut events: mpsc::Receiver<PublishEvent>, reports: mpsc::Sender<P
     while let Some(event) = events.recv().await {
         let line = match event {
             PublishEvent::Packing { files, bytes, total } => PublishLine::Packing { files, bytes, total },
+            PublishEvent::Rendering { height, done, renditions, ms, total_ms } => {
+                PublishLine::Rendering { height, done, renditions, ms, total_ms }
+            }
             PublishEvent::Done(published) => PublishLine::Done(published),
             PublishEvent::Failed(error) => PublishLine::Failed(ApiError::from(error).into()),
         };

@@ -137,6 +137,7 @@ async fn publishing_reports_to_the_end() {
         kind: Some(kind.into()),
         title: None,
         unpack: false,
+        renditions: Vec::new(),
     };
     let mut lines = site.client.publish(&request(site.dir.path().into(), "course")).await.unwrap();
     assert!(matches!(lines.next().await.unwrap(), Some(PublishLine::Packing { bytes: 5, total: 10, .. })));

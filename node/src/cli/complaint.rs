@@ -67,6 +67,11 @@ pub(super) enum Wrong {
         /// What was typed.
         found: String,
     },
+    /// Not a height of pictures.
+    Rendition {
+        /// What was typed.
+        found: String,
+    },
     /// No `--home`, and no home directory to put one in.
     NoHome,
 }
@@ -79,6 +84,7 @@ impl Spoken for Wrong {
             Self::Address { flag, found } => ("error-address", with([("flag", *flag), ("found", found)])),
             Self::Rate { flag, found } => ("error-rate", with([("flag", *flag), ("found", found)])),
             Self::Mode { found } => ("error-mode", with([("found", found)])),
+            Self::Rendition { found } => ("error-rendition", with([("found", found)])),
             Self::NoHome => ("error-no-home", Vec::new()),
         }
     }
@@ -205,6 +211,11 @@ impl Spoken for HandleError {
             Self::CompressedTar { path, can_unpack } => {
                 let key = if *can_unpack { "error-compressed-tar" } else { "error-compressed-tar-by-hand" };
                 (key, with([("path", path.to_string_lossy())]))
+            }
+            Self::NoFfmpeg { program } => ("error-no-ffmpeg", with([("program", program)])),
+            Self::Ffmpeg { path, line, log } => {
+                let [path, log] = [path, log].map(|path| path.to_string_lossy().into_owned());
+                ("error-ffmpeg", with([("path", path), ("line", line.clone()), ("log", log)]))
             }
             Self::Sensitivity { found } => ("error-sensitivity", with([("found", found)])),
             Self::Refused { .. } => ("error-refused", Vec::new()),

@@ -82,6 +82,9 @@ pub(super) enum Command {
         collection: String,
         /// Number, key or title of one item; all without
         item: Option<String>,
+        /// The rendition of at most this height, such as 360, where there is one
+        #[arg(long, value_name = "LINES")]
+        height: Option<u32>,
         /// Open it in the desktop's player
         #[arg(long)]
         open: bool,
@@ -108,6 +111,9 @@ pub(super) enum Command {
         /// Publish what is inside .tar.gz and .tar.zst files instead of refusing these
         #[arg(long)]
         unpack: bool,
+        /// Heights at which films are published as well; needs ffmpeg on this machine
+        #[arg(long, value_name = "360p,480p", value_delimiter = ',')]
+        renditions: Vec<String>,
     },
     /// Print the completion script of a shell
     Completions {

@@ -6,6 +6,7 @@ use super::flags::{Command, Flags, Run};
 use super::language::{Lang, Texts};
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
+use karez_content_tools::rendition::Height;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::plan::limiter::BytesPerSecond;
@@ -79,6 +80,8 @@ pub enum Request {
         collection: CollectionName,
         /// One item.
         item: Option<String>,
+        /// Most lines of the pictures.
+        height: Option<u32>,
         /// Open it in any case.
         open: bool,
     },
@@ -137,11 +140,21 @@ fn action(command: Command) -> Result<Action, Wrong> {
         Command::Follow { collection } => Request::Follow(name(&collection)?, true),
         Command::Unfollow { collection } => Request::Follow(name(&collection)?, false),
         Command::Ls => Request::List,
-        Command::Play { collection, item, open } => Request::Play { collection: name(&collection)?, item, open },
+        Command::Play { collection, item, height, open } => {
+            Request::Play { collection: name(&collection)?, item, height, open }
+        }
         Command::Status { watch } => Request::Status { watch },
-        Command::Publish { dir, collection, kind, title, unpack } => {
+        Command::Publish { dir, collection, kind, title, unpack, renditions } => {
             let kind = kind.map(known_kind).transpose()?;
-            Request::Publish(PublishRequest { dir, collection: name(&collection)?.to_string(), kind, title, unpack })
+            let renditions = renditions.into_iter().map(rendition).collect::<Result<_, _>>()?;
+            Request::Publish(PublishRequest {
+                dir,
+                collection: name(&collection)?.to_string(),
+                kind,
+                title,
+                unpack,
+                renditions,
+            })
         }
         Command::Completions { shell } => Request::Completions(shell),
     };
@@ -150,6 +163,10 @@ fn action(command: Command) -> Result<Action, Wrong> {
 
 fn name(text: &str) -> Result<CollectionName, Wrong> {
     text.parse().map_err(|_| Wrong::CollectionName { found: text.into() })
+}
+
+fn rendition(text: String) -> Result<Height, Wrong> {
+    text.trim().parse().map_err(|_| Wrong::Rendition { found: text })
 }
 
 fn known_kind(text: String) -> Result<String, Wrong> {

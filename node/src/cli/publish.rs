@@ -25,6 +25,10 @@ pub(super) async fn publish(context: &Context, client: &Client, order: PublishRe
                 let count = context.text("files-count", &[("count", files.into())]);
                 progress.show(bytes, total, &context.text("publish-packing", &[("files", count.into())]), "");
             }
+            PublishLine::Rendering { height, done, renditions, ms, total_ms } => {
+                let named = [("height", height.into()), ("number", (done + 1).into()), ("count", renditions.into())];
+                progress.show(ms, total_ms, &context.text("publish-rendering", &named), "");
+            }
             PublishLine::Done(published) => {
                 progress.end();
                 report(context, &published);
@@ -62,6 +66,9 @@ fn report(context: &Context, published: &Published) {
     }
     if !published.title.is_empty() {
         context.print(&context.text("publish-title", &[("title", published.title.as_str().into())]));
+    }
+    if published.renditions > 0 {
+        context.print(&context.text("publish-renditions", &[("count", published.renditions.into())]));
     }
     if !published.listed {
         context.tell(&context.text("publish-unlisted", &[]));

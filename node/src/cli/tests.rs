@@ -26,7 +26,12 @@ fn client_commands_are_understood() {
         let (item, to) = (item.map(str::to_owned), PathBuf::from(to));
         PullOrder { collection: name(), item, to, overwrite: false, exact_names: false }
     };
-    let play = |item: Option<&str>, open| Request::Play { collection: name(), item: item.map(str::to_owned), open };
+    let play = |item: Option<&str>, open| Request::Play {
+        collection: name(),
+        item: item.map(str::to_owned),
+        height: None,
+        open,
+    };
     for (line, request) in [
         ("search 代数 二", Request::Search("代数 二".into())),
         ("search", Request::Search(String::new())),

@@ -8,6 +8,7 @@ use crate::state::Change;
 use karez_content_tools::pack::{self, PackError, PackOptions, Packed};
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
+use karez_content_tools::rendition::FfmpegError;
 use karez_content_tools::store::Store;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::manifest::Kind;
@@ -53,11 +54,7 @@ fn pack(
 ) -> Result<(Packed, u64), HandleError> {
     let mut progress = |at: pack::Progress| {
         // Progress is for people; a slow reader misses some.
-        let _ = events.try_send(PublishEvent::Packing {
-            files: at.files_done,
-            bytes: at.bytes_done,
-            total: at.bytes_total,
-        });
+        let _ = events.try_send(event(at));
     };
     let failed = |detail: String| HandleError::Pack { detail };
     let packed = pack::pack(&request.dir, options, store, &mut progress).map_err(refusal)?;
@@ -69,10 +66,25 @@ fn pack(
     Ok((packed, new_bytes))
 }
 
+fn event(at: pack::Progress) -> PublishEvent {
+    match at.rendering {
+        Some(height) => PublishEvent::Rendering {
+            height: height.to_string(),
+            done: at.files_done,
+            renditions: at.files_total,
+            ms: at.bytes_done,
+            total_ms: at.bytes_total,
+        },
+        None => PublishEvent::Packing { files: at.files_done, bytes: at.bytes_done, total: at.bytes_total },
+    }
+}
+
 fn refusal(error: PackError) -> HandleError {
     match error {
         PackError::Refused(found) => HandleError::Refused { refusals: NoticeView::all(&found), more: found.more },
         PackError::CompressedTar { path, can_unpack } => HandleError::CompressedTar { path, can_unpack },
+        PackError::Rendition(FfmpegError::Missing { program }) => HandleError::NoFfmpeg { program: program.into() },
+        PackError::Rendition(FfmpegError::Failed { path, line, log }) => HandleError::Ffmpeg { path, line, log },
         PackError::Sensitivity { found } => HandleError::Sensitivity { found },
         other => HandleError::Pack { detail: other.to_string() },
     }
@@ -95,6 +107,7 @@ fn published(collection: &CollectionName, version: u64, packed: &Packed, new_byt
         title: packed.root.metadata.title.clone(),
         warnings: NoticeView::all(&packed.warnings),
         warnings_more: packed.warnings.more,
+        renditions: packed.renditions,
     }
 }
 
@@ -108,7 +121,12 @@ impl Driver {
             let detail = format!("{collection} is being published already: wait until that has finished");
             return drop(events.try_send(PublishEvent::Failed(HandleError::Pack { detail })));
         }
-        let options = PackOptions { kind, title: request.title.clone(), unpack: request.unpack };
+        let options = PackOptions {
+            kind,
+            title: request.title.clone(),
+            unpack: request.unpack,
+            renditions: request.renditions.clone(),
+        };
         let before = self.catalogue.get(&collection).map(|known| known.root_bytes.clone());
         let store = self.parts.store.clone();
         self.spawn(async move {

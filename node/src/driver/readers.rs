@@ -174,8 +174,12 @@ impl Driver {
     fn items(&self, transfer: &Transfer) -> Vec<ItemView> {
         let mut titles: BTreeMap<&str, &str> = BTreeMap::new();
         let mut orders: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut films: BTreeMap<&str, &str> = BTreeMap::new();
         for item in transfer.layout.items() {
             titles.entry(&item.key).or_insert(&item.title);
+            films.extend(
+                item.ext.iter().filter_map(|(name, words)| Some((name.strip_prefix("film:")?, words.as_str()))),
+            );
             orders.extend(item.ext.get("order").map(|order| (item.key.as_str(), order.as_str())));
         }
         let mut items: Vec<ItemView> = Vec::new();
@@ -189,13 +193,13 @@ impl Driver {
             });
             items[at].bytes += file.head.size;
             items[at].have_bytes += have_bytes(transfer, &file);
-            items[at].files.push(self.file(transfer, &file));
+            items[at].files.push(self.file(transfer, &file, films.get(file.head.path.as_str()).copied()));
         }
         in_course_order(&mut items, &orders);
         items
     }
 
-    fn file(&self, transfer: &Transfer, file: &File<'_>) -> FileView {
+    fn file(&self, transfer: &Transfer, file: &File<'_>, words: Option<&str>) -> FileView {
         let path = file.head.path.as_str();
         let url = self.parts.gateway.as_ref().map(|base| format!("{base}/c/{}/{}", transfer.collection, encode(path)));
         FileView {
@@ -204,8 +208,16 @@ impl Driver {
             media_type: file.head.media_type.clone(),
             bytes: file.head.size,
             url,
+            height: film_fact(words, "height").and_then(|lines| u32::try_from(lines).ok()),
+            bitrate: film_fact(words, "bitrate"),
         }
     }
+}
+
+/// A number among the facts of a film: words `name=value`.
+fn film_fact(words: Option<&str>, name: &str) -> Option<u64> {
+    let mut pairs = words?.split(' ').filter_map(|word| word.split_once('='));
+    pairs.find(|(known, _)| *known == name)?.1.parse().ok()
 }
 
 /// Items that have a place in a course come first, in its order; numbers follow what people see.

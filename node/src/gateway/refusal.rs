@@ -50,6 +50,8 @@ impl Refusal {
                 | HandleError::Refused { .. }
                 | HandleError::CompressedTar { .. }
                 | HandleError::Sensitivity { .. }
+                | HandleError::NoFfmpeg { .. }
+                | HandleError::Ffmpeg { .. }
                 | HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }

@@ -83,6 +83,12 @@ pub struct FileView {
     pub bytes: u64,
     /// Where the local node plays it, when the gateway runs.
     pub url: Option<String>,
+    /// Height of its pictures in lines, when known.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Bits a second, when known.
+    #[serde(default)]
+    pub bitrate: Option<u64>,
 }
 
 /// Result of a publication.
@@ -117,6 +123,9 @@ pub struct Published {
     /// How many more warnings there are.
     #[serde(default)]
     pub warnings_more: u64,
+    /// Renditions among the files.
+    #[serde(default)]
+    pub renditions: u64,
 }
 
 /// What was noticed about a file: `code` is for programs and stays, `text` explains it in English.

@@ -128,6 +128,6 @@ fn nothing_is_packed_when_anything_is_refused() {
 #[test]
 fn paths_sort_as_a_walk_lists_them() {
     let mut paths = vec!["a/b", "a.txt", "a/10", "a/2/x", "b"];
-    paths.sort_by(|a, b| super::compare_paths(a, b));
+    paths.sort_by(|a, b| super::natural::compare_paths(a, b));
     assert_eq!(paths, ["a/2/x", "a/10", "a/b", "a.txt", "b"]);
 }

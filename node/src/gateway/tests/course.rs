@@ -118,6 +118,7 @@ impl Course {
                 media_type: file.media_type.clone(),
                 bytes: file.size,
                 url: Some(format!("http://127.0.0.1:4080/c/{NAME}/{}", file.path)),
+                ..FileView::default()
             };
             let files: Vec<FileView> = item.files.iter().map(file).collect();
             items.push(ItemView {
