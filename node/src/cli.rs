@@ -12,6 +12,7 @@ mod flags;
 mod help;
 mod invocation;
 mod language;
+mod notice;
 mod play;
 mod progress;
 mod publish;

@@ -3,13 +3,13 @@
 use super::complaint::Complaint;
 use super::context::Context;
 use super::figure;
+use super::notice::notices;
 use super::progress::Progress;
 use crate::api::client::Client;
 use crate::api::error::{ApiError, ErrorBody};
 use crate::api::event::PublishLine;
-use crate::handle::view::{NoticeView, Published};
+use crate::handle::view::Published;
 use crate::handle::{HandleError, PublishRequest};
-use karez_content_tools::package::Code;
 
 pub(super) async fn publish(context: &Context, client: &Client, order: PublishRequest) -> Result<(), Complaint> {
     let path = order.dir;
@@ -89,47 +89,6 @@ fn refusals(context: &Context, body: &ErrorBody) {
     {
         notices(context, "publish-refused", refusals, *more);
     }
-}
-
-fn notices(context: &Context, heading: &str, notices: &[NoticeView], more: u64) {
-    if notices.is_empty() {
-        return;
-    }
-    context.tell(&context.text(heading, &[("count", (notices.len() as u64 + more).into())]));
-    for notice in notices {
-        context.tell(&format!("  {}", notice.path));
-        context.tell(&format!("    {}", said(context, notice)));
-    }
-    if more > 0 {
-        context.tell(&format!("  {}", context.text("notices-more", &[("count", more.into())])));
-    }
-}
-
-/// A notice in the user's language; one that only a newer node knows, in the node's own words.
-fn said(context: &Context, notice: &NoticeView) -> String {
-    match Code::ALL.iter().find(|code| code.name() == notice.code) {
-        Some(code) => {
-            let key = format!("notice-{}", code.name().replace('_', "-"));
-            let detail = detail(context, *code, &notice.detail);
-            context.text(&key, &[("detail", detail.into())])
-        }
-        None => notice.text.clone(),
-    }
-}
-
-/// Details are codes and tags, the same in all languages, but for a few words.
-fn detail(context: &Context, code: Code, detail: &str) -> String {
-    let key = match (code, detail) {
-        (Code::DicomUnreadable, "no DICM mark") => "dicom-no-mark",
-        (Code::DicomUnreadable, "cut short") => "dicom-cut-short",
-        (Code::DicomUnreadable, "malformed") => "dicom-malformed",
-        (Code::DicomUnreadable, "big endian") => "dicom-big-endian",
-        (Code::DicomUnreadable, "too large") => "dicom-too-large",
-        (Code::DicomName, "an identity card number") => "dicom-name-identity",
-        (Code::DicomName, _) => "dicom-name-patient",
-        _ => return detail.to_owned(),
-    };
-    context.text(key, &[])
 }
 
 /// Why something was left out, in the user's language.
