@@ -6,6 +6,7 @@ pub(crate) mod gc;
 pub(crate) mod inspect;
 pub(crate) mod pack;
 pub(crate) mod pin;
+pub(crate) mod quota;
 pub(crate) mod scrub;
 pub(crate) mod verify;
 

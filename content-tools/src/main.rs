@@ -30,6 +30,10 @@ enum Command {
     Scrub(commands::scrub::Flags),
     /// Give back the space of versions that are neither the newest nor pinned.
     Gc(commands::gc::Flags),
+    /// Show or set how many bytes the store may take.
+    Quota(commands::quota::Flags),
+    /// List the chunks that were found damaged and have not come back.
+    Damaged(commands::quota::ListFlags),
     /// Pin a collection or a version of it: compaction leaves it alone.
     Pin(commands::pin::Flags),
     /// Take a pin away.
@@ -53,6 +57,8 @@ fn main() -> ExitCode {
         Command::Verify(verify) => commands::verify::run(&verify, flags.json),
         Command::Scrub(scrub) => commands::scrub::run(&scrub, flags.json),
         Command::Gc(gc) => commands::gc::run(&gc, flags.json),
+        Command::Quota(quota) => commands::quota::run(&quota, flags.json),
+        Command::Damaged(list) => commands::quota::run_damaged(&list, flags.json),
         Command::Pin(pin) => commands::pin::run(&pin, flags.json),
         Command::Unpin(pin) => commands::pin::run_unpin(&pin, flags.json),
         Command::Pins(list) => commands::pin::run_list(&list, flags.json),

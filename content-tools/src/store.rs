@@ -15,6 +15,7 @@ mod gc;
 mod held;
 mod index;
 mod pins;
+mod quota;
 mod read;
 mod record;
 mod recovery;
@@ -27,7 +28,7 @@ pub use error::StoreError;
 pub use gc::{Compacted, GcPlan, HeldVersion, SegmentGarbage};
 pub use held::HeldRelease;
 pub use pins::{Pin, PinError};
-pub use read::StoredChunk;
+pub use read::{DamagedChunk, StoredChunk};
 pub use reference::{SourceFile, SourceRange};
 pub use scrub::{ScrubCursor, ScrubStep};
 
@@ -87,6 +88,7 @@ pub struct Store {
     readers: Readers,
     sources: Sources,
     counts: Counts,
+    quota: AtomicU64,
     /// Where the store ended when it was opened: what was written since belongs to work under way.
     opened_at: Place,
     /// Held while a release file is replaced: two calls must not share its temporary name.
@@ -110,6 +112,8 @@ struct Counts {
     chunks: AtomicU64,
     stored_bytes: AtomicU64,
     segments: AtomicU64,
+    /// Of the segment files.
+    disk_bytes: AtomicU64,
     recovered: u64,
 }
 
@@ -147,12 +151,14 @@ impl Store {
             index: Mutex::new(index),
             pending: RwLock::default(),
             readers,
+            quota: quota::load(&*disk, dir).into(),
             sources: Sources::default(),
             opened_at,
             counts: Counts {
                 chunks: recovered.chunks.into(),
                 stored_bytes: recovered.stored_bytes.into(),
                 segments: recovered.segments.into(),
+                disk_bytes: segment::bytes(&*disk, &dir.join("segments"))?.into(),
                 recovered: recovered.recovered,
             },
             documents: Mutex::default(),
@@ -172,6 +178,7 @@ impl Store {
         if self.locate(&chunk.id())?.is_some() {
             return Ok(false);
         }
+        self.within_quota((record::RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
         self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored(), None)?;
         Ok(true)
     }
@@ -214,6 +221,8 @@ impl Store {
         })?;
         let (id, stored_len) = (record.entry.id, payload.len() as u32);
         self.pending.write().unwrap_or_else(PoisonError::into_inner).insert(id, Location { place, stored_len });
+        let record_len = (record::RECORD_HEADER_LEN + payload.len()) as u64;
+        self.counts.disk_bytes.fetch_add(record_len, Ordering::Relaxed);
         self.counts.chunks.fetch_add(1, Ordering::Relaxed);
         self.counts.stored_bytes.fetch_add(u64::from(stored_len), Ordering::Relaxed);
         Ok(())
@@ -308,6 +317,7 @@ impl Store {
         writer.segment = Segment::create(&self.disk, &self.dir.join("segments"), number, format)?;
         self.readers.insert(number, writer.segment.file());
         self.counts.segments.fetch_add(1, Ordering::Relaxed);
+        self.counts.disk_bytes.fetch_add(writer.segment.len(), Ordering::Relaxed);
         Ok(())
     }
 

@@ -197,5 +197,12 @@ fn old_versions_are_collected() {
     assert_eq!((&checked["damaged"], &checked["skipped"]), (&serde_json::json!([]), &Value::from(0)));
     assert!(checked["bytes"].as_u64().unwrap() > 2 << 20);
     json(&["inspect", "bj4/algebra-1@2", "--store", &store]);
+    assert_eq!(json(&["damaged", "--store", &store])["damaged"], serde_json::json!([]));
+    let quota = json(&["quota", "3M", "--store", &store]);
+    assert!(quota["quota_bytes"] == 3_000_000 && quota["used_bytes"].as_u64().unwrap() > 2 << 20, "{quota}");
+    fs::write(&film, noise(9, 2 << 20)).unwrap();
+    let refused = run(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("quota"), "{refused:?}");
+    assert!(json(&["quota", "--lift", "--store", &store])["quota_bytes"].is_null());
     assert_eq!(run(&["scrub", "--store", &store, "--rate", "fast"]).status.code(), Some(2));
 }

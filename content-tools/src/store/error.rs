@@ -21,6 +21,14 @@ pub enum StoreError {
         /// The file that could not grow.
         path: PathBuf,
     },
+    /// The store takes as many bytes as it may.
+    #[error("the store {} has reached its quota of {quota_bytes} bytes: compact it, unpin something, or raise the quota", dir.display())]
+    QuotaReached {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Bytes its segments may take.
+        quota_bytes: u64,
+    },
     /// The operating system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

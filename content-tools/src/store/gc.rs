@@ -254,7 +254,9 @@ impl Store {
         self.readers.remove(number);
         let dir = self.dir.join("segments");
         let path = segment::path(&dir, number);
+        let len = self.segment_len(number)?;
         self.disk.remove(&path).map_err(|e| StoreError::io("remove", &path, e))?;
+        self.counts.disk_bytes.fetch_sub(len, Ordering::Relaxed);
         self.disk.sync_dir(&dir).map_err(|e| StoreError::io("sync", &dir, e))
     }
 }

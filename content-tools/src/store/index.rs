@@ -10,6 +10,7 @@
 //! sweeps in the order of ids, and what they have not reached yet is in memory (`docs/decisions/0014-index-by-locality.md`).
 
 mod lookup;
+mod quarantine;
 
 use super::filter::{Filter, prefix};
 use super::record::Place;
@@ -17,7 +18,7 @@ use karez_protocol::content::hash::ChunkId;
 use lookup::{Memory, Sweep};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 const FORMAT: i64 = 2;
@@ -64,6 +65,7 @@ pub(super) struct SegmentRow {
 pub(super) struct Index {
     connection: Connection,
     memory: RefCell<Memory>,
+    damaged: RefCell<HashSet<ChunkId>>,
 }
 
 impl Index {
@@ -94,7 +96,8 @@ impl Index {
             return Err(schema_damage("another index format"));
         }
         let memory = RefCell::new(remember(&connection)?);
-        let index = Self { connection, memory };
+        let damaged = RefCell::new(quarantine::load(&connection)?);
+        let index = Self { connection, memory, damaged };
         index.segments()?;
         Ok(index)
     }
@@ -147,6 +150,7 @@ impl Index {
         }
         let fresh = self.fresh(&transaction, rows)?;
         self.insert(&transaction, &fresh)?;
+        quarantine::clear(&transaction, &mut self.damaged.borrow_mut(), &fresh)?;
         let bytes: i64 = fresh.iter().map(|(_, at)| i64::from(at.stored_len)).sum();
         transaction.execute(
             "INSERT INTO segments(number, synced_len, chunks, stored_bytes) VALUES (?1, ?2, ?3, ?4)

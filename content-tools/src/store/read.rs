@@ -4,7 +4,7 @@
 //! same call, so that the chunk counts as missing and can be fetched again.
 
 use super::index::Location;
-use super::record::{RECORD_HEADER_LEN, Record, RecordKind, read_record_header};
+use super::record::{Place, RECORD_HEADER_LEN, Record, RecordKind, read_record_header};
 use super::{Store, StoreError, reference};
 use crate::verify;
 use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Lookups under one lock of the index: a disk that seeks for each must not keep others waiting for longer than seconds.
 const ASKED_AT_ONCE: usize = 1024;
@@ -29,6 +30,19 @@ pub struct StoredChunk {
     pub check: StoredCheck,
     /// The stored bytes.
     pub bytes: Vec<u8>,
+}
+
+/// A damaged chunk that waits for being fetched again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedChunk {
+    /// The chunk.
+    pub id: ChunkId,
+    /// Number of the segment it stood in.
+    pub segment: u32,
+    /// Offset of its record.
+    pub offset: u64,
+    /// When that was found, in seconds since 1970 by this machine's clock. For people.
+    pub found_unix: u64,
 }
 
 impl Store {
@@ -111,6 +125,26 @@ impl Store {
         }
     }
 
+    /// Chunks that were found damaged and have not come back, by place. What is lost with the index is not in it.
+    pub fn damaged(&self) -> Result<Vec<DamagedChunk>, StoreError> {
+        let noted = self.with_index(|index| index.damaged())?;
+        let row = |(id, at, found_unix): (ChunkId, Place, u64)| DamagedChunk {
+            id,
+            segment: at.segment,
+            offset: at.offset,
+            found_unix,
+        };
+        Ok(noted.into_iter().map(row).collect())
+    }
+
+    /// The chunk is out of the index already; a list that cannot be written only makes the report shorter.
+    fn quarantine(&self, id: &ChunkId, at: Location) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if let Err(error) = self.with_index(|index| index.note_damaged(id, at.place, now)) {
+            tracing::warn!(%error, chunk = %id, "cannot note a damaged chunk");
+        }
+    }
+
     pub(super) fn locate(&self, id: &ChunkId) -> Result<Option<Location>, StoreError> {
         // Pending first: a sync commits the row before it clears the map.
         let pending = self.pending.read().unwrap_or_else(PoisonError::into_inner).get(id).copied();
@@ -162,6 +196,7 @@ impl Store {
             Ok(removed) if removed || was_pending => {
                 self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
                 self.counts.stored_bytes.fetch_sub(u64::from(at.stored_len), Ordering::Relaxed);
+                self.quarantine(id, at);
             }
             Ok(_) => {}
             Err(error) => return error,

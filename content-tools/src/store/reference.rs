@@ -9,7 +9,7 @@
 //! in step); a path in every reference (a long path would outweigh the record).
 
 use super::read::Failed;
-use super::record::{REFERENCE_BYTES_MAX, Record, RecordKind};
+use super::record::{RECORD_HEADER_LEN, REFERENCE_BYTES_MAX, Record, RecordKind};
 use super::{Store, StoreError};
 use crate::verify;
 use karez_protocol::content::chunk::{ChunkEntry, Codec, PLAIN_BYTES_MAX, StoredCheck};
@@ -189,6 +189,7 @@ impl Store {
         if self.locate(&id)?.is_some() {
             return Ok(false);
         }
+        self.within_quota((RECORD_HEADER_LEN + record.1.len()) as u64)?;
         self.write(&mut writer, record.0, &record.1, None)?;
         Ok(true)
     }

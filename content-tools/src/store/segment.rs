@@ -31,6 +31,15 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, StoreError> 
     Ok(numbers)
 }
 
+/// Bytes of all segment files in a folder.
+pub(super) fn bytes(disk: &dyn Disk, dir: &Path) -> Result<u64, StoreError> {
+    let len = |number| {
+        let path = path(dir, number);
+        disk.len(&path).map_err(|e| StoreError::io("read", &path, e))
+    };
+    list(disk, dir)?.into_iter().map(len).sum()
+}
+
 /// The segment that new records go to.
 #[derive(Debug)]
 pub(super) struct Segment {

@@ -240,6 +240,45 @@ fn a_scrub_finds_rot_and_lost_files() {
 }
 
 #[test]
+fn damaged_chunks_are_listed_until_they_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), lazy()).unwrap();
+    fill(&store, 0..3);
+    store.sync().unwrap();
+    segment_file(dir.path(), 1).write_all_at(b"rot", 32 + 72 + 1000 + 72 + 5).unwrap();
+    let id = chunk(1).id();
+    assert!(store.read_plain(&id).is_err());
+    drop(store);
+    let store = Store::open(dir.path(), lazy()).unwrap();
+    let listed: Vec<_> = store.damaged().unwrap().iter().map(|row| (row.id, row.segment, row.offset)).collect();
+    assert_eq!(listed, [(id, 1, 32 + 72 + 1000)]);
+    fill(&store, 1..2);
+    store.sync().unwrap();
+    assert_eq!(store.damaged().unwrap(), []);
+}
+
+#[test]
+fn a_quota_stops_new_chunks_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), lazy()).unwrap();
+    fill(&store, 0..3);
+    assert_eq!(store.disk_bytes(), len(&segment_file(dir.path(), 1)));
+    store.set_quota(Some(5000)).unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), lazy()).unwrap();
+    assert_eq!(store.quota(), Some(5000));
+    fill(&store, 3..4);
+    assert!(matches!(store.put(&chunk(4)), Err(StoreError::QuotaReached { quota_bytes: 5000, .. })));
+    assert!(!store.put(&chunk(0)).unwrap());
+    assert_eq!(held(&store, 0..5), 4);
+    store.set_quota(None).unwrap();
+    fill(&store, 4..5);
+    drop(store);
+    fs::write(dir.path().join("quota"), "much").unwrap();
+    assert_eq!(Store::open(dir.path(), lazy()).unwrap().quota(), None);
+}
+
+#[test]
 fn a_scrub_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let small = StoreOptions { segment_bytes: 10_000, ..lazy() };

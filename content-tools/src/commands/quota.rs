@@ -1,0 +1,57 @@
+//! `karez-content quota` and `damaged`: how much a store may hold, and what of it is broken.
+
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Flags of `quota`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// The new quota in bytes, for example 500G.
+    #[arg(value_parser = super::size, conflicts_with = "lift")]
+    bytes: Option<u64>,
+    /// Take the quota away.
+    #[arg(long)]
+    lift: bool,
+    /// The store.
+    #[arg(long)]
+    store: PathBuf,
+}
+
+/// Flags of `damaged`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListFlags {
+    /// The store.
+    #[arg(long)]
+    store: PathBuf,
+}
+
+/// Shows the quota, after setting it when told to.
+pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+    let store = super::open_existing(&flags.store)?;
+    if flags.bytes.is_some() || flags.lift {
+        store.set_quota(flags.bytes)?;
+    }
+    let (quota, used) = (store.quota(), store.disk_bytes());
+    if json {
+        super::print_json(&json!({"quota_bytes": quota, "used_bytes": used}))?;
+    } else {
+        let quota = quota.map_or("no quota".to_owned(), |bytes| format!("{bytes} bytes allowed"));
+        writeln!(io::stdout().lock(), "{used} bytes used, {quota}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists damaged chunks; exit code 1 when there are any.
+pub(crate) fn run_damaged(flags: &ListFlags, json: bool) -> anyhow::Result<ExitCode> {
+    let damaged = super::open_existing(&flags.store)?.damaged()?;
+    if json {
+        let row = |chunk: &karez_content_tools::store::DamagedChunk| json!({"id": chunk.id.to_string(), "segment": chunk.segment, "offset": chunk.offset, "found_unix": chunk.found_unix});
+        super::print_json(&json!({"damaged": damaged.iter().map(row).collect::<Vec<_>>()}))?;
+    } else {
+        let mut out = io::stdout().lock();
+        damaged.iter().try_for_each(|chunk| writeln!(out, "damaged {}", chunk.id))?;
+    }
+    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

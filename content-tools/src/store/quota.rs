@@ -1,0 +1,68 @@
+//! The quota: how many bytes the segments of this store may take. A line in a file of its own.
+//!
+//! What must stay true: only new chunks are refused; reading, moving and removing go on at the quota, so that compaction
+//! gets below it again.
+
+use super::{Store, StoreError};
+use crate::disk;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+/// A name and a number.
+const NOTE_BYTES_MAX: u64 = 100;
+const HEAD: &str = "karez-quota 1 ";
+/// No quota.
+const NONE: u64 = u64::MAX;
+
+/// The quota noted in a store's folder. One that cannot be read is reported and counts as none: opening must not fail for it.
+pub(super) fn load(disk: &dyn disk::Disk, dir: &Path) -> u64 {
+    let path = dir.join("quota");
+    let bytes = match disk::read(disk, &path, NOTE_BYTES_MAX) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return NONE,
+        other => other.unwrap_or_default(),
+    };
+    let number = std::str::from_utf8(&bytes).ok().and_then(|line| line.trim_end().strip_prefix(HEAD)?.parse().ok());
+    number.unwrap_or_else(|| {
+        tracing::warn!("the quota of the store cannot be read: set it again");
+        NONE
+    })
+}
+
+impl Store {
+    /// Bytes of all segment files, garbage included.
+    pub fn disk_bytes(&self) -> u64 {
+        self.counts.disk_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes the segments may take; without a limit when nobody set one.
+    pub fn quota(&self) -> Option<u64> {
+        Some(self.quota.load(Ordering::Relaxed)).filter(|quota| *quota != NONE)
+    }
+
+    /// Sets or lifts the quota; it holds after a restart too.
+    pub fn set_quota(&self, bytes: Option<u64>) -> Result<(), StoreError> {
+        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.dir.join("quota");
+        match bytes {
+            Some(bytes) => disk::replace(&*self.disk, &path, format!("{HEAD}{bytes}\n").as_bytes()),
+            None => match self.disk.remove(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                other => other.and_then(|()| self.disk.sync_dir(&self.dir)),
+            },
+        }
+        .map_err(|e| StoreError::io("write", &path, e))?;
+        self.quota.store(bytes.unwrap_or(NONE), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Refuses a record that would take the store over its quota.
+    pub(super) fn within_quota(&self, record_bytes: u64) -> Result<(), StoreError> {
+        let quota_bytes = self.quota.load(Ordering::Relaxed);
+        if self.disk_bytes().saturating_add(record_bytes) > quota_bytes {
+            return Err(StoreError::QuotaReached { dir: self.dir.clone(), quota_bytes });
+        }
+        Ok(())
+    }
+}
