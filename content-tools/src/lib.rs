@@ -4,6 +4,7 @@
 //! `disk`; `cut` and `store` never meet; `package` knows none of them and only `pack` knows it. Nothing here opens a socket.
 //! Every call blocks: a node runs them on its storage threads.
 
+pub mod bundle;
 pub mod cut;
 pub mod disk;
 pub mod export;
