@@ -226,3 +226,15 @@ duration-seconds = { $seconds } s
 duration-minutes = { $large } min { $small } s
 duration-hours = { $large } h { $small } min
 duration-days = { $large } d { $small } h
+
+## Bundles
+error-courier = { $detail }
+error-unknown-member = the network has no member '{ $name }': check the name with whoever runs that site
+request-done = Written: { $path }
+    Take it to a node that has what you need, and run `karez export --have FILE --to DIR` there.
+export-checking = reading it back
+export-unknown-site = What the site holds is not known, so everything was packed. `karez request` at the site writes a file that says it.
+export-done = { $path }: { $bytes }, { $chunks } chunks; { $held } left out because the site holds them.
+    At the site: `karez import DIR`.
+import-done = Chunks new here: { $new } ({ $bytes }); already here: { $held }.
+import-damaged = Left out because they are damaged or not signed for: { $count } records. The rest came in; a new bundle or the network brings what is missing.

@@ -208,3 +208,15 @@ duration-seconds = { $seconds } 秒
 duration-minutes = { $large } 分 { $small } 秒
 duration-hours = { $large } 小时 { $small } 分
 duration-days = { $large } 天 { $small } 小时
+
+## 随盘传递
+error-courier = { $detail }
+error-unknown-member = 网络中没有名为“{ $name }”的成员：请向该站点核对名称
+request-done = 已写入：{ $path }
+    请把它带到有所需内容的节点，在那里执行 `karez export --have 文件 --to 目录`。
+export-checking = 正在读回核对
+export-unknown-site = 不知道该站点已有什么，因此全部打包。在该站点执行 `karez request` 可写出说明文件。
+export-done = { $path }：{ $bytes }，共 { $chunks } 块；该站点已有的 { $held } 块没有打包。
+    在站点执行：`karez import 目录`。
+import-done = 新存入 { $new } 块（{ $bytes }）；本机已有 { $held } 块。
+import-damaged = 有 { $count } 条记录损坏或没有签名依据，未收入。其余已收入；缺少的部分可由新的数据盘或网络补齐。

@@ -9,6 +9,9 @@
 //! | `POST /v1/follow`, `/v1/unfollow` with [`Named`] | the same, done |
 //! | `POST /v1/pull` with [`PullRequest`](event::PullRequest) | lines of [`PullEvent`](event::PullEvent) |
 //! | `POST /v1/publish` with [`PublishRequest`](crate::handle::PublishRequest) | lines of [`PublishLine`](event::PublishLine) |
+//! | `POST /v1/request` with [`MediumPath`](event::MediumPath) | [`RequestWritten`](event::RequestWritten) |
+//! | `POST /v1/export` with [`ExportOrder`](event::ExportOrder) | lines of [`CourierEvent`](event::CourierEvent) |
+//! | `POST /v1/import` with [`MediumPath`](event::MediumPath) | lines of [`CourierEvent`](event::CourierEvent) |
 //!
 //! Refusals are `4xx` or `5xx` with a [`ErrorBody`](error::ErrorBody). A client that goes away stops nothing but the
 //! report to it: the download goes on.
@@ -18,6 +21,7 @@ pub mod error;
 pub mod event;
 
 mod copy;
+mod courier;
 mod item;
 mod lines;
 mod play;
@@ -65,6 +69,9 @@ fn router(handle: Handle) -> Router {
         .route("/v1/unfollow", post(unfollow))
         .route("/v1/pull", post(start_pull))
         .route("/v1/publish", post(start_publish))
+        .route("/v1/request", post(write_request))
+        .route("/v1/export", post(start_export))
+        .route("/v1/import", post(start_import))
         .fallback(async || ApiError::from(RequestError::UnknownEndpoint))
         .with_state(handle)
 }
@@ -107,6 +114,18 @@ async fn start_pull(State(handle): State<Handle>, body: Bytes) -> Result<Respons
 
 async fn start_publish(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
     publish::start(&handle, read(&body)?).await
+}
+
+async fn write_request(State(handle): State<Handle>, body: Bytes) -> Result<Json<event::RequestWritten>, ApiError> {
+    courier::request(&handle, read(&body)?).await.map(Json)
+}
+
+async fn start_export(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
+    courier::export(&handle, read(&body)?).await
+}
+
+async fn start_import(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
+    courier::import(handle, read(&body)?).await
 }
 
 fn asked_collection(query: &Parameters) -> Result<CollectionName, ApiError> {

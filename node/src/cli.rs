@@ -7,6 +7,7 @@
 mod catalogue;
 mod complaint;
 mod context;
+mod courier;
 mod figure;
 mod flags;
 mod help;
@@ -75,6 +76,9 @@ async fn perform(context: &Context, request: Request) -> Result<(), Complaint> {
         }
         Request::Status { watch } => status::status(context, &client()?, watch).await,
         Request::Publish(request) => publish::publish(context, &client()?, request).await,
+        Request::CourierRequest(to) => courier::request(context, &client()?, to).await,
+        Request::Export(order) => courier::export(context, &client()?, order).await,
+        Request::Import(from) => courier::import(context, &client()?, from).await,
         Request::Completions(shell) => {
             help::completions(context.texts.lang(), shell);
             Ok(())

@@ -3,6 +3,7 @@
 
 mod announce;
 mod catalogue;
+mod courier;
 mod greetings;
 mod lanes;
 mod meter;
@@ -269,6 +270,11 @@ impl Driver {
             Command::Urgent(collection, version, chunks) => self.urgent(&collection, version, chunks),
             Command::Publish(request, kind, events) => self.publish(request, kind, events),
             Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Courier(reply) => drop(reply.send(Box::new(self.courier()))),
+            Command::Imported(releases, reply) => {
+                self.imported(&releases);
+                let _ = reply.send(());
+            }
             Command::Stop => {}
         }
     }

@@ -3,14 +3,17 @@
 //! A [`Handle`] is cheap to clone. Questions are commands with a reply channel; long work reports through a bounded
 //! channel of events. File bytes do not pass here: readers take the store itself and wait on [`Pull::changes`].
 
+pub mod courier;
 pub mod view;
 
+use courier::Courier;
 use karez_content_tools::rendition::Height;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::layout::Layout;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
+use karez_protocol::wire::control::SignedRelease;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -198,6 +201,10 @@ pub enum Command {
     Publish(PublishRequest, Option<Kind>, mpsc::Sender<PublishEvent>),
     /// Everything `karez status` shows.
     Status(oneshot::Sender<Status>),
+    /// What carrying bundles needs to know.
+    Courier(oneshot::Sender<Box<Courier>>),
+    /// A bundle brought these checked releases, and chunks of them into the store.
+    Imported(Vec<SignedRelease>, oneshot::Sender<()>),
     /// Leave the loop.
     Stop,
 }
@@ -209,6 +216,7 @@ impl Command {
             Self::Show(collection, _) | Self::Want(collection, _) => Some(collection),
             Self::Follow(collection, ..) | Self::Open(collection, _) => Some(collection),
             Self::Search(..) | Self::Urgent(..) | Self::Publish(..) | Self::Status(_) | Self::Stop => None,
+            Self::Courier(_) | Self::Imported(..) => None,
         }
     }
 }
@@ -278,6 +286,16 @@ impl Handle {
     /// The node's state.
     pub async fn status(&self) -> Result<Status, HandleError> {
         self.ask(Command::Status).await
+    }
+
+    /// What carrying bundles needs to know.
+    pub async fn courier(&self) -> Result<Courier, HandleError> {
+        Ok(*self.ask(Command::Courier).await?)
+    }
+
+    /// Says that a bundle was taken in.
+    pub async fn imported(&self, releases: Vec<SignedRelease>) -> Result<(), HandleError> {
+        self.ask(|reply| Command::Imported(releases, reply)).await
     }
 
     /// Asks the driver to leave its loop.

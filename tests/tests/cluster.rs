@@ -3,6 +3,7 @@
 
 mod cluster {
     mod bad_input;
+    mod courier;
     mod hostile;
     mod kills;
     mod replicate;

@@ -1,6 +1,7 @@
 //! The other end of the socket, for the commands.
 
 use super::error::{ApiError, ErrorBody};
+use super::event::{CourierEvent, ExportOrder, MediumPath, RequestWritten};
 use super::event::{Named, PlayView, PublishLine, PullEvent, PullRequest};
 use crate::handle::PublishRequest;
 use crate::handle::view::{CollectionView, SearchRow, Status};
@@ -94,6 +95,21 @@ impl Client {
     /// Publishes a folder.
     pub async fn publish(&self, request: &PublishRequest) -> Result<Lines<PublishLine>, ClientError> {
         Ok(Lines::new(self.post("publish", request).await?))
+    }
+
+    /// Writes what this node holds into a file on a medium.
+    pub async fn request(&self, to: &MediumPath) -> Result<RequestWritten, ClientError> {
+        self.post("request", to).await?.json().await.map_err(|cause| broken(&cause))
+    }
+
+    /// Writes a bundle.
+    pub async fn export(&self, order: &ExportOrder) -> Result<Lines<CourierEvent>, ClientError> {
+        Ok(Lines::new(self.post("export", order).await?))
+    }
+
+    /// Takes bundles in.
+    pub async fn import(&self, from: &MediumPath) -> Result<Lines<CourierEvent>, ClientError> {
+        Ok(Lines::new(self.post("import", from).await?))
     }
 
     async fn get<T: DeserializeOwned>(&self, name: &str, parameters: &[(&str, &str)]) -> Result<T, ClientError> {

@@ -70,6 +70,18 @@ pub enum RequestError {
         /// What went wrong.
         detail: String,
     },
+    /// Writing or reading a bundle failed; the text names the file and what to do.
+    #[error("{detail}")]
+    Courier {
+        /// What went wrong.
+        detail: String,
+    },
+    /// No member of that name.
+    #[error("the network has no member '{name}': `karez status` lists those connected")]
+    UnknownMember {
+        /// The name asked for.
+        name: String,
+    },
     /// The node runs without a gateway.
     #[error("the gateway is off: start the node without `--gateway off`, or use `karez pull`")]
     GatewayOff,
@@ -117,12 +129,15 @@ impl ApiError {
                 HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Request(error) => match error {
-                RequestError::UnknownEndpoint | RequestError::NothingToPlay { .. } => StatusCode::NOT_FOUND,
+                RequestError::UnknownEndpoint
+                | RequestError::UnknownMember { .. }
+                | RequestError::NothingToPlay { .. } => StatusCode::NOT_FOUND,
                 RequestError::Body { .. }
                 | RequestError::CollectionName { .. }
                 | RequestError::Kind { .. }
                 | RequestError::RelativePath { .. } => StatusCode::BAD_REQUEST,
                 RequestError::NoSpace { .. } | RequestError::GatewayOff => StatusCode::CONFLICT,
+                RequestError::Courier { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                 RequestError::Copy { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }

@@ -186,6 +186,115 @@ pub enum PublishLine {
     Failed(ErrorBody),
 }
 
+/// A path on a medium, absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediumPath {
+    /// The path.
+    pub path: PathBuf,
+}
+
+/// A have-summary that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestWritten {
+    /// The file.
+    pub path: PathBuf,
+    /// Collections in it.
+    pub collections: u64,
+}
+
+/// What to pack into a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportOrder {
+    /// `publisher/name`; everything complete here when empty.
+    pub collections: Vec<String>,
+    /// Name of the member it is for.
+    pub site: Option<String>,
+    /// The have-summary that the site wrote, absolute.
+    pub have: Option<PathBuf>,
+    /// Folder on the medium, absolute.
+    pub to: PathBuf,
+    /// Whether everything is read back.
+    pub check: bool,
+}
+
+/// A line of a running export or import. `exported`, `imported` or `failed` comes last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum CourierEvent {
+    /// How far it is.
+    Progress {
+        /// Bytes done.
+        bytes: u64,
+        /// Bytes in all, about.
+        total: u64,
+        /// Whether they are being read back.
+        checking: bool,
+    },
+    /// The bundle is written.
+    Exported(BundleWritten),
+    /// The bundles are taken in.
+    Imported(BundleTaken),
+    /// It ends here; running the same again goes on where it stopped.
+    Failed(ErrorBody),
+}
+
+/// A bundle that was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleWritten {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Collections in it.
+    pub collections: u64,
+    /// Part files.
+    pub parts: u64,
+    /// Chunks, manifest pages included.
+    pub chunks: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Of these, bytes that an interrupted run had written.
+    pub resumed_bytes: u64,
+    /// Chunks left out because the site holds them.
+    pub held_chunks: u64,
+    /// Whether everything was read back.
+    pub checked: bool,
+    /// Whether anything was known of what the site holds.
+    pub site_known: bool,
+}
+
+/// What bundles brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleTaken {
+    /// Bundles.
+    pub bundles: u64,
+    /// Releases accepted.
+    pub releases: u64,
+    /// Releases refused.
+    pub refused: u64,
+    /// Chunks stored.
+    pub chunks_new: u64,
+    /// Their stored bytes.
+    pub bytes_new: u64,
+    /// Chunks that were here.
+    pub chunks_held: u64,
+    /// Records left out because they are damaged or not named by a release.
+    pub damaged: u64,
+    /// The first of them.
+    pub damages: Vec<DamageView>,
+    /// Signed documents and receipts that were kept.
+    pub documents: u64,
+}
+
+/// A record that was left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamageView {
+    /// The part's file.
+    pub path: PathBuf,
+    /// Where it stands.
+    pub offset: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
 /// What to hand to a player.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayView {

@@ -115,6 +115,37 @@ pub(super) enum Command {
         #[arg(long, value_name = "360p,480p", value_delimiter = ',')]
         renditions: Vec<String>,
     },
+    /// Write a small file that says what is here, for whoever packs a bundle for this node
+    Request {
+        /// Folder on the stick
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Pack collections onto a stick for a site that the network does not reach well
+    ///
+    /// Only what the site lacks is packed, as far as that is known. Interrupted, the same command goes on where it
+    /// stopped.
+    Export {
+        /// PUBLISHER/NAME, as `karez ls` lists it; everything complete here without
+        collections: Vec<String>,
+        /// Name of the site; what it said last that it holds is left out
+        #[arg(long = "for", value_name = "SITE")]
+        site: Option<String>,
+        /// The file that `karez request` wrote at the site
+        #[arg(long, value_name = "FILE")]
+        have: Option<PathBuf>,
+        /// Folder on the stick
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Do not read everything back at the end
+        #[arg(long)]
+        no_check: bool,
+    },
+    /// Take in what a stick brings; whatever is here already is left as it is
+    Import {
+        /// Folder on the stick
+        from: PathBuf,
+    },
     /// Print the completion script of a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell

@@ -4,6 +4,7 @@ use super::complaint::Wrong;
 use super::context::Context;
 use super::flags::{Command, Flags, Run};
 use super::language::{Lang, Texts};
+use crate::api::event::ExportOrder;
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
 use karez_content_tools::rendition::Height;
@@ -92,6 +93,12 @@ pub enum Request {
     },
     /// Publish a folder.
     Publish(PublishRequest),
+    /// Write what this node holds to a folder.
+    CourierRequest(PathBuf),
+    /// Write a bundle.
+    Export(ExportOrder),
+    /// Take bundles in.
+    Import(PathBuf),
     /// A completion script; needs no daemon.
     Completions(Shell),
 }
@@ -156,6 +163,12 @@ fn action(command: Command) -> Result<Action, Wrong> {
                 renditions,
             })
         }
+        Command::Request { to } => Request::CourierRequest(to),
+        Command::Export { collections, site, have, to, no_check } => {
+            collections.iter().try_for_each(|text| name(text).map(drop))?;
+            Request::Export(ExportOrder { collections, site, have, to, check: !no_check })
+        }
+        Command::Import { from } => Request::Import(from),
         Command::Completions { shell } => Request::Completions(shell),
     };
     Ok(Action::Client(request))

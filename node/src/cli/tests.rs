@@ -3,6 +3,7 @@
 use super::flags::{self, Command, Flags};
 use super::invocation::{Action, PullOrder, Request, understand};
 use super::{Lang, Texts, help};
+use crate::api::event::ExportOrder;
 use clap::CommandFactory as _;
 use fluent_bundle::FluentResource;
 use karez_protocol::plan::limiter::BytesPerSecond;
@@ -48,6 +49,18 @@ fn client_commands_are_understood() {
         ("play bj4/algebra-1 2 --open", play(Some("2"), true)),
         ("play bj4/algebra-1", play(None, false)),
         ("status --watch", Request::Status { watch: true }),
+        ("request --to /media/usb", Request::CourierRequest("/media/usb".into())),
+        ("import /media/usb", Request::Import("/media/usb".into())),
+        (
+            "export bj4/algebra-1 --for minqin --to /media/usb --no-check",
+            Request::Export(ExportOrder {
+                collections: vec!["bj4/algebra-1".into()],
+                site: Some("minqin".into()),
+                have: None,
+                to: "/media/usb".into(),
+                check: false,
+            }),
+        ),
     ] {
         match action(line) {
             Ok(Action::Client(found)) => assert_eq!(found, request, "{line}"),

@@ -125,6 +125,7 @@ impl Driver {
         held.truncate(LIST_MAX);
         let mut questions = 0;
         self.peers.entry(peer).collections.clear();
+        self.peers.entry(peer).held.clone_from(&held);
         for held in held {
             let known = self.catalogue.get(&held.collection).map_or(0, super::catalogue::Known::version);
             if held.version > known && questions < QUESTIONS_MAX {

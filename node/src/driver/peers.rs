@@ -6,7 +6,7 @@ use crate::bulk::CloseReason;
 use crate::state::Change;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::trust::PeerId;
-use karez_protocol::wire::control::PeerAddress;
+use karez_protocol::wire::control::{HeldVersion, PeerAddress};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub(super) struct Peer {
     pub(super) control: bool,
     /// Collections it is known to hold or fetch; true when it said that it holds all.
     pub(super) collections: BTreeMap<CollectionName, bool>,
+    /// What it said last that it holds.
+    pub(super) held: Vec<HeldVersion>,
     next_dial: Option<Instant>,
     failures: u32,
     dialling: bool,
@@ -55,6 +57,10 @@ impl Peers {
 
     pub(super) fn entry(&mut self, peer: PeerId) -> &mut Peer {
         self.known.entry(peer).or_default()
+    }
+
+    pub(super) fn get(&self, peer: &PeerId) -> Option<&Peer> {
+        self.known.get(peer)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&PeerId, &Peer)> {

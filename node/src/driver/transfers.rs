@@ -153,7 +153,7 @@ impl Driver {
         done.iter().for_each(|release| self.finish(release));
     }
 
-    fn open_transfer(&self, release: ReleaseId, layout: Arc<Layout>) {
+    pub(super) fn open_transfer(&self, release: ReleaseId, layout: Arc<Layout>) {
         let store = self.parts.store.clone();
         self.spawn(async move {
             let fallback = layout.clone();
