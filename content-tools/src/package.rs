@@ -2,7 +2,7 @@
 //! facts of films, and what must not be published.
 //!
 //! What must stay true: nothing a file says is trusted. Every reader here has limits on bytes, depth and count; a file that
-//! cannot be read gets a warning and no title, never an error; only the gate (see [`dicom`]) refuses, and a DICOM
+//! cannot be read gets a warning and no title, never an error; only the gate (see `dicom`) refuses, and a DICOM
 //! file that cannot be read is refused, because what cannot be checked must not become public. No patient's value
 //! is ever put into a message. XML entities are never expanded.
 //!
