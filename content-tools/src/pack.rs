@@ -2,8 +2,10 @@
 //!
 //! What must stay true: the same folder packs to the same manifest, byte for byte (no time, no version, no machine in it);
 //! everything the manifest names is durable in the store before [`pack`] returns; when packing fails, chunks may have
-//! been stored, but no manifest exists. Memory is bounded but for 88 bytes per chunk of the largest file and 32 per chunk
-//! of the collection (the exact total of unique stored bytes needs to know them all).
+//! been stored, but no manifest exists. Memory does not grow with bytes: per file a path and a few numbers are held, per page
+//! of the manifest 75 bytes.
+//!
+//! One thread reads and cuts, as many as there are cores seal (hash, compress), the caller's stores in order.
 
 mod checks;
 mod description;
@@ -14,7 +16,9 @@ pub(crate) mod natural;
 mod pages;
 mod reader;
 mod renditions;
+mod run;
 mod sealer;
+mod tally;
 mod walk;
 
 pub use error::PackError;
@@ -25,15 +29,10 @@ use crate::rendition::Height;
 use crate::store::Store;
 use description::Description;
 use items::SourceItem;
-use karez_protocol::content::Document;
-use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ManifestId;
-use karez_protocol::content::manifest::{FilePart, Kind, ManifestRoot, Metadata, PageRef};
-use pages::{Listing, PageBuilder};
-use reader::{BLOCKS_IN_FLIGHT, Step};
-use sealer::Sealer;
+use karez_protocol::content::manifest::{Kind, ManifestRoot};
+use run::Run;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use walk::Tree;
 
 /// What may be said about a collection beside its `collection.toml`; wins over the file.
@@ -114,7 +113,7 @@ pub fn pack(
     run.pack_items(&items, progress)?;
     let folders = empty_folders.len() as u64;
     for folder in empty_folders {
-        run.pages.add_empty_folder(folder).map_err(PackError::TooLarge)?;
+        run.add_empty_folder(folder)?;
     }
     let packed = run.finish(metadata, items.len() as u64)?;
     store.sync()?;
@@ -125,150 +124,6 @@ fn total(items: &[SourceItem]) -> Progress {
     let files = || items.iter().flat_map(|item| &item.files);
     let bytes_total = files().map(|file| file.source.size).sum();
     Progress { files_total: files().count() as u64, bytes_total, ..Progress::default() }
-}
-
-/// The state of one packing run.
-struct Run<'a> {
-    sealer: Sealer<'a>,
-    pages: PageBuilder,
-    refs: Vec<PageRef>,
-    plain_bytes: u64,
-    shown: Progress,
-}
-
-/// A file as it was read.
-struct ReadFile {
-    size: u64,
-    executable: bool,
-    media: media::Media,
-    chunks: Vec<ChunkEntry>,
-}
-
-impl<'a> Run<'a> {
-    fn new(store: &'a Store, shown: Progress) -> Self {
-        Self { sealer: Sealer::new(store), pages: PageBuilder::default(), refs: Vec::new(), plain_bytes: 0, shown }
-    }
-
-    /// Stores the last page and makes the root.
-    fn finish(mut self, metadata: Metadata, items: u64) -> Result<Packed, PackError> {
-        self.pages.close().map_err(PackError::TooLarge)?;
-        self.store_pages()?;
-        let root = ManifestRoot {
-            header: ManifestRoot::new_header(),
-            metadata,
-            pages: self.refs,
-            plain_bytes: self.plain_bytes,
-            stored_bytes: self.sealer.stored_bytes,
-            files: self.shown.files_done,
-            items,
-        };
-        let root_bytes = root.to_bytes();
-        ManifestRoot::from_bytes(&root_bytes).map_err(PackError::TooLarge)?;
-        Ok(Packed {
-            manifest: ManifestId::of(&root_bytes),
-            root,
-            root_bytes,
-            new_stored_bytes: self.sealer.new_stored_bytes,
-            chunks_new: self.sealer.chunks_new,
-            chunks: self.sealer.chunks(),
-            skipped: Vec::new(),
-            files: self.shown.files_done,
-            empty_folders: 0,
-            warnings: Notices::default(),
-            renditions: 0,
-        })
-    }
-
-    /// Reads in a second thread, hashes and stores in this one.
-    fn pack_items(&mut self, items: &[SourceItem], progress: &mut dyn FnMut(Progress)) -> Result<(), PackError> {
-        let (out, steps) = sync_channel(BLOCKS_IN_FLIGHT);
-        let (back, spare) = sync_channel(BLOCKS_IN_FLIGHT);
-        std::thread::scope(|scope| {
-            let files = items.iter().flat_map(|item| &item.files).map(|file| &file.source);
-            scope.spawn(move || reader::read_all(files, &out, &spare));
-            // Moved in, so that an early return closes the channel and with it the reader.
-            self.take_files(items, steps, &back, progress)
-        })
-    }
-
-    fn take_files(
-        &mut self,
-        items: &[SourceItem],
-        steps: Receiver<Step>,
-        back: &SyncSender<crate::cut::Block>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), PackError> {
-        for item in items {
-            for (number, file) in item.files.iter().enumerate() {
-                let read = self.take_file(&steps, back, progress)?;
-                let part = FilePart {
-                    path: file.source.path.clone(),
-                    role: file.role,
-                    media_type: read.media.media_type.to_owned(),
-                    size: read.size,
-                    offset: 0,
-                    executable: read.executable,
-                    cut_profile: read.media.profile.id.0,
-                    runs: Vec::new(),
-                    language: file.language.clone(),
-                    recipe: None,
-                };
-                let (key, title) = (&item.key, &item.title);
-                let ext = item.ext.iter().cloned().chain(file.fact()).collect();
-                let listing = Listing { key, title, begins_item: number == 0, file: part, chunks: &read.chunks, ext };
-                self.pages.add(&listing).map_err(PackError::TooLarge)?;
-                self.store_pages()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn take_file(
-        &mut self,
-        steps: &Receiver<Step>,
-        back: &SyncSender<crate::cut::Block>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<ReadFile, PackError> {
-        let before = self.shown.bytes_done;
-        let mut read: Option<ReadFile> = None;
-        loop {
-            match steps.recv().expect("the reader ends every file or says why not") {
-                Step::Begin { size, executable, media } => {
-                    self.shown.bytes_done = before;
-                    self.sealer.begin_file(media.may_compress);
-                    read = Some(ReadFile { size, executable, media, chunks: Vec::new() });
-                }
-                Step::Chunks(block) => {
-                    let read = read.as_mut().expect("chunks follow a begin");
-                    for (_, plain) in block.chunks() {
-                        read.chunks.push(self.sealer.add(plain)?);
-                    }
-                    self.shown.bytes_done += block.len() as u64;
-                    progress(self.shown);
-                    // A full return channel only means that the reader has blocks enough.
-                    let _ = back.try_send(block);
-                }
-                Step::End => break,
-                Step::Failed(error) => return Err(error),
-            }
-        }
-        let read = read.expect("an end follows a begin");
-        self.sealer.count(&read.chunks);
-        self.plain_bytes += read.size;
-        self.shown.files_done += 1;
-        progress(self.shown);
-        Ok(read)
-    }
-
-    fn store_pages(&mut self) -> Result<(), PackError> {
-        for page in self.pages.take_closed() {
-            self.sealer.begin_file(true);
-            let entry = self.sealer.add(&page.plain)?;
-            self.sealer.count(&[entry]);
-            self.refs.push(PageRef { entry, chunks: page.chunks, items: page.items, plain_bytes: page.plain_bytes });
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -33,13 +33,13 @@ pub use reference::{SourceFile, SourceRange};
 pub use scrub::{ScrubCursor, ScrubStep};
 
 use crate::disk::{self, Disk, DiskLock, RealDisk};
-use crate::verify::VerifiedChunk;
+use crate::verify::{SealedChunk, VerifiedChunk};
 use index::{Index, Location};
 use karez_protocol::content::hash::ChunkId;
 use record::{Place, Record, RecordKind};
 use reference::Sources;
 use segment::{Readers, Segment};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -181,6 +181,22 @@ impl Store {
         self.within_quota((record::RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
         self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored(), None)?;
         Ok(true)
+    }
+
+    /// [`Store::put`] for several chunks, in order; which of them were new.
+    pub fn put_many(&self, chunks: &[SealedChunk<'_>]) -> Result<Vec<bool>, StoreError> {
+        let mut writer = self.writer()?;
+        let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.entry().id).collect();
+        let mut new: Vec<bool> = self.contains_many(&ids)?.into_iter().map(|held| !held).collect();
+        let mut seen = HashSet::new();
+        for (id, new) in ids.iter().zip(&mut new) {
+            *new = *new && seen.insert(id);
+        }
+        for chunk in chunks.iter().zip(&new).filter(|(_, new)| **new).map(|(chunk, _)| chunk) {
+            self.within_quota((record::RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
+            self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored(), None)?;
+        }
+        Ok(new)
     }
 
     /// Appends a record, which is usable when this returns; rolls and syncs as is due. The row of a record that it stands

@@ -20,6 +20,52 @@ pub struct VerifiedChunk {
     stored: Vec<u8>,
 }
 
+/// A chunk sealed from plaintext in memory; raw ones borrow it, so that packing copies nothing.
+#[derive(Debug, Clone)]
+pub struct SealedChunk<'a> {
+    entry: ChunkEntry,
+    stored: Cow<'a, [u8]>,
+}
+
+impl SealedChunk<'_> {
+    pub(crate) fn into_row(self) -> SealedRow {
+        let frame = match self.stored {
+            Cow::Owned(frame) => Some(frame),
+            Cow::Borrowed(_) => None,
+        };
+        SealedRow { entry: self.entry, frame }
+    }
+
+    /// The chunk as a row of a chunk table, in the encoding it has here.
+    pub fn entry(&self) -> ChunkEntry {
+        self.entry
+    }
+
+    /// The stored bytes.
+    pub fn stored(&self) -> &[u8] {
+        &self.stored
+    }
+}
+
+/// A sealed chunk without the plaintext it may borrow: crosses threads beside it.
+#[derive(Debug)]
+pub(crate) struct SealedRow {
+    entry: ChunkEntry,
+    frame: Option<Vec<u8>>,
+}
+
+impl SealedRow {
+    /// The chunk again; `plain` is what it was sealed from.
+    pub(crate) fn with_plain<'a>(&'a self, plain: &'a [u8]) -> SealedChunk<'a> {
+        SealedChunk { entry: self.entry, stored: Cow::Borrowed(self.frame.as_deref().unwrap_or(plain)) }
+    }
+
+    /// Whether compression was worth it.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.frame.is_some()
+    }
+}
+
 /// In which way received bytes are not the chunk.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 pub enum VerifyError {
@@ -99,6 +145,11 @@ impl VerifiedChunk {
         &self.stored
     }
 
+    /// The same chunk, borrowed.
+    pub fn as_sealed(&self) -> SealedChunk<'_> {
+        SealedChunk { entry: self.entry, stored: Cow::Borrowed(&self.stored) }
+    }
+
     /// The plaintext: borrowed when the chunk is raw, decoded anew otherwise.
     pub fn plain(&self) -> Result<Cow<'_, [u8]>, VerifyError> {
         match self.entry.codec {
@@ -168,22 +219,23 @@ pub fn seal(plain: &[u8], compress: bool) -> Result<VerifiedChunk, SealError> {
     if plain.is_empty() || plain.len() > PLAIN_BYTES_MAX as usize {
         return Err(SealError { found: plain.len() });
     }
-    Ok(seal_hashed(ChunkId::of(plain), plain, compress))
+    let sealed = seal_hashed(ChunkId::of(plain), plain, compress);
+    Ok(VerifiedChunk { entry: sealed.entry, stored: sealed.stored.into_owned() })
 }
 
 /// [`seal`] for a caller that has just hashed `plain` (1 to [`PLAIN_BYTES_MAX`] bytes) itself.
-pub(crate) fn seal_hashed(id: ChunkId, plain: &[u8], compress: bool) -> VerifiedChunk {
+pub(crate) fn seal_hashed(id: ChunkId, plain: &[u8], compress: bool) -> SealedChunk<'_> {
     let mut entry = raw_entry(id, plain.len());
     let stored = match compress.then(|| compressed(plain)).flatten() {
         Some(smaller) => {
             entry.codec = Codec::Zstd;
             entry.stored_len = smaller.len() as u32;
             entry.check = StoredCheck::of(&smaller);
-            smaller
+            Cow::Owned(smaller)
         }
-        None => plain.to_vec(),
+        None => Cow::Borrowed(plain),
     };
-    VerifiedChunk { entry, stored }
+    SealedChunk { entry, stored }
 }
 
 thread_local! {

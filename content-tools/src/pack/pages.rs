@@ -14,7 +14,7 @@ use std::collections::HashMap;
 /// From this many rows on a page may close. 256 rows are 16 MB of video described in 16 KiB.
 const CLOSE_ROWS: usize = 256;
 /// A file with more chunks than this goes over several pages of its own.
-const PART_CHUNKS_MAX: usize = 4_096;
+pub(super) const PART_CHUNKS_MAX: usize = 4_096;
 /// From this many chunks on a part may close.
 const PART_CHUNKS_MIN: usize = 2_048;
 /// Upper bound of the encoded size: below the format's 1 MiB by more than the estimate can be wrong.
@@ -61,11 +61,8 @@ pub(super) struct PageBuilder {
 }
 
 impl PageBuilder {
-    /// Lists a file.
+    /// Lists a file of at most [`PART_CHUNKS_MAX`] chunks.
     pub(super) fn add(&mut self, listing: &Listing<'_>) -> Result<(), DocumentError> {
-        if listing.chunks.len() > PART_CHUNKS_MAX {
-            return self.add_in_parts(listing);
-        }
         let bytes = listing.chunks.len() * (ROW_BYTES + RUN_BYTES) + fixed_bytes(listing);
         if self.table.len() + listing.chunks.len() > PAGE_CHUNKS_MAX
             || self.run_rows + listing.chunks.len() > PAGE_RUN_ROWS_MAX as usize
@@ -80,19 +77,15 @@ impl PageBuilder {
         Ok(())
     }
 
-    /// A large file begins on a page of its own and leaves none open, so its pages depend on nothing but the file.
-    fn add_in_parts(&mut self, listing: &Listing<'_>) -> Result<(), DocumentError> {
+    /// Lists the next part of a larger file, as long as `listing.chunks` begins with it, and returns its chunks. These
+    /// are [`PART_CHUNKS_MAX`] or more, or all that are left. A large file begins on a page of its own and leaves none
+    /// open, so its pages depend on nothing but the file, and close while it is still being read.
+    pub(super) fn add_part(&mut self, listing: &Listing<'_>, offset: u64) -> Result<usize, DocumentError> {
         self.close()?;
-        let mut offset = 0;
-        let mut rest = listing.chunks;
-        while !rest.is_empty() {
-            let (part, behind) = rest.split_at(part_len(rest));
-            self.push_part(listing, offset, part, listing.begins_item && offset == 0);
-            self.close()?;
-            offset += part.iter().map(|entry| u64::from(entry.plain_len)).sum::<u64>();
-            rest = behind;
-        }
-        Ok(())
+        let part = &listing.chunks[..part_len(listing.chunks)];
+        self.push_part(listing, offset, part, listing.begins_item && offset == 0);
+        self.close()?;
+        Ok(part.len())
     }
 
     fn push_part(&mut self, listing: &Listing<'_>, offset: u64, chunks: &[ChunkEntry], begins_item: bool) {

@@ -1,21 +1,25 @@
-//! The reading half of packing: one thread that reads and cuts while the other hashes and stores.
+//! The reading part of packing: one thread that reads and cuts, and hands every block to the sealing threads and, as a
+//! promise, to the storing thread: so blocks are sealed in any order and stored in theirs.
 //!
-//! What must stay true: memory is bounded by the channel ([`BLOCKS_IN_FLIGHT`] blocks of at most 1 MiB); a file counts as
+//! What must stay true: memory is bounded by the channels ([`BLOCKS_IN_FLIGHT`] blocks of at most 1 MiB); a file counts as
 //! read only when its length and modification time were the same before and after; no link is followed, whatever has
 //! happened to the folder since the walk.
 
 use super::error::PackError;
 use super::media::{self, Media};
+use super::sealer::{Job, SealedBlock};
 use super::walk::SourceFile;
 use crate::cut::{Block, Cutter, Plan};
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Blocks between the two threads: enough to even out their speeds, at most 4 MiB.
-pub(super) const BLOCKS_IN_FLIGHT: usize = 4;
+/// Blocks between the threads: enough to even out their speeds, at most 8 MiB.
+pub(super) const BLOCKS_IN_FLIGHT: usize = 8;
 /// A file that changes under the reader is read this often before packing gives up.
 const ATTEMPTS: usize = 3;
 
@@ -24,8 +28,8 @@ const ATTEMPTS: usize = 3;
 pub(super) enum Step {
     /// The next file begins, or the same one again because it changed: forget what came since the last `End`.
     Begin { size: u64, executable: bool, media: Media },
-    /// More chunks of the file.
-    Chunks(Block),
+    /// More chunks of the file, once they are sealed.
+    Block(Receiver<SealedBlock>),
     /// The file was read completely and did not change meanwhile.
     End,
     /// Reading failed; nothing follows.
@@ -35,18 +39,24 @@ pub(super) enum Step {
 /// The packing half is gone: stop reading.
 struct Hangup;
 
-/// Reads and cuts all files. `spare` brings blocks back for reuse.
-pub(super) fn read_all<'a>(
-    files: impl Iterator<Item = &'a SourceFile>,
-    out: &SyncSender<Step>,
-    spare: &Receiver<Block>,
-) {
+/// Where the reading thread's work goes.
+pub(super) struct Belt {
+    /// To the storing thread.
+    pub(super) out: SyncSender<Step>,
+    /// To the sealing threads.
+    pub(super) jobs: SyncSender<Job>,
+    /// Brings blocks back for reuse.
+    pub(super) spare: Receiver<Block>,
+}
+
+/// Reads and cuts all files of a folder.
+pub(super) fn read_all<'a>(files: impl Iterator<Item = &'a SourceFile>, belt: &Belt) {
     for file in files {
-        match read_stable(file, out, spare) {
+        match read_stable(file, belt) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                // When the packing half is gone it needs no error.
-                let _ = out.send(Step::Failed(error));
+                // When the storing half is gone it needs no error.
+                let _ = belt.out.send(Step::Failed(error));
                 return;
             }
             Err(Hangup) => return,
@@ -54,14 +64,10 @@ pub(super) fn read_all<'a>(
     }
 }
 
-fn read_stable(
-    file: &SourceFile,
-    out: &SyncSender<Step>,
-    spare: &Receiver<Block>,
-) -> Result<Result<(), PackError>, Hangup> {
+fn read_stable(file: &SourceFile, belt: &Belt) -> Result<Result<(), PackError>, Hangup> {
     for _ in 0..ATTEMPTS {
-        match read_once(file, out, spare)? {
-            Ok(true) => return out.send(Step::End).map(Ok).map_err(|_| Hangup),
+        match read_once(file, belt)? {
+            Ok(true) => return belt.out.send(Step::End).map(Ok).map_err(|_| Hangup),
             Ok(false) => {}
             Err(source) => return Ok(Err(PackError::Unreadable { path: file.on_disk.clone(), source })),
         }
@@ -70,24 +76,29 @@ fn read_stable(
 }
 
 /// Reads a file once; false when it changed meanwhile.
-fn read_once(file: &SourceFile, out: &SyncSender<Step>, spare: &Receiver<Block>) -> Result<io::Result<bool>, Hangup> {
-    let (handle, before) = match open(file) {
+fn read_once(file: &SourceFile, belt: &Belt) -> Result<io::Result<bool>, Hangup> {
+    let (handle, before) = match open(&file.on_disk) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
     let media = media::of(file.path.file_name(), before.len());
     let executable = before.permissions().mode() & 0o100 != 0;
-    out.send(Step::Begin { size: before.len(), executable, media }).map_err(|_| Hangup)?;
+    belt.out.send(Step::Begin { size: before.len(), executable, media }).map_err(|_| Hangup)?;
+    let sampling = media.may_compress.then(Arc::default);
     let mut cutter = Cutter::new(&handle, media.profile, Plan::plain());
     let mut read = 0;
     loop {
-        let mut block = spare.try_recv().unwrap_or_default();
+        let mut block = belt.spare.try_recv().unwrap_or_default();
+        let first = read == 0;
         match cutter.next_block(&mut block) {
             Ok(true) => read += block.len() as u64,
             Ok(false) => break,
             Err(error) => return Ok(Err(error)),
         }
-        out.send(Step::Chunks(block)).map_err(|_| Hangup)?;
+        let (reply, sealed) = sync_channel(1);
+        let job = Job { block, sampling: sampling.clone(), first, reply };
+        belt.jobs.send(job).map_err(|_| Hangup)?;
+        belt.out.send(Step::Block(sealed)).map_err(|_| Hangup)?;
     }
     Ok(handle.metadata().map(|after| read == before.len() && stamp(&before) == stamp(&after)))
 }
@@ -97,10 +108,10 @@ fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-fn open(file: &SourceFile) -> io::Result<(File, Metadata)> {
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
     // NONBLOCK: a pipe that took the file's place since the walk must not hang the packer.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let handle = OpenOptions::new().read(true).custom_flags(flags).open(&file.on_disk)?;
+    let handle = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = handle.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no longer a file"));
@@ -111,15 +122,11 @@ fn open(file: &SourceFile) -> io::Result<(File, Metadata)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
-    use std::sync::mpsc::sync_channel;
-
     fn steps(path: &Path) -> Vec<Step> {
         let file = SourceFile { on_disk: path.into(), path: "f".parse().unwrap(), size: 0, executable: false };
-        let ((out, steps), (_, spare)) = (sync_channel(8), sync_channel(1));
-        read_all(std::iter::once(&file), &out, &spare);
-        drop(out);
-        steps.iter().collect()
+        let ((out, steps), (jobs, _jobs), (_, spare)) = (sync_channel(8), sync_channel(8), sync_channel(1));
+        read_all(std::iter::once(&file), &Belt { out, jobs, spare });
+        steps.try_iter().collect()
     }
 
     /// Permissions stop nobody who tests as root: a link and a folder in a file's place are unreadable for everybody.
@@ -141,6 +148,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         std::fs::write(&path, vec![1; 100_000]).unwrap();
-        assert!(matches!(steps(&path).as_slice(), [Step::Begin { size: 100_000, .. }, Step::Chunks(_), Step::End]));
+        assert!(matches!(steps(&path).as_slice(), [Step::Begin { size: 100_000, .. }, Step::Block(_), Step::End]));
     }
 }

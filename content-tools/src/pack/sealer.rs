@@ -1,91 +1,122 @@
-//! The storing half of packing: hash, look up, compress where it helps, append, and count.
+//! The hashing and compressing part of packing: worker threads between the one that reads and the one that stores.
 //!
-//! What must stay true: a chunk that the store has keeps the encoding it has there, so packing again yields the same
-//! rows; each chunk is counted once per release, and only when its file was read completely.
+//! What must stay true: the encoding of a chunk depends on the folder's bytes and their order, never on which thread was
+//! faster; memory is bounded by the queues. The first chunk of a file decides for the whole file whether zstd is tried;
+//! workers on later blocks wait for that. They cannot wait for ever: blocks are taken in order, and the one that decides waits
+//! for nobody.
 
-use super::error::PackError;
+use crate::cut::Block;
 use crate::store::{Store, StoreError};
-use crate::verify::seal_hashed;
-use karez_protocol::content::chunk::{ChunkEntry, Codec};
+use crate::verify::{SealedChunk, SealedRow, seal_hashed};
+use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
-use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Puts chunks into a store and keeps the release's totals.
+/// Whether the chunks of a file are compressed, once its first block has been looked at. `None`: they are not.
+pub(super) type Sampling = Option<Arc<OnceLock<bool>>>;
+
+/// A block to seal.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) block: Block,
+    pub(super) sampling: Sampling,
+    /// Whether the file begins with it.
+    pub(super) first: bool,
+    pub(super) reply: SyncSender<SealedBlock>,
+}
+
+/// A block with everything known that the store needs.
+#[derive(Debug)]
+pub(super) struct SealedBlock {
+    pub(super) block: Block,
+    rows: Vec<SealedRow>,
+}
+
+/// Seals blocks until there are no more.
+pub(super) fn seal_all(store: &Store, jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        let ids: Vec<ChunkId> = job.block.chunks().map(|(_, plain)| ChunkId::of(plain)).collect();
+        let rows = match &job.sampling {
+            None => {
+                job.block.chunks().zip(&ids).map(|((_, plain), id)| seal_hashed(*id, plain, false).into_row()).collect()
+            }
+            Some(decision) => seal_sampled(store, &job, &ids, decision),
+        };
+        // When the storing half is gone nobody needs it.
+        let _ = job.reply.send(SealedBlock { block: job.block, rows });
+    }
+}
+
+fn seal_sampled(store: &Store, job: &Job, ids: &[ChunkId], decision: &OnceLock<bool>) -> Vec<SealedRow> {
+    // An error is met again, and reported, where the block is stored.
+    let held = store.contains_many(ids).unwrap_or_else(|_| vec![false; ids.len()]);
+    let mut rows = Vec::with_capacity(ids.len());
+    for (at, ((_, plain), id)) in job.block.chunks().zip(ids).enumerate() {
+        let deciding = at == 0 && job.first;
+        // What the store has keeps the encoding it has there; a chunk alone in its file decides about nothing else.
+        let compress = if deciding { !held[0] || ids.len() > 1 } else { *decision.wait() && !held[at] };
+        let row = seal_hashed(*id, plain, compress).into_row();
+        if deciding {
+            let _ = decision.set(row.is_compressed());
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+/// Puts chunks into a store and counts what was new.
 pub(super) struct Sealer<'a> {
     store: &'a Store,
-    compress: Compress,
-    counted: HashSet<ChunkId>,
-    /// Stored bytes of the unique chunks counted.
-    pub(super) stored_bytes: u64,
     /// Stored bytes of the chunks that the store did not have.
     pub(super) new_stored_bytes: u64,
     /// Number of those.
     pub(super) chunks_new: u64,
 }
 
-/// What is known about the current file's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compress {
-    /// The first chunk decides.
-    Sample,
-    Yes,
-    No,
-}
-
 impl<'a> Sealer<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self {
-            store,
-            compress: Compress::No,
-            counted: HashSet::new(),
-            stored_bytes: 0,
-            new_stored_bytes: 0,
-            chunks_new: 0,
+        Self { store, new_stored_bytes: 0, chunks_new: 0 }
+    }
+
+    /// Stores the chunks of a block and returns their rows.
+    pub(super) fn add_block(&mut self, sealed: &SealedBlock) -> Result<Vec<ChunkEntry>, StoreError> {
+        let chunks: Vec<_> =
+            sealed.rows.iter().zip(sealed.block.chunks()).map(|(row, (_, plain))| row.with_plain(plain)).collect();
+        self.add(&chunks)
+    }
+
+    /// Stores a manifest page and returns its row.
+    pub(super) fn add_page(&mut self, plain: &[u8]) -> Result<ChunkEntry, StoreError> {
+        let sealed = seal_hashed(ChunkId::of(plain), plain, true);
+        Ok(self.add(&[sealed])?[0])
+    }
+
+    fn add(&mut self, chunks: &[SealedChunk<'_>]) -> Result<Vec<ChunkEntry>, StoreError> {
+        let new = self.store.put_many(chunks)?;
+        let mut rows = Vec::with_capacity(chunks.len());
+        for (chunk, new) in chunks.iter().zip(new) {
+            let held = if new { None } else { self.held(chunk)? };
+            if held.is_none() {
+                self.chunks_new += 1;
+                self.new_stored_bytes += u64::from(chunk.entry().stored_len);
+            }
+            rows.push(held.unwrap_or(chunk.entry()));
         }
+        Ok(rows)
     }
 
-    /// The next chunks belong to another file.
-    pub(super) fn begin_file(&mut self, may_compress: bool) {
-        self.compress = if may_compress { Compress::Sample } else { Compress::No };
-    }
-
-    /// Stores a chunk of the current file and returns its row.
-    pub(super) fn add(&mut self, plain: &[u8]) -> Result<ChunkEntry, PackError> {
-        let id = ChunkId::of(plain);
-        let held = match self.store.describe(&id) {
-            // It has just left the index and is stored anew.
+    /// The row of a chunk in the encoding that the store has; `None` when it turned out damaged and was stored anew.
+    fn held(&self, chunk: &SealedChunk<'_>) -> Result<Option<ChunkEntry>, StoreError> {
+        let found = match self.store.describe(&chunk.entry().id) {
             Err(StoreError::Damaged { .. }) => None,
             other => other?,
         };
-        let entry = match held {
-            Some(entry) => entry,
-            None => self.store_new(id, plain)?,
-        };
-        if self.compress == Compress::Sample {
-            self.compress = if entry.codec == Codec::Zstd { Compress::Yes } else { Compress::No };
+        if found.is_none() {
+            self.store.put_many(&[SealedChunk::clone(chunk)])?;
         }
-        Ok(entry)
-    }
-
-    fn store_new(&mut self, id: ChunkId, plain: &[u8]) -> Result<ChunkEntry, PackError> {
-        let sealed = seal_hashed(id, plain, self.compress != Compress::No);
-        self.store.put(&sealed)?;
-        self.chunks_new += 1;
-        self.new_stored_bytes += sealed.stored().len() as u64;
-        Ok(sealed.entry())
-    }
-
-    /// Counts rows into the release's totals, each chunk once.
-    pub(super) fn count(&mut self, rows: &[ChunkEntry]) {
-        for entry in rows {
-            if self.counted.insert(entry.id) {
-                self.stored_bytes += u64::from(entry.stored_len);
-            }
-        }
-    }
-
-    /// Unique chunks counted.
-    pub(super) fn chunks(&self) -> u64 {
-        self.counted.len() as u64
+        Ok(found)
     }
 }

@@ -49,6 +49,12 @@ pub enum StoreError {
         /// Offset of its record.
         offset: u64,
     },
+    /// A chunk that was stored a moment ago is gone.
+    #[error("chunk {chunk} was stored and cannot be found any more: check the disk, then try again")]
+    Missing {
+        /// The chunk.
+        chunk: ChunkId,
+    },
     /// A sync failed earlier. What the kernel dropped then cannot be known, so nothing more is written.
     #[error("an earlier write to the disk of {} failed: check the disk, then start again", dir.display())]
     Poisoned {

@@ -30,7 +30,17 @@ fn pages(files: &[(String, Vec<ChunkEntry>)]) -> Vec<Page> {
             language: None,
             recipe: None,
         };
-        builder.add(&Listing { key: name, title: name, begins_item: true, file, chunks, ext: Vec::new() }).unwrap();
+        let mut listing = Listing { key: name, title: name, begins_item: true, file, chunks, ext: Vec::new() };
+        if chunks.len() <= PART_CHUNKS_MAX {
+            builder.add(&listing).unwrap();
+            continue;
+        }
+        let mut offset = 0;
+        while !listing.chunks.is_empty() {
+            let listed = builder.add_part(&listing, offset).unwrap();
+            offset += listed as u64 * 1000;
+            listing.chunks = &listing.chunks[listed..];
+        }
     }
     builder.close().unwrap();
     let closed = builder.take_closed();
