@@ -12,6 +12,7 @@ mod description;
 mod error;
 mod items;
 mod media;
+mod memory;
 pub(crate) mod natural;
 mod pages;
 mod reader;
@@ -31,8 +32,10 @@ use description::Description;
 use items::SourceItem;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::{Kind, ManifestRoot};
+use memory::Memory;
 use run::Run;
 use std::path::Path;
+use std::sync::Mutex;
 use walk::Tree;
 
 /// What may be said about a collection beside its `collection.toml`; wins over the file.
@@ -46,6 +49,8 @@ pub struct PackOptions {
     pub unpack: bool,
     /// Heights at which films are published as well, where they are larger.
     pub renditions: Vec<Height>,
+    /// Read every file, also those that have not changed since they were packed into this store.
+    pub read_all: bool,
 }
 
 /// How far packing has come.
@@ -55,7 +60,7 @@ pub struct Progress {
     pub files_done: u64,
     /// Files found.
     pub files_total: u64,
-    /// Bytes read.
+    /// Bytes read, or known from an earlier packing.
     pub bytes_done: u64,
     /// Bytes found.
     pub bytes_total: u64,
@@ -109,8 +114,9 @@ pub fn pack(
         Some(studio) => renditions::add(&mut items, options, &studio, progress)?,
         None => 0,
     };
-    let mut run = Run::new(store, total(&items));
-    run.pack_items(&items, progress)?;
+    let memory = open_memory(dir, store);
+    let mut run = Run::new(store, memory.as_ref(), total(&items));
+    run.pack_items(&items, options.read_all, progress)?;
     let folders = empty_folders.len() as u64;
     for folder in empty_folders {
         run.add_empty_folder(folder)?;
@@ -124,6 +130,16 @@ fn total(items: &[SourceItem]) -> Progress {
     let files = || items.iter().flat_map(|item| &item.files);
     let bytes_total = files().map(|file| file.source.size).sum();
     Progress { files_total: files().count() as u64, bytes_total, ..Progress::default() }
+}
+
+/// Without it, everything is read.
+fn open_memory(dir: &Path, store: &Store) -> Option<Mutex<Memory>> {
+    let dir = dir.canonicalize().ok()?;
+    let opened = Memory::open(store.dir(), &dir);
+    opened
+        .inspect_err(|error| tracing::warn!(%error, "the memory of earlier packings cannot be opened"))
+        .ok()
+        .map(Mutex::new)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// Flags of `pack`.
 #[derive(Debug, clap::Args)]
@@ -39,6 +40,9 @@ pub(crate) struct Flags {
     /// Name under which versions are counted; made from the folder's name when absent.
     #[arg(long, value_name = "PUBLISHER/NAME")]
     collection: Option<CollectionName>,
+    /// Read every file again, also those that have not changed since they were packed into this store.
+    #[arg(long)]
+    read_all: bool,
 }
 
 fn kind(name: &str) -> Result<Kind, String> {
@@ -78,10 +82,11 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
         title: flags.title.clone(),
         unpack: flags.unpack,
         renditions: flags.renditions.clone(),
+        read_all: flags.read_all,
     };
-    let bar = progress_bar();
-    let packed = pack(&flags.dir, &options, &store, &mut |progress| show(&bar, progress))?;
-    bar.finish_and_clear();
+    let mut display = Display::new();
+    let packed = pack(&flags.dir, &options, &store, &mut |progress| display.show(progress))?;
+    display.bar.finish_and_clear();
     let last = store.drafts()?.into_iter().rfind(|draft| draft.collection == collection);
     let version = last.as_ref().map_or(1, |last| last.version + 1);
     if let Some(last) = last.as_ref().filter(|last| ManifestId::of(&last.root) == packed.manifest) {
@@ -106,17 +111,40 @@ fn draft_name(dir: &Path) -> anyhow::Result<CollectionName> {
     Ok(format!("local/folder-{hash}").parse()?)
 }
 
-/// A bar on a terminal, nothing elsewhere.
-fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {msg}");
-    ProgressBar::new(0).with_style(style.expect("the template is valid"))
+/// Seconds between lines where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A bar on a terminal, lines elsewhere.
+struct Display {
+    bar: ProgressBar,
+    begun: Instant,
+    last_line: Instant,
 }
 
-fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.bytes_total);
-    bar.set_position(progress.bytes_done);
-    let what = progress.rendering.map(|height| format!("{height} ")).unwrap_or_default();
-    bar.set_message(format!("{what}{}/{}", progress.files_done, progress.files_total));
+impl Display {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}");
+        let bar = ProgressBar::new(0).with_style(style.expect("the template is valid"));
+        Self { bar, begun: Instant::now(), last_line: Instant::now() }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        let Progress { files_done, files_total, bytes_done, bytes_total, rendering } = progress;
+        if !self.bar.is_hidden() {
+            self.bar.set_length(bytes_total);
+            self.bar.set_position(bytes_done);
+            let what = rendering.map(|height| format!("{height} ")).unwrap_or_default();
+            self.bar.set_message(format!("{what}{files_done}/{files_total}"));
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
+            self.last_line = Instant::now();
+            let seconds = self.begun.elapsed().as_secs_f64();
+            let left = seconds * bytes_total.saturating_sub(bytes_done) as f64 / bytes_done.max(1) as f64;
+            let rate = bytes_done as f64 / seconds / 1e6;
+            eprintln!(
+                "{files_done}/{files_total} files, {bytes_done}/{bytes_total} bytes, {rate:.0} MB/s, {left:.0} s left"
+            );
+        }
+    }
 }
 
 fn print_text(outcome: &Outcome) -> anyhow::Result<()> {

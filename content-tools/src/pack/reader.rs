@@ -7,16 +7,19 @@
 
 use super::error::PackError;
 use super::media::{self, Media};
+use super::memory::{Memory, Stamp};
 use super::sealer::{Job, SealedBlock};
 use super::walk::SourceFile;
 use crate::cut::{Block, Cutter, Plan};
+use crate::store::Store;
+use karez_protocol::content::chunk::ChunkEntry;
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Blocks between the threads: enough to even out their speeds, at most 8 MiB.
 pub(super) const BLOCKS_IN_FLIGHT: usize = 8;
@@ -26,8 +29,11 @@ const ATTEMPTS: usize = 3;
 /// What the reading thread says, file after file in the order given.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// The next file begins, or the same one again because it changed: forget what came since the last `End`.
-    Begin { size: u64, executable: bool, media: Media },
+    /// The next file begins, or the same one again because it changed: forget what came since the last `End`. With a
+    /// stamp when it is really read.
+    Begin { size: u64, executable: bool, media: Media, stamp: Option<Stamp> },
+    /// Chunks of a file that has not changed since it was read before; the store has them.
+    Known(Vec<ChunkEntry>),
     /// More chunks of the file, once they are sealed.
     Block(Receiver<SealedBlock>),
     /// The file was read completely and did not change meanwhile.
@@ -40,7 +46,11 @@ pub(super) enum Step {
 struct Hangup;
 
 /// Where the reading thread's work goes.
-pub(super) struct Belt {
+pub(super) struct Belt<'a> {
+    /// What has the chunks of files that need not be read.
+    pub(super) store: &'a Store,
+    /// What is known of such files; `None` to read everything.
+    pub(super) memory: Option<&'a Mutex<Memory>>,
     /// To the storing thread.
     pub(super) out: SyncSender<Step>,
     /// To the sealing threads.
@@ -50,7 +60,7 @@ pub(super) struct Belt {
 }
 
 /// Reads and cuts all files of a folder.
-pub(super) fn read_all<'a>(files: impl Iterator<Item = &'a SourceFile>, belt: &Belt) {
+pub(super) fn read_all<'a>(files: impl Iterator<Item = &'a SourceFile>, belt: &Belt<'_>) {
     for file in files {
         match read_stable(file, belt) {
             Ok(Ok(())) => {}
@@ -64,7 +74,10 @@ pub(super) fn read_all<'a>(files: impl Iterator<Item = &'a SourceFile>, belt: &B
     }
 }
 
-fn read_stable(file: &SourceFile, belt: &Belt) -> Result<Result<(), PackError>, Hangup> {
+fn read_stable(file: &SourceFile, belt: &Belt<'_>) -> Result<Result<(), PackError>, Hangup> {
+    if recall(file, belt)? {
+        return belt.out.send(Step::End).map(Ok).map_err(|_| Hangup);
+    }
     for _ in 0..ATTEMPTS {
         match read_once(file, belt)? {
             Ok(true) => return belt.out.send(Step::End).map(Ok).map_err(|_| Hangup),
@@ -75,15 +88,42 @@ fn read_stable(file: &SourceFile, belt: &Belt) -> Result<Result<(), PackError>, 
     Ok(Err(PackError::Changing { path: file.on_disk.clone() }))
 }
 
+/// Takes a file's chunks from memory; false when it must be read. What fails here is met again, and reported, by reading.
+fn recall(file: &SourceFile, belt: &Belt<'_>) -> Result<bool, Hangup> {
+    let Some(memory) = belt.memory else { return Ok(false) };
+    let memory = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(metadata) = std::fs::symlink_metadata(&file.on_disk).ok().filter(Metadata::is_file) else {
+        return Ok(false);
+    };
+    let (media, name) = (media::of(file.path.file_name(), metadata.len()), file.path.as_str());
+    let stamp = Stamp::of(&metadata, media.profile.id.0);
+    let Ok(Some((key, parts))) = memory().find(name, &stamp) else { return Ok(false) };
+    let executable = metadata.permissions().mode() & 0o100 != 0;
+    let begin = Step::Begin { size: metadata.len(), executable, media, stamp: None };
+    belt.out.send(begin).map_err(|_| Hangup)?;
+    let mut bytes = 0;
+    for part in 0..parts {
+        let Ok(Some(rows)) = memory().part(key, name, &stamp, part) else { return Ok(false) };
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        if !belt.store.contains_many(&ids).is_ok_and(|held| held.into_iter().all(|held| held)) {
+            return Ok(false);
+        }
+        bytes += rows.iter().map(|row| u64::from(row.plain_len)).sum::<u64>();
+        belt.out.send(Step::Known(rows)).map_err(|_| Hangup)?;
+    }
+    Ok(bytes == metadata.len())
+}
+
 /// Reads a file once; false when it changed meanwhile.
-fn read_once(file: &SourceFile, belt: &Belt) -> Result<io::Result<bool>, Hangup> {
+fn read_once(file: &SourceFile, belt: &Belt<'_>) -> Result<io::Result<bool>, Hangup> {
     let (handle, before) = match open(&file.on_disk) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
     let media = media::of(file.path.file_name(), before.len());
     let executable = before.permissions().mode() & 0o100 != 0;
-    belt.out.send(Step::Begin { size: before.len(), executable, media }).map_err(|_| Hangup)?;
+    let stamp = Some(Stamp::of(&before, media.profile.id.0));
+    belt.out.send(Step::Begin { size: before.len(), executable, media, stamp }).map_err(|_| Hangup)?;
     let sampling = media.may_compress.then(Arc::default);
     let mut cutter = Cutter::new(&handle, media.profile, Plan::plain());
     let mut read = 0;
@@ -100,11 +140,11 @@ fn read_once(file: &SourceFile, belt: &Belt) -> Result<io::Result<bool>, Hangup>
         belt.jobs.send(job).map_err(|_| Hangup)?;
         belt.out.send(Step::Block(sealed)).map_err(|_| Hangup)?;
     }
-    Ok(handle.metadata().map(|after| read == before.len() && stamp(&before) == stamp(&after)))
+    Ok(handle.metadata().map(|after| read == before.len() && times(&before) == times(&after)))
 }
 
 /// What changes when a file does.
-fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
+fn times(metadata: &Metadata) -> (u64, i64, i64) {
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
@@ -125,7 +165,10 @@ mod tests {
     fn steps(path: &Path) -> Vec<Step> {
         let file = SourceFile { on_disk: path.into(), path: "f".parse().unwrap(), size: 0, executable: false };
         let ((out, steps), (jobs, _jobs), (_, spare)) = (sync_channel(8), sync_channel(8), sync_channel(1));
-        read_all(std::iter::once(&file), &Belt { out, jobs, spare });
+        let empty = tempfile::tempdir().unwrap();
+        let store = Store::open(empty.path(), Default::default()).unwrap();
+        let belt = Belt { store: &store, memory: None, out, jobs, spare };
+        read_all(std::iter::once(&file), &belt);
         steps.try_iter().collect()
     }
 

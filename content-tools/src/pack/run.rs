@@ -6,6 +6,7 @@
 
 use super::error::PackError;
 use super::items::{ItemFile, SourceItem};
+use super::memory::{Draft, Memory, PART_ROWS};
 use super::pages::{Listing, PART_CHUNKS_MAX, PageBuilder};
 use super::reader::{self, BLOCKS_IN_FLIGHT, Belt, Step};
 use super::sealer::{self, Sealer};
@@ -19,12 +20,14 @@ use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::{FilePart, ManifestRoot, Metadata, Page, PageRef};
 use karez_protocol::content::path::ContentPath;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 /// The state of one run.
 pub(super) struct Run<'a> {
     store: &'a Store,
+    /// Where the listings of files that are read now go.
+    memory: Option<&'a Mutex<Memory>>,
     sealer: Sealer<'a>,
     pages: PageBuilder,
     refs: Vec<PageRef>,
@@ -45,6 +48,9 @@ struct Open<'i> {
     listed: u64,
     /// Pages before its first one, once it has pages of its own.
     pages_before: Option<usize>,
+    /// Its listing on the way into the memory, and the rows that are not there yet.
+    draft: Option<Draft>,
+    unsaved: Vec<ChunkEntry>,
 }
 
 impl Open<'_> {
@@ -62,9 +68,9 @@ struct Ends {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(store: &'a Store, shown: Progress) -> Self {
+    pub(super) fn new(store: &'a Store, memory: Option<&'a Mutex<Memory>>, shown: Progress) -> Self {
         let (sealer, pages) = (Sealer::new(store), PageBuilder::default());
-        Self { store, sealer, pages, refs: Vec::new(), plain_bytes: 0, shown }
+        Self { store, memory, sealer, pages, refs: Vec::new(), plain_bytes: 0, shown }
     }
 
     pub(super) fn add_empty_folder(&mut self, folder: ContentPath) -> Result<(), PackError> {
@@ -121,8 +127,10 @@ impl<'a> Run<'a> {
     pub(super) fn pack_items(
         &mut self,
         items: &[SourceItem],
+        read_all: bool,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), PackError> {
+        let memory = self.memory.filter(|_| !read_all);
         let (out, steps) = sync_channel(BLOCKS_IN_FLIGHT);
         let (jobs, work) = sync_channel(BLOCKS_IN_FLIGHT);
         let (back, spare) = sync_channel(BLOCKS_IN_FLIGHT);
@@ -130,7 +138,7 @@ impl<'a> Run<'a> {
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         std::thread::scope(|scope| {
             let files = items.iter().flat_map(|item| &item.files).map(|file| &file.source);
-            scope.spawn(move || reader::read_all(files, &Belt { out, jobs, spare }));
+            scope.spawn(move || reader::read_all(files, &Belt { store, memory, out, jobs, spare }));
             for _ in 0..threads {
                 scope.spawn(|| sealer::seal_all(store, &work));
             }
@@ -162,7 +170,10 @@ impl<'a> Run<'a> {
         let before = self.shown.bytes_done;
         loop {
             match ends.steps.recv().expect("the reader ends every file or says why not") {
-                Step::Begin { size, executable, media } => {
+                Step::Begin { size, executable, media, stamp } => {
+                    open.unsaved.clear();
+                    open.draft =
+                        stamp.and_then(|stamp| self.remember(|memory| memory.begin(open.head.path.as_str(), stamp)));
                     self.shown.bytes_done = before;
                     self.refs.truncate(open.pages_before.unwrap_or(self.refs.len()));
                     open.rows.clear();
@@ -174,21 +185,53 @@ impl<'a> Run<'a> {
                 }
                 Step::Block(promise) => {
                     let sealed = promise.recv().expect("a sealer answers every job");
-                    open.rows.extend(self.sealer.add_block(&sealed)?);
+                    let rows = self.sealer.add_block(&sealed)?;
+                    self.save(&mut open, &rows, PART_ROWS);
+                    open.rows.extend(rows);
                     self.list(&mut open, PART_CHUNKS_MAX)?;
                     self.shown.bytes_done += sealed.block.len() as u64;
                     progress(self.shown);
                     // A full return channel only means that the reader has blocks enough.
                     let _ = ends.back.try_send(sealed.block);
                 }
+                Step::Known(rows) => {
+                    self.shown.bytes_done += rows.iter().map(|row| u64::from(row.plain_len)).sum::<u64>();
+                    open.rows.extend(rows);
+                    self.list(&mut open, PART_CHUNKS_MAX)?;
+                    progress(self.shown);
+                }
                 Step::End => break,
                 Step::Failed(error) => return Err(error),
             }
+        }
+        self.save(&mut open, &[], 1);
+        if let Some(draft) = open.draft.take() {
+            self.remember(|memory| memory.finish(&draft));
         }
         self.end_file(open)?;
         self.shown.files_done += 1;
         progress(self.shown);
         Ok(())
+    }
+
+    /// Adds rows to the listing in the memory, as long as at least `part` of them wait.
+    fn save(&mut self, open: &mut Open<'_>, rows: &[ChunkEntry], part: usize) {
+        let Some(draft) = &mut open.draft else { return };
+        open.unsaved.extend_from_slice(rows);
+        while open.unsaved.len() >= part {
+            let part: Vec<_> = open.unsaved.drain(..PART_ROWS.min(open.unsaved.len())).collect();
+            self.remember(|memory| memory.add(draft, &part));
+        }
+    }
+
+    /// A memory that fails is given up for the rest of the run: it only saves time.
+    fn remember<T>(&mut self, call: impl FnOnce(&mut Memory) -> rusqlite::Result<T>) -> Option<T> {
+        let done = call(&mut self.memory?.lock().unwrap_or_else(PoisonError::into_inner));
+        done.inspect_err(|error| {
+            tracing::warn!(%error, "the memory of what was packed failed: the next packing reads these files again");
+            self.memory = None;
+        })
+        .ok()
     }
 
     /// Lists parts of a large file until at most `rest` rows wait.
@@ -239,5 +282,15 @@ fn opened<'i>(item: &'i SourceItem, file: &ItemFile, begins_item: bool) -> Open<
         recipe: None,
     };
     let ext = item.ext.iter().cloned().chain(file.fact()).collect();
-    Open { item, begins_item, head, ext, rows: Vec::new(), listed: 0, pages_before: None }
+    Open {
+        item,
+        begins_item,
+        head,
+        ext,
+        rows: Vec::new(),
+        listed: 0,
+        pages_before: None,
+        draft: None,
+        unsaved: Vec::new(),
+    }
 }

@@ -9,6 +9,7 @@ use karez_protocol::content::chunk::Codec;
 use karez_protocol::content::layout::Layout;
 use std::collections::BTreeMap;
 use std::fs;
+use std::fs::File;
 use std::io::Write;
 
 struct Bench {
@@ -83,7 +84,7 @@ fn the_same_folder_is_the_same_manifest_in_any_store() {
     assert_eq!((again.manifest, again.chunks_new, again.new_stored_bytes), (first.manifest, 0, 0));
     let other = Bench::new();
     lesson(&other);
-    let options = PackOptions { title: Some(first.root.metadata.title.clone()), kind: None, ..PackOptions::default() };
+    let options = PackOptions { title: Some(first.root.metadata.title.clone()), ..PackOptions::default() };
     let elsewhere = pack(other.dir.path(), &options, &other.store, &mut |_| {}).unwrap();
     assert_eq!(elsewhere.manifest, first.manifest);
 }
@@ -161,6 +162,99 @@ fn metadata_and_items_come_from_the_description() {
     assert_eq!(titles, expected);
     bench.write("collection.toml", b"titel = 'x'");
     assert!(matches!(bench.pack(), Err(PackError::Description { .. })));
+}
+
+/// Makes a file look as if it had been written an hour ago, so that its stamp is trusted.
+fn age(path: &std::path::Path) {
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    File::options().write(true).open(path).unwrap().set_modified(hour_ago).unwrap();
+}
+
+/// Files whose listings are believed when their stamps are the same.
+fn remembered(bench: &Bench) -> i64 {
+    let connection = rusqlite::Connection::open(bench.store.dir().join("pack-cache.sqlite")).unwrap();
+    connection.query_row("SELECT COUNT(*) FROM files WHERE stamp IS NOT NULL", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn what_has_not_changed_is_not_read_again() {
+    let bench = Bench::new();
+    lesson(&bench);
+    bench.write("text.txt", &b"line upon line ".repeat(40_000));
+    let film = bench.dir.path().join("第1课/导入.mp4");
+    // Too young to be believed.
+    let first = bench.pack().unwrap();
+    assert_eq!(remembered(&bench), 0);
+    for name in ["第1课/导入.mp4", "第2课/v.mp4", "text.txt", "第1课/导入.zh.vtt", "empty.txt"] {
+        age(&bench.dir.path().join(name));
+    }
+    assert_eq!(bench.pack().unwrap().manifest, first.manifest);
+    assert_eq!(remembered(&bench), 5);
+    let reads = |bench: &Bench| {
+        let before = accesses(&film);
+        let packed = bench.pack().unwrap();
+        (packed.manifest == first.manifest, accesses(&film) != before)
+    };
+    assert_eq!(reads(&bench), (true, false));
+    // A listing whose rows have rotted, and one whose chunks the store has lost, are not believed.
+    let cache = bench.store.dir().join("pack-cache.sqlite");
+    rusqlite::Connection::open(&cache).unwrap().execute("UPDATE listings SET rows = substr(rows, 2)", []).unwrap();
+    assert!(reads(&bench).0);
+    fs::write(&cache, b"no database at all, whatever the name says").unwrap();
+    assert!(reads(&bench).0);
+    let mut bytes = fs::read(&film).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&film, bytes).unwrap();
+    age(&film);
+    assert!(!reads(&bench).0, "same size and mtime, other ctime");
+}
+
+/// Access time in nanoseconds, if the file system keeps it; otherwise this test says less.
+fn accesses(path: &std::path::Path) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(path).unwrap();
+    metadata.atime() * 1_000_000_000 + metadata.atime_nsec()
+}
+
+/// The store lost chunks that the memory names: the file is read again and heals the store.
+#[test]
+fn a_listing_without_its_chunks_is_not_believed() {
+    let bench = Bench::new();
+    bench.write("film.mp4", &noise(9, 3 << 20));
+    age(&bench.dir.path().join("film.mp4"));
+    let first = bench.pack().unwrap();
+    assert_eq!(remembered(&bench), 1);
+    let other = Bench::new();
+    drop(other.store.sync());
+    fs::copy(bench.store.dir().join("pack-cache.sqlite"), other.store.dir().join("pack-cache.sqlite")).unwrap();
+    let options = PackOptions::default();
+    let packed = pack(bench.dir.path(), &options, &other.store, &mut |_| {}).unwrap();
+    assert_eq!((packed.manifest, packed.chunks_new), (first.manifest, first.chunks_new));
+}
+
+/// Stopped in the middle: files that were finished are known to the next run.
+#[test]
+fn a_stopped_packing_goes_on() {
+    let bench = Bench::new();
+    for name in ["a.mp4", "b.mp4", "c.mp4"] {
+        bench.write(name, &noise(name.as_bytes()[0], 2 << 20));
+        age(&bench.dir.path().join(name));
+    }
+    std::os::unix::fs::symlink("/nonexistent", bench.dir.path().join("later")).unwrap();
+    let c = bench.dir.path().join("c.mp4");
+    let stopped = pack(bench.dir.path(), &PackOptions::default(), &bench.store, &mut |progress| {
+        if progress.files_done == 0 && c.exists() {
+            fs::remove_file(&c).unwrap();
+        }
+    });
+    assert!(matches!(stopped, Err(PackError::Unreadable { .. })));
+    assert_eq!(remembered(&bench), 2);
+    bench.write("c.mp4", &noise(b'c', 2 << 20));
+    let packed = bench.pack().unwrap();
+    assert_eq!(packed.root.files, 3);
+    let fresh = Bench::new();
+    let options = PackOptions { title: Some(packed.root.metadata.title.clone()), ..PackOptions::default() };
+    assert_eq!(pack(bench.dir.path(), &options, &fresh.store, &mut |_| {}).unwrap().manifest, packed.manifest);
 }
 
 /// The vectors of docs/formats/manifest.md: a folder of two files and an empty folder, byte for byte.

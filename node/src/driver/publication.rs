@@ -126,6 +126,7 @@ impl Driver {
             title: request.title.clone(),
             unpack: request.unpack,
             renditions: request.renditions.clone(),
+            read_all: false,
         };
         let before = self.catalogue.get(&collection).map(|known| known.root_bytes.clone());
         let store = self.parts.store.clone();

@@ -52,7 +52,7 @@ impl Course {
         write("02-handout/notes.html", b"<script>alert(1)</script>");
         write("02-handout/empty.txt", b"");
         let full = Store::open(&dir.path().join("full"), StoreOptions::default()).unwrap();
-        let options = PackOptions { kind: None, title: Some("代数 <1>".into()), ..PackOptions::default() };
+        let options = PackOptions { title: Some("代数 <1>".into()), ..PackOptions::default() };
         let packed = pack::pack(&source, &options, &full, &mut |_| {}).unwrap();
         let layout = Arc::new(export::layout(&packed.root_bytes, &full).unwrap());
         let site = Arc::new(Store::open(&dir.path().join("site"), StoreOptions::default()).unwrap());
