@@ -1,5 +1,6 @@
 //! `cargo x`: what people run in this repository besides the product itself. Flags are parsed here and nowhere else.
 
+mod bench;
 mod ci;
 mod demo;
 mod sample;
@@ -29,6 +30,9 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
+    /// Measurements beside other tools, on the same bytes in one run
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Exactly what CI runs: format, lints, documentation, tests
     Ci,
     /// Make the sample course again (needs ffmpeg, espeak-ng and fonts-noto-cjk)
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Flags::parse().task {
         Task::Demo(flags) => demo::run(&flags),
         Task::Test { rest } => test::run(&rest),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Ci => ci::run(),
         Task::Sample { to } => sample::make(to.as_deref()),
     };
