@@ -7,7 +7,7 @@
 //! `chunks` is clustered by place, so that new rows are appended, and what concerns one segment is one range. `places`
 //! finds a chunk by the first 8 bytes of its id; it may name places that are gone, and a place proves nothing before the
 //! whole id of its row was compared. Random inserts are what kills a B-tree on a slow disk, so `places` is filled by
-//! sweeps in the order of ids, and what they have not reached yet is in memory (`docs/decisions/0014-index-by-locality.md`).
+//! sweeps in the order of ids, and what they have not reached yet is in memory (`docs/decisions/0009-index-by-locality.md`).
 
 mod lookup;
 mod quarantine;
