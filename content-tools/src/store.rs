@@ -29,17 +29,19 @@ pub use gc::{Compacted, GcPlan, HeldVersion, SegmentGarbage};
 pub use held::HeldRelease;
 pub use pins::{Pin, PinError};
 pub use read::{DamagedChunk, StoredChunk};
+pub(crate) use record::{RECORD_HEADER_LEN, read_entry, write_entry};
 pub use reference::{SourceFile, SourceRange};
 pub use scrub::{ScrubCursor, ScrubStep};
 
 use crate::disk::{self, Disk, DiskLock, RealDisk};
 use crate::verify::{SealedChunk, VerifiedChunk};
 use index::{Index, Location};
+use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
 use record::{Place, Record, RecordKind};
 use reference::Sources;
 use segment::{Readers, Segment};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -175,28 +177,22 @@ impl Store {
     /// Appends a chunk, which is usable when this returns; false when it was there already.
     pub fn put(&self, chunk: &VerifiedChunk) -> Result<bool, StoreError> {
         let mut writer = self.writer()?;
-        if self.locate(&chunk.id())?.is_some() {
-            return Ok(false);
-        }
-        self.within_quota((record::RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
-        self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored(), None)?;
-        Ok(true)
+        self.put_new(&mut writer, chunk.entry(), chunk.stored())
     }
 
     /// [`Store::put`] for several chunks, in order; which of them were new.
     pub fn put_many(&self, chunks: &[SealedChunk<'_>]) -> Result<Vec<bool>, StoreError> {
         let mut writer = self.writer()?;
-        let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.entry().id).collect();
-        let mut new: Vec<bool> = self.contains_many(&ids)?.into_iter().map(|held| !held).collect();
-        let mut seen = HashSet::new();
-        for (id, new) in ids.iter().zip(&mut new) {
-            *new = *new && seen.insert(id);
+        chunks.iter().map(|chunk| self.put_new(&mut writer, chunk.entry(), chunk.stored())).collect()
+    }
+
+    fn put_new(&self, writer: &mut Writer, entry: ChunkEntry, stored: &[u8]) -> Result<bool, StoreError> {
+        if self.locate(&entry.id)?.is_some() {
+            return Ok(false);
         }
-        for chunk in chunks.iter().zip(&new).filter(|(_, new)| **new).map(|(chunk, _)| chunk) {
-            self.within_quota((record::RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
-            self.write(&mut writer, Record::chunk(chunk.entry()), chunk.stored(), None)?;
-        }
-        Ok(new)
+        self.within_quota((record::RECORD_HEADER_LEN + stored.len()) as u64)?;
+        self.write(writer, Record::chunk(entry), stored, None)?;
+        Ok(true)
     }
 
     /// Appends a record, which is usable when this returns; rolls and syncs as is due. The row of a record that it stands

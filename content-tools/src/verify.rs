@@ -145,11 +145,6 @@ impl VerifiedChunk {
         &self.stored
     }
 
-    /// The same chunk, borrowed.
-    pub fn as_sealed(&self) -> SealedChunk<'_> {
-        SealedChunk { entry: self.entry, stored: Cow::Borrowed(&self.stored) }
-    }
-
     /// The plaintext: borrowed when the chunk is raw, decoded anew otherwise.
     pub fn plain(&self) -> Result<Cow<'_, [u8]>, VerifyError> {
         match self.entry.codec {

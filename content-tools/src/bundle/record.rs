@@ -3,15 +3,14 @@
 //! What must stay true: a header decodes only in the bundle, part and place it was written for, so records that were moved,
 //! repeated or spliced in from another bundle are never taken.
 
-use karez_protocol::content::chunk::{ChunkEntry, Codec, PLAIN_BYTES_MAX, StoredCheck};
-use karez_protocol::content::hash::ChunkId;
+pub(super) use crate::store::RECORD_HEADER_LEN;
+use crate::store::{read_entry, write_entry};
+use karez_protocol::content::chunk::{ChunkEntry, Codec, PLAIN_BYTES_MAX};
 use karez_protocol::content::manifest::ManifestRoot;
 use karez_protocol::content::{Document as _, SUITE};
 
 /// Bytes of a part's header.
 pub(super) const PART_HEADER_LEN: usize = 64;
-/// Bytes of a record's header.
-pub(super) const RECORD_HEADER_LEN: usize = 72;
 /// First bytes of a record.
 pub(super) const RECORD_MAGIC: [u8; 4] = *b"KBRC";
 /// Largest release record: a root with its signed release.
@@ -82,10 +81,7 @@ pub(super) fn record_header(record: &Record, place: Place) -> [u8; RECORD_HEADER
         Kind::Chunk => 3,
     };
     bytes[5] = record.entry.codec.number();
-    bytes[8..12].copy_from_slice(&record.entry.plain_len.to_le_bytes());
-    bytes[12..16].copy_from_slice(&record.entry.stored_len.to_le_bytes());
-    bytes[16..48].copy_from_slice(record.entry.id.as_bytes());
-    bytes[48..64].copy_from_slice(&record.entry.check.0);
+    write_entry(&mut bytes, &record.entry);
     let check = header_check(&bytes[..64], place);
     bytes[64..].copy_from_slice(&check);
     bytes
@@ -102,18 +98,7 @@ pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) 
         3 => Kind::Chunk,
         _ => return None,
     };
-    let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let mut id = [0; 32];
-    id.copy_from_slice(&bytes[16..48]);
-    let mut check = [0; 16];
-    check.copy_from_slice(&bytes[48..64]);
-    let entry = ChunkEntry {
-        id: ChunkId::from_bytes(id),
-        codec: Codec::from_number(bytes[5])?,
-        plain_len: number(8),
-        stored_len: number(12),
-        check: StoredCheck(check),
-    };
+    let entry = read_entry(bytes, bytes[5])?;
     let record = Record { kind, entry };
     record.is_consistent().then_some(record)
 }

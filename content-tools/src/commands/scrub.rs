@@ -31,55 +31,71 @@ pub(crate) struct Flags {
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let store = super::open_existing(&flags.store)?;
-    let mut cursor = if flags.resume { store.noted_scrub()? } else { ScrubCursor::default() };
-    let skipped = store.chunks_before(&cursor)?;
+    let from = if flags.resume { store.noted_scrub()? } else { ScrubCursor::default() };
+    let found = read_again(&store, from, flags.rate, |cursor| Ok(store.note_scrub(cursor)?))?;
+    store.note_scrub(&ScrubCursor::default())?;
+    found.report(json)
+}
+
+/// What reading a store again came to.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    skipped: u64,
+    checked: u64,
+    bytes: u64,
+    damaged: Vec<String>,
+}
+
+/// Reads every chunk from a place on, no faster than `rate` bytes a second; `note` hears every 256 MiB how far it is.
+pub(super) fn read_again(
+    store: &Store,
+    mut cursor: ScrubCursor,
+    rate: Option<u64>,
+    note: impl Fn(&ScrubCursor) -> anyhow::Result<()>,
+) -> anyhow::Result<Found> {
+    let mut found = Found { skipped: store.chunks_before(&cursor)?, ..Found::default() };
     let bar = ProgressBar::new(store.stats().chunks);
-    bar.inc(skipped);
-    let (begun, mut checked, mut bytes, mut noted) = (Instant::now(), 0, 0, 0);
-    let mut damaged = Vec::new();
+    bar.inc(found.skipped);
+    let (begun, mut noted) = (Instant::now(), 0);
     loop {
         let step = store.scrub(&mut cursor, STEP_CHUNKS)?;
         bar.inc(step.checked);
-        checked += step.checked;
-        bytes += step.bytes;
-        damaged.extend(step.damaged.iter().map(ToString::to_string));
+        found.checked += step.checked;
+        found.bytes += step.bytes;
+        found.damaged.extend(step.damaged.iter().map(ToString::to_string));
         if step.done {
             break;
         }
-        if bytes - noted >= NOTE_BYTES {
-            store.note_scrub(&cursor)?;
-            noted = bytes;
+        if found.bytes - noted >= NOTE_BYTES {
+            note(&cursor)?;
+            noted = found.bytes;
         }
-        pause(begun, bytes, flags.rate);
+        pause(begun, found.bytes, rate);
     }
     bar.finish_and_clear();
-    finish(&store, json, skipped, checked, bytes, &damaged)
+    Ok(found)
 }
 
-/// Sleeps until so many bytes are due.
+/// Keeps the pace that the user asked for: sleeps until so many bytes are due.
 fn pause(begun: Instant, bytes: u64, rate: Option<u64>) {
     let Some(rate) = rate else { return };
     let due = Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64);
     std::thread::sleep(due.saturating_sub(begun.elapsed()));
 }
 
-fn finish(
-    store: &Store,
-    json: bool,
-    skipped: u64,
-    checked: u64,
-    bytes: u64,
-    damaged: &[String],
-) -> anyhow::Result<ExitCode> {
-    store.note_scrub(&ScrubCursor::default())?;
-    if json {
-        super::print_json(&json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged}))?;
-    } else {
-        let mut out = io::stdout().lock();
-        for chunk in damaged {
-            writeln!(out, "damaged {chunk}")?;
+impl Found {
+    /// Prints it; exit code 1 when something is damaged.
+    pub(super) fn report(&self, json: bool) -> anyhow::Result<ExitCode> {
+        let Self { skipped, checked, bytes, damaged } = self;
+        if json {
+            super::print_json(&json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged}))?;
+        } else {
+            let mut out = io::stdout().lock();
+            for chunk in damaged {
+                writeln!(out, "damaged {chunk}")?;
+            }
+            writeln!(out, "{checked} chunks checked, {} damaged", damaged.len())?;
         }
-        writeln!(out, "{checked} chunks checked, {} damaged", damaged.len())?;
+        Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -10,7 +10,7 @@ use karez_protocol::content::hash::ChunkId;
 /// Bytes of a segment file's header.
 pub(super) const SEGMENT_HEADER_LEN: usize = 32;
 /// Bytes of a record's header.
-pub(super) const RECORD_HEADER_LEN: usize = 72;
+pub(crate) const RECORD_HEADER_LEN: usize = 72;
 /// First bytes of a record.
 pub(super) const RECORD_MAGIC: [u8; 4] = *b"KREC";
 /// Format of segment files that hold chunks only.
@@ -107,10 +107,7 @@ pub(super) fn record_header(record: &Record, place: Place) -> [u8; RECORD_HEADER
     bytes[..4].copy_from_slice(&RECORD_MAGIC);
     bytes[4] = entry.codec.number();
     bytes[5] = u8::from(record.kind == RecordKind::Reference);
-    bytes[8..12].copy_from_slice(&entry.plain_len.to_le_bytes());
-    bytes[12..16].copy_from_slice(&entry.stored_len.to_le_bytes());
-    bytes[16..48].copy_from_slice(entry.id.as_bytes());
-    bytes[48..64].copy_from_slice(&entry.check.0);
+    write_entry(&mut bytes, entry);
     let check = header_check(&bytes[..64], place);
     bytes[64..].copy_from_slice(&check);
     bytes
@@ -121,18 +118,7 @@ pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) 
     if bytes[..4] != RECORD_MAGIC || bytes[64..] != header_check(&bytes[..64], place) {
         return None;
     }
-    let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let mut id = [0; 32];
-    id.copy_from_slice(&bytes[16..48]);
-    let mut check = [0; 16];
-    check.copy_from_slice(&bytes[48..64]);
-    let entry = ChunkEntry {
-        id: ChunkId::from_bytes(id),
-        codec: Codec::from_number(bytes[4])?,
-        plain_len: number(8),
-        stored_len: number(12),
-        check: StoredCheck(check),
-    };
+    let entry = read_entry(bytes, bytes[4])?;
     let kind = match bytes[5] {
         0 => RecordKind::Chunk,
         1 => RecordKind::Reference,
@@ -140,6 +126,30 @@ pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) 
     };
     let record = Record { kind, entry };
     record.is_consistent().then_some(record)
+}
+
+/// Lengths, id and check of a chunk at bytes 8 to 64 of a record header; the same in segments and courier bundles.
+pub(crate) fn write_entry(bytes: &mut [u8; RECORD_HEADER_LEN], entry: &ChunkEntry) {
+    bytes[8..12].copy_from_slice(&entry.plain_len.to_le_bytes());
+    bytes[12..16].copy_from_slice(&entry.stored_len.to_le_bytes());
+    bytes[16..48].copy_from_slice(entry.id.as_bytes());
+    bytes[48..64].copy_from_slice(&entry.check.0);
+}
+
+/// What [`write_entry`] wrote; `None` for an unknown codec.
+pub(crate) fn read_entry(bytes: &[u8; RECORD_HEADER_LEN], codec: u8) -> Option<ChunkEntry> {
+    let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let mut id = [0; 32];
+    id.copy_from_slice(&bytes[16..48]);
+    let mut check = [0; 16];
+    check.copy_from_slice(&bytes[48..64]);
+    Some(ChunkEntry {
+        id: ChunkId::from_bytes(id),
+        codec: Codec::from_number(codec)?,
+        plain_len: number(8),
+        stored_len: number(12),
+        check: StoredCheck(check),
+    })
 }
 
 fn header_check(fields: &[u8], place: Place) -> [u8; 8] {
