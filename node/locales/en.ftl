@@ -43,6 +43,7 @@ error-no-space = the copy needs { $needed }, but only { $free } are free at { $p
 error-copy = the copy to { $path } failed: { $detail }
 error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show { $collection }` lists its files
 error-kept = { $files } of the files in the folder are not from this collection and were left as they are: move them away, choose another folder with --to, or repeat with --overwrite
+error-import-damaged = { $count } records of the bundle were left out, because they are damaged or nothing signed names them; the rest came in. A new bundle or the network brings what is missing
 error-no-player = no player could be opened here: copy the address { $url } into a player or browser
 
 ## Setting up
@@ -237,4 +238,3 @@ export-unknown-site = What the site holds is not known, so everything was packed
 export-done = { $path }: { $bytes }, { $chunks } chunks; { $held } left out because the site holds them.
     At the site: `karez import DIR`.
 import-done = Chunks new here: { $new } ({ $bytes }); already here: { $held }.
-import-damaged = Left out because they are damaged or not signed for: { $count } records. The rest came in; a new bundle or the network brings what is missing.

@@ -43,6 +43,7 @@ error-no-space = 副本需要 { $needed }，而 { $path } 只剩 { $free }：请
 error-copy = 复制到 { $path } 失败：{ $detail }
 error-nothing-to-play = “{ $collection }”在这里没有可播放的文件：`karez show { $collection }` 列出文件
 error-kept = 目录中有 { $files } 个文件不属于本内容集，已保持原样：请移走这些文件、用 --to 另选目录，或加 --overwrite 重新执行
+error-import-damaged = 数据包中有 { $count } 条记录已损坏或没有签名依据，未收入；其余已收入。缺少的部分可由新的数据包或网络补齐
 error-no-player = 这里无法打开播放器：请把地址 { $url } 复制到播放器或浏览器
 
 ## 安装
@@ -219,4 +220,3 @@ export-unknown-site = 不知道该站点已有什么，因此全部打包。在�
 export-done = { $path }：{ $bytes }，共 { $chunks } 块；该站点已有的 { $held } 块没有打包。
     在站点执行：`karez import 目录`。
 import-done = 新存入 { $new } 块（{ $bytes }）；本机已有 { $held } 块。
-import-damaged = 有 { $count } 条记录损坏或没有签名依据，未收入。其余已收入；缺少的部分可由新的数据盘或网络补齐。

@@ -59,6 +59,7 @@ fn parse_from(arguments: Vec<OsString>) -> Result<Invocation, ExitCode> {
 pub async fn execute(context: &Context, request: Request) -> ExitCode {
     match perform(context, request).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) if complaint.follows_result() => context.warn(&complaint),
         Err(complaint) => context.fail(&complaint),
     }
 }

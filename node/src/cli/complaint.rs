@@ -121,6 +121,11 @@ pub enum Complaint {
         /// How many.
         files: u64,
     },
+    /// A bundle was taken in, but not all of it.
+    Damaged {
+        /// Records that were left out.
+        records: u64,
+    },
     /// An error that explains itself, in English.
     Other {
         /// Its text.
@@ -132,6 +137,11 @@ impl Complaint {
     /// An error from elsewhere, in its own words.
     pub fn other(error: &dyn std::error::Error) -> Self {
         Self::Other { text: error.to_string() }
+    }
+
+    /// Whether the command has printed its result, which says the same: `--json` prints one value.
+    pub(super) fn follows_result(&self) -> bool {
+        matches!(self, Self::Kept { .. } | Self::Damaged { .. })
     }
 }
 
@@ -147,6 +157,7 @@ impl Spoken for Complaint {
             }
             Self::NoPlayer { url } => ("error-no-player", with([("url", url)])),
             Self::Kept { files } => ("error-kept", with([("files", files)])),
+            Self::Damaged { records } => ("error-import-damaged", with([("count", records)])),
             Self::Other { text } => ("error-other", with([("text", text)])),
         }
     }

@@ -45,10 +45,15 @@ impl Context {
 
     /// Says what went wrong, and with `--json` prints it as well. Exit code 1.
     pub fn fail(&self, error: &impl Spoken) -> ExitCode {
-        self.tell(&self.texts.complain(error));
         if self.json {
             self.print_json(&error.json());
         }
+        self.warn(error)
+    }
+
+    /// Says what went wrong beside a result that was printed. Exit code 1.
+    pub(super) fn warn(&self, error: &impl Spoken) -> ExitCode {
+        self.tell(&self.texts.complain(error));
         ExitCode::FAILURE
     }
 

@@ -51,8 +51,7 @@ async fn follow(context: &Context, mut lines: Lines<CourierEvent>) -> Result<(),
             }
             CourierEvent::Imported(taken) => {
                 progress.end();
-                imported(context, &taken);
-                return Ok(());
+                return imported(context, &taken);
             }
             CourierEvent::Failed(body) => return Err(Complaint::Failed(body)),
         }
@@ -79,10 +78,17 @@ fn exported(context: &Context, written: &BundleWritten) {
     ));
 }
 
-fn imported(context: &Context, taken: &BundleTaken) {
+/// What came in stays in; a script learns from the exit code that something was left out.
+fn imported(context: &Context, taken: &BundleTaken) -> Result<(), Complaint> {
     if context.json {
-        return context.print_json(taken);
+        context.print_json(taken);
+    } else {
+        tell_imported(context, taken);
     }
+    if taken.damaged == 0 { Ok(()) } else { Err(Complaint::Damaged { records: taken.damaged }) }
+}
+
+fn tell_imported(context: &Context, taken: &BundleTaken) {
     context.print(&context.text(
         "import-done",
         &[
@@ -91,10 +97,7 @@ fn imported(context: &Context, taken: &BundleTaken) {
             ("held", taken.chunks_held.into()),
         ],
     ));
-    if taken.damaged > 0 {
-        context.tell(&context.text("import-damaged", &[("count", taken.damaged.into())]));
-        for damage in &taken.damages {
-            context.tell(&format!("  {} @ {}: {}", damage.path.display(), damage.offset, damage.reason));
-        }
+    for damage in &taken.damages {
+        context.tell(&format!("  {} @ {}: {}", damage.path.display(), damage.offset, damage.reason));
     }
 }

@@ -35,8 +35,21 @@ async fn a_stick_completes_a_site_without_a_byte_over_the_network() {
     assert_eq!(again["bytes"], written["bytes"]);
     flagship.kill().await;
 
+    // A flipped byte: everything but its chunk comes in, and a script can see that something is missing.
+    let part = bundle.join("part-0001.kpart");
+    let sound = fs::read(&part).unwrap();
+    let mut spoilt = sound.clone();
+    *spoilt.last_mut().unwrap() ^= 1;
+    fs::write(&part, spoilt).unwrap();
+    let partly = site.command(&["import", to, "--json"]).await;
+    assert_eq!(partly.status.code(), Some(1));
+    let partly: serde_json::Value = serde_json::from_slice(&partly.stdout).unwrap();
+    assert_eq!(partly["damaged"], 1, "{partly}");
+    fs::write(&part, sound).unwrap();
+
     let taken = site.json(&["import", to]).await;
-    assert_eq!((&taken["chunks_new"], &taken["damaged"]), (&again["chunks"], &0.into()), "{taken}");
+    let here = taken["chunks_new"].as_u64().unwrap() + partly["chunks_new"].as_u64().unwrap();
+    assert_eq!((&here.into(), &taken["damaged"]), (&again["chunks"], &0.into()), "{taken}");
     let row = site.complete("bj4/shui", 1).await;
     for source in ["bytes_from_flagship", "bytes_from_peers"] {
         assert_eq!(row[source], 0, "{row}");
