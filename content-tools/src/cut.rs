@@ -64,25 +64,51 @@ pub fn first_chunk_len(profile: &CutProfile, bytes: &[u8]) -> usize {
     end
 }
 
+/// Consecutive bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileRange {
+    /// Offset of the first one.
+    pub offset: u64,
+    /// Bytes; never zero.
+    pub len: u64,
+}
+
+/// A chunk of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// Number of its stream; 0 unless the plan takes the file apart.
+    pub stream: u8,
+    /// Its bytes.
+    pub plain: &'a [u8],
+    /// Where they stand in the file, in ascending order, no two of them adjacent.
+    pub ranges: &'a [FileRange],
+}
+
 /// Some chunks, in the order in which they were finished. Reused from call to call, so cutting allocates nothing.
 #[derive(Debug, Default)]
 pub struct Block {
     bytes: Vec<u8>,
+    ranges: Vec<FileRange>,
     chunks: Vec<Cut>,
 }
 
-/// A chunk inside a block.
+/// Where a chunk ends inside a block.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     stream: u8,
     end: usize,
+    ranges_end: usize,
 }
 
 impl Block {
-    /// The chunks in order, each with the number of its stream; all 0 unless the plan takes the file apart.
-    pub fn chunks(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        let starts = std::iter::once(0).chain(self.chunks.iter().map(|cut| cut.end));
-        starts.zip(&self.chunks).map(|(start, cut)| (cut.stream, &self.bytes[start..cut.end]))
+    /// The chunks in order.
+    pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
+        let starts = std::iter::once((0, 0)).chain(self.chunks.iter().map(|cut| (cut.end, cut.ranges_end)));
+        starts.zip(&self.chunks).map(|((start, ranges), cut)| Chunk {
+            stream: cut.stream,
+            plain: &self.bytes[start..cut.end],
+            ranges: &self.ranges[ranges..cut.ranges_end],
+        })
     }
 
     /// Bytes of all its chunks.
@@ -97,6 +123,12 @@ impl Block {
 
     fn clear(&mut self) {
         self.chunks.clear();
+        self.ranges.clear();
+    }
+
+    /// Notes a chunk whose bytes and ranges are in place.
+    fn push(&mut self, stream: u8, end: usize) {
+        self.chunks.push(Cut { stream, end, ranges_end: self.ranges.len() });
     }
 }
 
@@ -164,8 +196,10 @@ impl LinearCutter {
         let mut start = 0;
         while start < filled && (self.at_end || filled - start >= self.profile.max as usize) {
             let forced = self.next_cut(start);
-            start += first_chunk_len(&self.profile, &block.bytes[start..filled.min(forced)]);
-            block.chunks.push(Cut { stream: 0, end: start });
+            let len = first_chunk_len(&self.profile, &block.bytes[start..filled.min(forced)]);
+            block.ranges.push(FileRange { offset: self.offset + start as u64, len: len as u64 });
+            start += len;
+            block.push(0, start);
         }
         self.offset += start as u64;
         self.rest.extend_from_slice(&block.bytes[start..filled]);

@@ -40,15 +40,15 @@ fn round_trip(bytes: &[u8]) -> (&'static str, Option<&'static str>) {
     let (mut cutter, mut block) = (Cutter::new(bytes, TEXT, planned.plan.clone()), Block::default());
     let mut streams = vec![Vec::new(); 16];
     while cutter.next_block(&mut block).unwrap() {
-        for (stream, chunk) in block.chunks() {
-            streams[usize::from(stream)].extend_from_slice(chunk);
+        for chunk in block.chunks() {
+            streams[usize::from(chunk.stream)].extend_from_slice(chunk.plain);
         }
     }
     match planned.plan {
         Plan::Linear { .. } => assert!(streams[0] == bytes),
         Plan::Streams { extents } => {
             let (mut at, mut rebuilt) = ([0; 16], Vec::new());
-            for extent in extents {
+            for extent in extents.iter() {
                 let (from, stream) = (at[usize::from(extent.stream)], usize::from(extent.stream));
                 at[stream] = from + extent.len as usize;
                 rebuilt.extend_from_slice(&streams[stream][from..at[stream]]);

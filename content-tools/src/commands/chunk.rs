@@ -1,7 +1,7 @@
 //! `karez-content chunk`: where a file is cut, and by what plan.
 
 use anyhow::Context;
-use karez_content_tools::cut::{self, Block, Container, Cutter, Fallback, Plan, Planned};
+use karez_content_tools::cut::{self, Block, Chunk, Container, Cutter, Fallback, Plan, Planned};
 use karez_protocol::content::cut_profile::{CutProfile, PROFILES};
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::recipe::encode_extents;
@@ -45,24 +45,24 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     };
     let mut cutter = Cutter::new(file, flags.profile, planned.plan);
     let mut block = Block::default();
-    let (mut offset, mut chunks) = (0, Vec::new());
+    let (mut bytes, mut chunks) = (0, Vec::new());
     let mut out = io::stdout().lock();
     while cutter.next_block(&mut block).with_context(named)? {
-        for (stream, plain) in block.chunks() {
-            let id = ChunkId::of(plain);
+        for Chunk { stream, plain, ranges } in block.chunks() {
+            let (id, offset) = (ChunkId::of(plain), ranges.first().map_or(0, |range| range.offset));
             if json {
                 chunks.push(json!({"offset": offset, "stream": stream, "len": plain.len(), "id": id.to_string()}));
             } else {
                 writeln!(out, "{offset:>14} {stream:>2} {:>7} {id}", plain.len())?;
             }
-            offset += plain.len();
+            bytes += plain.len();
         }
     }
     drop(out);
     if json {
         super::print_json(&json!({
             "profile": flags.profile.name,
-            "bytes": offset,
+            "bytes": bytes,
             "plan": how,
             "container": container,
             "reason": reason.map(Fallback::name),

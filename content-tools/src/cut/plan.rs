@@ -8,6 +8,7 @@ use super::window::{ReadAt, Window};
 use super::{dicom, mkv, mp4, zip};
 use karez_protocol::content::cut_profile::CutProfile;
 use karez_protocol::content::recipe::Extent;
+use std::sync::Arc;
 
 /// Below this, streams of a file would be a few chunks each, and their ragged ends cost more than they save.
 const STREAMS_SIZE_MIN: u64 = 1 << 20;
@@ -23,7 +24,7 @@ pub enum Plan {
     /// Taken apart into streams, each cut on its own. The file is its extents, one behind the other.
     Streams {
         /// In file order, each the next bytes of its stream.
-        extents: Vec<Extent>,
+        extents: Arc<[Extent]>,
     },
 }
 
@@ -114,8 +115,8 @@ fn structure(file: &mut Window<'_>, container: Container, profile: &CutProfile) 
         return Err(Fallback::TooSmall);
     }
     Ok(match container {
-        Container::Mp4 => Plan::Streams { extents: mp4::samples(file)?.extents(size)? },
-        Container::Mkv => Plan::Streams { extents: mkv::samples(file)?.extents(size)? },
+        Container::Mp4 => Plan::Streams { extents: mp4::samples(file)?.extents(size)?.into() },
+        Container::Mkv => Plan::Streams { extents: mkv::samples(file)?.extents(size)?.into() },
         Container::Zip => Plan::Linear { cuts: zip::cuts(file, profile.normal.into())? },
         Container::Dicom => Plan::Linear { cuts: dicom::cuts(file)? },
     })

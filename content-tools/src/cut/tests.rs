@@ -15,7 +15,7 @@ fn noise(seed: &str, len: usize) -> Vec<u8> {
 fn cut(source: impl Read, profile: CutProfile) -> Vec<usize> {
     let (mut cutter, mut block, mut lens) = (Cutter::new(source, profile, Plan::plain()), Block::default(), Vec::new());
     while cutter.next_block(&mut block).unwrap() {
-        lens.extend(block.chunks().map(|(_, bytes)| bytes.len()));
+        lens.extend(block.chunks().map(|chunk| chunk.plain.len()));
     }
     lens
 }
@@ -165,9 +165,12 @@ fn cut_by(bytes: &[u8], plan: Plan) -> Vec<(Vec<u8>, Vec<usize>)> {
     let (mut cutter, mut block) = (Cutter::new(bytes, MEDIA, plan), Block::default());
     let mut streams = vec![(Vec::new(), Vec::new()); 16];
     while cutter.next_block(&mut block).unwrap() {
-        for (stream, chunk) in block.chunks() {
-            streams[usize::from(stream)].0.extend_from_slice(chunk);
-            streams[usize::from(stream)].1.push(chunk.len());
+        for Chunk { stream, plain, ranges } in block.chunks() {
+            streams[usize::from(stream)].0.extend_from_slice(plain);
+            streams[usize::from(stream)].1.push(plain.len());
+            let at = |range: &FileRange| &bytes[range.offset as usize..(range.offset + range.len) as usize];
+            assert!(ranges.iter().map(at).collect::<Vec<_>>().concat() == plain, "its ranges are its bytes");
+            assert!(ranges.windows(2).all(|pair| pair[0].offset + pair[0].len < pair[1].offset));
         }
     }
     streams
@@ -192,7 +195,7 @@ proptest! {
             at += extent.len as usize;
         }
         expected[0].extend_from_slice(&bytes[at..]);
-        for ((joined, lens), expected) in cut_by(&bytes, Plan::Streams { extents }).iter().zip(&expected) {
+        for ((joined, lens), expected) in cut_by(&bytes, Plan::Streams { extents: extents.into() }).iter().zip(&expected) {
             prop_assert_eq!(joined, expected);
             prop_assert_eq!(lens, &cut(expected.as_slice(), MEDIA));
         }

@@ -5,7 +5,7 @@
 //! workers on later blocks wait for that. They cannot wait for ever: blocks are taken in order, and the one that decides waits
 //! for nobody.
 
-use crate::cut::Block;
+use crate::cut::{Block, Chunk};
 use crate::store::{Store, StoreError};
 use crate::verify::{SealedChunk, SealedRow, seal_hashed};
 use karez_protocol::content::chunk::ChunkEntry;
@@ -38,11 +38,14 @@ pub(super) fn seal_all(store: &Store, jobs: &Mutex<Receiver<Job>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        let ids: Vec<ChunkId> = job.block.chunks().map(|(_, plain)| ChunkId::of(plain)).collect();
+        let ids: Vec<ChunkId> = job.block.chunks().map(|chunk| ChunkId::of(chunk.plain)).collect();
         let rows = match &job.sampling {
-            None => {
-                job.block.chunks().zip(&ids).map(|((_, plain), id)| seal_hashed(*id, plain, false).into_row()).collect()
-            }
+            None => job
+                .block
+                .chunks()
+                .zip(&ids)
+                .map(|(chunk, id)| seal_hashed(*id, chunk.plain, false).into_row())
+                .collect(),
             Some(decision) => seal_sampled(store, &job, &ids, decision),
         };
         // When the storing half is gone nobody needs it.
@@ -54,7 +57,7 @@ fn seal_sampled(store: &Store, job: &Job, ids: &[ChunkId], decision: &OnceLock<b
     // An error is met again, and reported, where the block is stored.
     let held = store.contains_many(ids).unwrap_or_else(|_| vec![false; ids.len()]);
     let mut rows = Vec::with_capacity(ids.len());
-    for (at, ((_, plain), id)) in job.block.chunks().zip(ids).enumerate() {
+    for (at, (Chunk { plain, .. }, id)) in job.block.chunks().zip(ids).enumerate() {
         let deciding = at == 0 && job.first;
         // What the store has keeps the encoding it has there; a chunk alone in its file decides about nothing else.
         let compress = if deciding { !held[0] || ids.len() > 1 } else { *decision.wait() && !held[at] };
@@ -84,7 +87,7 @@ impl<'a> Sealer<'a> {
     /// Stores the chunks of a block and returns their rows.
     pub(super) fn add_block(&mut self, sealed: &SealedBlock) -> Result<Vec<ChunkEntry>, StoreError> {
         let chunks: Vec<_> =
-            sealed.rows.iter().zip(sealed.block.chunks()).map(|(row, (_, plain))| row.with_plain(plain)).collect();
+            sealed.rows.iter().zip(sealed.block.chunks()).map(|(row, chunk)| row.with_plain(chunk.plain)).collect();
         self.add(&chunks)
     }
 
