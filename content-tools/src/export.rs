@@ -3,13 +3,15 @@
 //! What must stay true: nothing is written outside the destination and no link in it is followed, whatever the manifest
 //! or the destination say; a file appears under its name whole or not at all; a file that is there already with the right
 //! content is not written again, so an interrupted export goes on; a file that somebody else made or changed is not
-//! replaced unless that was asked for.
+//! replaced unless that was asked for. Chunks that the store has only in a file that is replaced are copied back first.
 
 mod destination;
 mod error;
+mod link;
 mod names;
 
 pub use error::{ExportError, LoadError, ReadError};
+pub use link::{LinkError, LinkReport, check_disk, link};
 pub use names::{NameChange, Names, Placed};
 
 use crate::pages::{File, Pages};
@@ -220,7 +222,9 @@ impl Task<'_> {
     fn write(&self, destination: &Destination, on_bytes: &mut dyn FnMut(u64)) -> Result<Written, ExportError> {
         let head = &self.file.head;
         let folder = destination.folder_of(self.path)?;
-        match folder.existing()? {
+        let existing = folder.existing()?;
+        let replaces = existing.is_some();
+        match existing {
             None => {}
             Some(Obstacle::File(mut existing)) => {
                 if has_content(&mut existing, self.file, self.pages) {
@@ -239,12 +243,37 @@ impl Task<'_> {
         let mut decoded = Decoded::default();
         for slice in self.pages.slices(self.file, 0..head.size) {
             let slice = slice?;
-            let plain = decoded.get(&slice.entry, self.pages.store())?;
+            let plain =
+                decoded.get(&slice.entry, self.pages.store()).inspect_err(|error| self.find_all_damage(error))?;
             target.write(&plain[slice.start as usize..(slice.start + slice.len) as usize])?;
             on_bytes(u64::from(slice.len));
         }
+        if replaces {
+            self.take_back(folder.path())?;
+        }
         target.finish()?;
         Ok(Written::New)
+    }
+
+    /// A linked file that is replaced may be the only place of some chunks.
+    fn take_back(&self, path: &Path) -> Result<(), ExportError> {
+        for version in self.options.previous.iter().chain([self.pages]) {
+            let Ok(Some(file)) = version.file(self.file.head.path.as_str()) else { continue };
+            let slices = version.slices(&file, 0..file.head.size).filter_map(Result::ok);
+            self.pages.store().take_back(path, slices.map(|slice| slice.entry.id))?;
+        }
+        Ok(())
+    }
+
+    /// Whoever changed a linked file changed more than one chunk: all of them are to be fetched again at once.
+    fn find_all_damage(&self, error: &ReadError) {
+        if !matches!(error, ReadError::Store(StoreError::Damaged { file: Some(_), .. })) {
+            return;
+        }
+        for slice in self.pages.slices(self.file, 0..self.file.head.size).filter_map(Result::ok) {
+            // Reading takes what is damaged out of the index; the caller has the first error already.
+            let _ = self.pages.store().read_plain(&slice.entry.id);
+        }
     }
 
     /// Whether a file in the way is what an earlier version had under this path.

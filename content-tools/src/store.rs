@@ -17,12 +17,14 @@ mod index;
 mod pins;
 mod quota;
 mod read;
+mod reclaim;
 mod record;
 mod recovery;
 mod reference;
 mod scan;
 mod scrub;
 mod segment;
+mod source;
 
 pub use error::StoreError;
 pub use gc::{Compacted, GcPlan, HeldVersion, SegmentGarbage};
@@ -30,8 +32,10 @@ pub use held::HeldRelease;
 pub use pins::{Pin, PinError};
 pub use read::{DamagedChunk, StoredChunk};
 pub(crate) use record::{RECORD_HEADER_LEN, read_entry, write_entry};
-pub use reference::{SourceFile, SourceRange};
+pub use reference::SourceRange;
+pub(crate) use reference::is_worth;
 pub use scrub::{ScrubCursor, ScrubStep};
+pub use source::SourceFile;
 
 use crate::disk::{self, Disk, DiskLock, RealDisk};
 use crate::verify::{SealedChunk, VerifiedChunk};
@@ -39,8 +43,8 @@ use index::{Index, Location};
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
 use record::{Place, Record, RecordKind};
-use reference::Sources;
 use segment::{Readers, Segment};
+use source::Sources;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,6 +99,8 @@ pub struct Store {
     opened_at: Place,
     /// Held while a release file is replaced: two calls must not share its temporary name.
     documents: Mutex<()>,
+    /// Held while a segment is rewritten.
+    compaction: Mutex<()>,
     disk: Arc<dyn Disk>,
     _lock: DiskLock,
 }
@@ -164,6 +170,7 @@ impl Store {
                 recovered: recovered.recovered,
             },
             documents: Mutex::default(),
+            compaction: Mutex::default(),
             disk,
             _lock: lock,
         })

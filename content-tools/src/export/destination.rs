@@ -137,6 +137,26 @@ impl Slot {
             .map_err(|e| failed("change", &self.path, e.into()))
     }
 
+    /// The file's path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the right to write away from everybody; false when the file is not ours.
+    pub(super) fn make_read_only(&self, existing: &Existing) -> Result<bool, ExportError> {
+        let metadata = existing.file.metadata().map_err(|e| failed("read", &self.path, e))?;
+        let now = Mode::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata));
+        let every = Mode::WUSR | Mode::WGRP | Mode::WOTH;
+        if !now.intersects(every) {
+            return Ok(true);
+        }
+        match rustix::fs::fchmod(&existing.file, now & (Mode::RWXU | Mode::RWXG | Mode::RWXO) & !every) {
+            Ok(()) => Ok(true),
+            Err(Errno::PERM) => Ok(false),
+            Err(error) => Err(failed("change", &self.path, error.into())),
+        }
+    }
+
     /// Begins to write the file under a temporary name.
     pub(super) fn begin(&self, executable: bool) -> Result<Target<'_>, ExportError> {
         let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });

@@ -40,7 +40,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A chunk's bytes have rotted. It was dropped from the index, so it can be fetched again.
-    #[error("chunk {chunk} is damaged on disk (segment {segment}, offset {offset}): it will be fetched again")]
+    #[error("{}", damaged(chunk, *segment, *offset, file.as_deref()))]
     Damaged {
         /// The chunk.
         chunk: ChunkId,
@@ -48,6 +48,15 @@ pub enum StoreError {
         segment: u32,
         /// Offset of its record.
         offset: u64,
+        /// The file outside the store that its bytes were in, if they were.
+        file: Option<PathBuf>,
+    },
+    /// A file that chunks refer to cannot be reached, and neither can its disk. The chunks count as held: they are there when
+    /// the disk is.
+    #[error("{} is not there, nor is its disk: attach the disk again", path.display())]
+    SourceAway {
+        /// The file.
+        path: PathBuf,
     },
     /// A chunk that was stored a moment ago is gone.
     #[error("chunk {chunk} was stored and cannot be found any more: check the disk, then try again")]
@@ -100,7 +109,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Something that chunks cannot refer to.
-    #[error("{} is not a regular file: chunks can stay in place only in regular files", path.display())]
+    #[error("chunks cannot stay in {}: it is not a regular file, or belongs to the store", path.display())]
     NotAFile {
         /// What was to be registered.
         path: PathBuf,
@@ -143,6 +152,18 @@ impl StoreError {
         match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull { path: path.into() },
             _ => Self::Index(source),
+        }
+    }
+}
+
+fn damaged(chunk: &ChunkId, segment: u32, offset: u64, file: Option<&Path>) -> String {
+    match file {
+        None => {
+            format!("chunk {chunk} is damaged on disk (segment {segment}, offset {offset}): it will be fetched again")
+        }
+        Some(file) => {
+            let file = file.display();
+            format!("{file} was changed, moved or removed: chunk {chunk} is no longer in it, and is not served from it")
         }
     }
 }

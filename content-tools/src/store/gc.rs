@@ -16,8 +16,8 @@
 use super::filter::{Filter, prefix};
 use super::index::Location;
 use super::read::Failed;
-use super::record::{RECORD_HEADER_LEN, SEGMENT_HEADER_LEN};
-use super::{HeldRelease, Pin, Store, StoreError, held, reference, segment};
+use super::record::{RECORD_HEADER_LEN, RecordKind, SEGMENT_HEADER_LEN};
+use super::{HeldRelease, Pin, Store, StoreError, held, segment, source};
 use karez_protocol::content::Document;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::manifest::{ManifestRoot, Page};
@@ -27,7 +27,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 /// A segment is rewritten when a quarter of it is garbage: then each byte given back costs at most three written.
-const GARBAGE_PARTS: u64 = 4;
+pub(super) const GARBAGE_PARTS: u64 = 4;
 
 /// A version with a release file in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,7 +169,7 @@ impl Store {
         Ok(numbers)
     }
 
-    fn segment_len(&self, number: u32) -> Result<u64, StoreError> {
+    pub(super) fn segment_len(&self, number: u32) -> Result<u64, StoreError> {
         let path = segment::path(&self.dir.join("segments"), number);
         self.disk.len(&path).map_err(|e| StoreError::io("read", &path, e))
     }
@@ -179,13 +179,14 @@ impl Store {
         if live.contains(id) {
             return Ok(true);
         }
-        if at.stored_len > reference::SOURCE_BYTES_MAX {
+        if at.stored_len > source::SOURCE_BYTES_MAX {
             return Ok(false);
         }
-        match self.read_plain(id) {
-            Ok(plain) => Ok(plain.is_some_and(|plain| reference::is_source(&plain))),
-            Err(StoreError::Damaged { .. }) => Ok(false),
-            Err(error) => Err(error),
+        // The record alone: what a reference refers to need not be read, and may have changed since it became garbage.
+        match self.record_at(id, at) {
+            Ok((record, payload)) => Ok(record.kind == RecordKind::Chunk && source::is_source(&payload)),
+            Err(Failed::Passing(error)) => Err(error),
+            Err(Failed::Lost | Failed::Changed(_)) => Ok(false),
         }
     }
 
@@ -199,9 +200,23 @@ impl Store {
 
     /// Rewrites one segment of a plan: moves what is live into the open segment, then removes the file.
     pub fn gc_segment(&self, plan: &GcPlan, number: u32) -> Result<Compacted, StoreError> {
+        self.rewrite(number, &|id, at| self.is_live(&plan.live, id, at))
+    }
+
+    /// Rewrites a segment that nothing is written to: moves the records that stay, then removes the file. One segment at a
+    /// time; one that another call has removed meanwhile needs nothing.
+    pub(super) fn rewrite(
+        &self,
+        number: u32,
+        stays: &dyn Fn(&ChunkId, Location) -> Result<bool, StoreError>,
+    ) -> Result<Compacted, StoreError> {
+        let _alone = self.compaction.lock().unwrap_or_else(PoisonError::into_inner);
+        if !segment::list(&*self.disk, &self.dir.join("segments"))?.contains(&number) {
+            return Ok(Compacted::default());
+        }
         let mut done = Compacted { freed_bytes: self.segment_len(number)?, ..Compacted::default() };
         for (id, at) in self.with_index(|index| index.rows_of(number))? {
-            if !self.is_live(&plan.live, &id, at)? {
+            if !stays(&id, at)? {
                 continue;
             }
             match self.move_record(&id, at) {
@@ -220,8 +235,7 @@ impl Store {
     fn move_record(&self, id: &ChunkId, at: Location) -> Result<u64, StoreError> {
         let (record, payload) = match self.record_at(id, at) {
             Ok(found) => found,
-            Err(Failed::Lost) => return Err(self.drop_damaged(id, at)),
-            Err(Failed::Passing(error)) => return Err(error),
+            Err(failed) => return Err(self.give_up(id, at, failed)),
         };
         let mut writer = self.writer()?;
         if self.locate(id)? != Some(at) {
@@ -239,7 +253,7 @@ impl Store {
     fn remove_segment(&self, number: u32) -> Result<(), StoreError> {
         let mut writer = self.writer()?;
         if writer.segment.number == number {
-            self.roll(&mut writer, super::RecordKind::Chunk)?;
+            self.roll(&mut writer, RecordKind::Chunk)?;
         }
         self.sync_writer(&mut writer)?;
         let dead = self.with_index(|index| {

@@ -11,7 +11,7 @@ use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
 use karez_protocol::content::hash::ChunkId;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,6 +41,8 @@ pub struct DamagedChunk {
     pub segment: u32,
     /// Offset of its record.
     pub offset: u64,
+    /// The file outside the store that its bytes were in, if they were.
+    pub file: Option<PathBuf>,
     /// When that was found, in seconds since 1970 by this machine's clock. For people.
     pub found_unix: u64,
 }
@@ -90,7 +92,7 @@ impl Store {
         match plain.ok().filter(|plain| ChunkId::of(plain) == *id) {
             Some(plain) => Ok(Some(plain)),
             None => match self.locate(id)? {
-                Some(at) => Err(self.drop_damaged(id, at)),
+                Some(at) => Err(self.drop_damaged(id, at, None)),
                 None => Ok(None),
             },
         }
@@ -112,15 +114,13 @@ impl Store {
     ) -> Result<Option<T>, StoreError> {
         let Some(mut at) = self.locate(id)? else { return Ok(None) };
         loop {
-            let error = match read(at) {
+            let failed = match read(at) {
                 Ok(found) => return Ok(Some(found)),
-                Err(Failed::Passing(error)) => Some(error),
-                Err(Failed::Lost) => None,
+                Err(failed) => failed,
             };
-            match (self.locate(id)?, error) {
+            match (self.locate(id)?, failed) {
                 (Some(now), _) if now != at => at = now,
-                (_, Some(error)) => return Err(error),
-                (_, None) => return Err(self.drop_damaged(id, at)),
+                (_, failed) => return Err(self.give_up(id, at, failed)),
             }
         }
     }
@@ -128,19 +128,26 @@ impl Store {
     /// Chunks that were found damaged and have not come back, by place. What is lost with the index is not in it.
     pub fn damaged(&self) -> Result<Vec<DamagedChunk>, StoreError> {
         let noted = self.with_index(|index| index.damaged())?;
-        let row = |(id, at, found_unix): (ChunkId, Place, u64)| DamagedChunk {
+        let row = |(id, at, found_unix, file): (ChunkId, Place, u64, Option<PathBuf>)| DamagedChunk {
             id,
             segment: at.segment,
             offset: at.offset,
+            file,
             found_unix,
         };
         Ok(noted.into_iter().map(row).collect())
     }
 
+    /// Files outside the store that no longer hold what they held, with the number of chunks that were found missing and
+    /// have not come back; at most `limit`.
+    pub fn changed_files(&self, limit: u32) -> Result<Vec<(PathBuf, u64)>, StoreError> {
+        self.with_index(|index| index.damaged_files(limit))
+    }
+
     /// The chunk is out of the index already; a list that cannot be written only makes the report shorter.
-    fn quarantine(&self, id: &ChunkId, at: Location) {
+    fn quarantine(&self, id: &ChunkId, at: Location, file: Option<&Path>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if let Err(error) = self.with_index(|index| index.note_damaged(id, at.place, now)) {
+        if let Err(error) = self.with_index(|index| index.note_damaged(id, at.place, now, file)) {
             tracing::warn!(%error, chunk = %id, "cannot note a damaged chunk");
         }
     }
@@ -168,8 +175,8 @@ impl Store {
             Ok(bytes) => {
                 Ok(bytes.first_chunk().and_then(|header| read_record_header(header, at.place)).map(|r| r.kind))
             }
-            Err(Failed::Lost) => Ok(None),
             Err(Failed::Passing(error)) => Err(error),
+            Err(Failed::Lost | Failed::Changed(_)) => Ok(None),
         }
     }
 
@@ -180,8 +187,17 @@ impl Store {
         })
     }
 
+    /// The error that a failed read is; a chunk whose bytes are lost leaves the index.
+    pub(super) fn give_up(&self, id: &ChunkId, at: Location, failed: Failed) -> StoreError {
+        match failed {
+            Failed::Passing(error) => error,
+            Failed::Lost => self.drop_damaged(id, at, None),
+            Failed::Changed(file) => self.drop_damaged(id, at, Some(file)),
+        }
+    }
+
     /// Takes a damaged chunk out of the index and returns the error that says so.
-    pub(super) fn drop_damaged(&self, id: &ChunkId, at: Location) -> StoreError {
+    fn drop_damaged(&self, id: &ChunkId, at: Location, file: Option<PathBuf>) -> StoreError {
         // Under the writer lock, so that a sync in progress does not bring the row back.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let was_pending = {
@@ -196,12 +212,12 @@ impl Store {
             Ok(removed) if removed || was_pending => {
                 self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
                 self.counts.stored_bytes.fetch_sub(u64::from(at.stored_len), Ordering::Relaxed);
-                self.quarantine(id, at);
+                self.quarantine(id, at, file.as_deref());
             }
             Ok(_) => {}
             Err(error) => return error,
         }
-        StoreError::Damaged { chunk: *id, segment: at.place.segment, offset: at.place.offset }
+        StoreError::Damaged { chunk: *id, segment: at.place.segment, offset: at.place.offset, file }
     }
 }
 
@@ -209,6 +225,8 @@ impl Store {
 pub(super) enum Failed {
     /// The bytes are not the chunk's, or gone.
     Lost,
+    /// The same of bytes in a file outside the store.
+    Changed(PathBuf),
     /// They may be there another time.
     Passing(StoreError),
 }
@@ -216,6 +234,14 @@ pub(super) enum Failed {
 impl Failed {
     pub(super) fn of(action: &'static str, path: &Path, error: io::Error) -> Self {
         if is_loss(&error) { Self::Lost } else { Self::Passing(StoreError::io(action, path, error)) }
+    }
+
+    /// The same for a file outside the store.
+    pub(super) fn in_source(action: &'static str, path: &Path, error: io::Error) -> Self {
+        match Self::of(action, path, error) {
+            Self::Lost => Self::Changed(path.into()),
+            other => other,
+        }
     }
 }
 

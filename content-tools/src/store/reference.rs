@@ -3,45 +3,27 @@
 //!
 //! What must stay true: bytes gathered from such a file are hashed on every read, so a file that was changed, moved or
 //! lost makes its chunks count as damaged and never as something else. A stored copy is given up only for bytes that were
-//! read back, compared, and synced.
+//! read back, compared, and synced; a reference only for a stored copy, or for the same chunk in another file.
 //!
 //! Rejected: numbering files in a table of the index (the index is a cache, and compaction would have to keep the numbers
 //! in step); a path in every reference (a long path would outweigh the record).
 
+use super::index::Location;
 use super::read::Failed;
 use super::record::{RECORD_HEADER_LEN, REFERENCE_BYTES_MAX, Record, RecordKind};
+use super::source::SourceFile;
 use super::{Store, StoreError};
-use crate::verify;
+use crate::verify::SealedChunk;
 use karez_protocol::content::chunk::{ChunkEntry, Codec, PLAIN_BYTES_MAX, StoredCheck};
 use karez_protocol::content::hash::ChunkId;
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-const SOURCE_MAGIC: [u8; 8] = *b"KAREZSRC";
-/// Magic, size, seconds, nanoseconds.
-const SOURCE_FIXED_BYTES: usize = 8 + 8 + 8 + 4;
-/// Longest path that Linux takes.
-const PATH_BYTES_MAX: usize = 4096;
-/// Longest description of a source file.
-pub(super) const SOURCE_BYTES_MAX: u32 = (SOURCE_FIXED_BYTES + PATH_BYTES_MAX) as u32;
 /// One range: offset (8) and length (4).
 const RANGE_BYTES: usize = 12;
 const FILE_ID_BYTES: usize = 32;
-/// Source files kept open: chunks are read in the order of few files, and a library may have a million.
-const OPEN_MAX: usize = 32;
-
-/// A file outside the store that chunks refer to, as it was when it was registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    id: ChunkId,
-    path: PathBuf,
-    size_bytes: u64,
-    modified: (i64, u32),
-}
+/// A reference may take this part of the bytes it saves: one in many pieces is not worth its reads.
+const WORTH_PARTS: usize = 4;
 
 /// A run of bytes of a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,47 +34,10 @@ pub struct SourceRange {
     pub len: u32,
 }
 
-impl SourceFile {
-    /// Its absolute path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its bytes when it was registered.
-    pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    /// Whether size and modification time are still those of the registration. Chunks are hashed in any case; this tells
-    /// before reading that there is no point in it.
-    pub fn is_unchanged(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|now| now.len() == self.size_bytes && modified(&now) == self.modified)
-    }
-
-    fn to_bytes(path: &Path, size_bytes: u64, (seconds, nanoseconds): (i64, u32)) -> Vec<u8> {
-        let mut bytes = SOURCE_MAGIC.to_vec();
-        bytes.extend_from_slice(&size_bytes.to_le_bytes());
-        bytes.extend_from_slice(&seconds.to_le_bytes());
-        bytes.extend_from_slice(&nanoseconds.to_le_bytes());
-        bytes.extend_from_slice(path.as_os_str().as_bytes());
-        bytes
-    }
-
-    fn from_bytes(id: ChunkId, bytes: &[u8]) -> Option<Self> {
-        let (fixed, path) = bytes.split_at_checked(SOURCE_FIXED_BYTES)?;
-        if fixed[..8] != SOURCE_MAGIC || path.is_empty() || path.len() > PATH_BYTES_MAX {
-            return None;
-        }
-        let path = PathBuf::from(OsStr::from_bytes(path));
-        let size_bytes = u64::from_le_bytes(fixed[8..16].try_into().ok()?);
-        let seconds = i64::from_le_bytes(fixed[16..24].try_into().ok()?);
-        let nanoseconds = u32::from_le_bytes(fixed[24..28].try_into().ok()?);
-        path.is_absolute().then_some(Self { id, path, size_bytes, modified: (seconds, nanoseconds) })
-    }
-}
-
-fn modified(metadata: &fs::Metadata) -> (i64, u32) {
-    (metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap_or_default())
+/// Whether a chunk of this length is better kept as a reference to so many ranges than stored.
+pub(crate) fn is_worth(plain_len: u32, ranges: usize) -> bool {
+    let payload = FILE_ID_BYTES + ranges * RANGE_BYTES;
+    payload <= REFERENCE_BYTES_MAX as usize && (RECORD_HEADER_LEN + payload) * WORTH_PARTS <= plain_len as usize
 }
 
 /// The row of a referenced chunk: it is there as plaintext.
@@ -127,53 +72,7 @@ fn from_payload(payload: &[u8], plain_len: u32) -> Option<(ChunkId, Vec<SourceRa
     (total == u64::from(plain_len) && ranges.iter().all(fits)).then_some((ChunkId::from_bytes(*file), ranges))
 }
 
-/// Source files that were read last, newest last.
-#[derive(Debug, Default)]
-pub(super) struct Sources(Mutex<Vec<(SourceFile, Arc<File>)>>);
-
-impl Sources {
-    fn get(&self, id: &ChunkId) -> Option<(SourceFile, Arc<File>)> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = open.iter().position(|(source, _)| source.id == *id)?;
-        let found = open.remove(at);
-        open.push(found.clone());
-        Some(found)
-    }
-
-    fn insert(&self, source: SourceFile, file: Arc<File>) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= OPEN_MAX {
-            open.remove(0);
-        }
-        open.push((source, file));
-    }
-
-    /// Forgets a handle: the file under its path may be another one by now.
-    fn forget(&self, id: &ChunkId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(source, _)| source.id != *id);
-    }
-}
-
 impl Store {
-    /// Makes a file known that chunks may refer to. Its bytes are durable when this returns; it must stay where it is.
-    pub fn register_file(&self, path: &Path) -> Result<SourceFile, StoreError> {
-        let io = |action| move |e| StoreError::io(action, path, e);
-        let absolute = path.canonicalize().map_err(io("find"))?;
-        let file = File::open(&absolute).map_err(io("open"))?;
-        let metadata = file.metadata().map_err(io("read"))?;
-        if !metadata.is_file() || absolute.as_os_str().len() > PATH_BYTES_MAX {
-            return Err(StoreError::NotAFile { path: path.into() });
-        }
-        file.sync_data().map_err(io("sync"))?;
-        let (size_bytes, modified) = (metadata.len(), modified(&metadata));
-        let bytes = SourceFile::to_bytes(&absolute, size_bytes, modified);
-        let sealed = verify::seal(&bytes, false).expect("a path is shorter than the longest chunk");
-        self.put(&sealed)?;
-        let source = SourceFile { id: sealed.id(), path: absolute, size_bytes, modified };
-        self.sources.forget(&source.id);
-        Ok(source)
-    }
-
     /// Keeps a chunk as a reference: its plaintext is what the ranges of the file say, one behind the other. The caller
     /// has hashed those bytes; if it was wrong, or they change, reading the chunk finds out. False when the chunk was
     /// there already.
@@ -184,36 +83,96 @@ impl Store {
         file: &SourceFile,
         ranges: &[SourceRange],
     ) -> Result<bool, StoreError> {
-        let record = reference_record(id, plain_len, file, ranges)?;
+        let (record, payload) = reference_record(id, plain_len, file, ranges)?;
         let mut writer = self.writer()?;
         if self.locate(&id)?.is_some() {
             return Ok(false);
         }
-        self.within_quota((RECORD_HEADER_LEN + record.1.len()) as u64)?;
-        self.write(&mut writer, record.0, &record.1, None)?;
+        self.within_quota((RECORD_HEADER_LEN + payload.len()) as u64)?;
+        self.write(&mut writer, record, &payload, None)?;
         Ok(true)
     }
 
-    /// Gives up the stored copy of a chunk for a reference, after comparing what the ranges say with the chunk's identity;
-    /// false when the store has no copy of its own. What the copy took is free after the next compaction.
+    /// Gives up the stored copy of a chunk, or a reference to another file, for a reference, after comparing what the ranges
+    /// say with the chunk's identity; false when the store does not have the chunk, or has it in this file already. What the
+    /// copy took is free after the next compaction.
     pub fn adopt(&self, id: ChunkId, file: &SourceFile, ranges: &[SourceRange]) -> Result<bool, StoreError> {
         let Some(held) = self.describe(&id)? else { return Ok(false) };
+        if self.refers_to(&id)?.is_some_and(|(_, source)| source == *file.id()) {
+            return Ok(false);
+        }
         let (record, payload) = reference_record(id, held.plain_len, file, ranges)?;
         match self.gather(&payload, &entry(id, held.plain_len)) {
             Ok(_) => {}
-            Err(Failed::Lost) => return Err(StoreError::SourceDiffers { path: file.path.clone(), chunk: id }),
+            Err(Failed::Lost | Failed::Changed(_)) => {
+                return Err(StoreError::SourceDiffers { path: file.path().into(), chunk: id });
+            }
             Err(Failed::Passing(error)) => return Err(error),
         }
         let mut writer = self.writer()?;
         let Some(at) = self.locate(&id)? else { return Ok(false) };
-        if self.kind_at(at)? == Some(RecordKind::Reference) {
-            return Ok(false);
-        }
         self.write(&mut writer, record, &payload, Some(at))?;
         Ok(true)
     }
 
-    /// Gathers the plaintext that a reference's payload names; `Lost` unless it hashes to the chunk's id.
+    /// Stores a chunk's bytes in place of a reference to some file; false when the store has no reference for it.
+    pub(crate) fn put_copy(&self, chunk: &SealedChunk<'_>) -> Result<bool, StoreError> {
+        let entry = chunk.entry();
+        let Some((at, _)) = self.refers_to(&entry.id)? else { return Ok(false) };
+        self.within_quota((RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
+        self.put_in_place_of(at, entry, chunk.stored())
+    }
+
+    /// Copies chunks back into the store whose bytes stand in a file that is about to be replaced; durable when this
+    /// returns. How many there were. What the file no longer holds leaves the index.
+    pub fn take_back(&self, path: &Path, ids: impl Iterator<Item = ChunkId>) -> Result<u64, StoreError> {
+        // What has no such path has no references either.
+        let Ok(path) = path.canonicalize() else { return Ok(0) };
+        let mut taken = 0;
+        for id in ids {
+            let Some((at, source)) = self.refers_to(&id)? else { continue };
+            match self.described_source(&source) {
+                Ok(source) if source.path() != path => continue,
+                Ok(_) | Err(Failed::Lost | Failed::Changed(_)) => {}
+                Err(Failed::Passing(error)) => return Err(error),
+            }
+            match self.read_plain(&id) {
+                Ok(Some(plain)) => {
+                    taken += u64::from(self.put_in_place_of(at, entry(id, plain.len() as u32), &plain)?);
+                }
+                Ok(None) | Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if taken > 0 {
+            self.sync()?;
+        }
+        Ok(taken)
+    }
+
+    fn put_in_place_of(&self, at: Location, entry: ChunkEntry, stored: &[u8]) -> Result<bool, StoreError> {
+        let mut writer = self.writer()?;
+        if self.locate(&entry.id)? != Some(at) {
+            return Ok(false);
+        }
+        self.write(&mut writer, Record::chunk(entry), stored, Some(at))?;
+        Ok(true)
+    }
+
+    /// Where the reference of a chunk stands and the description of its file; `None` for a chunk with bytes of its own.
+    fn refers_to(&self, id: &ChunkId) -> Result<Option<(Location, ChunkId)>, StoreError> {
+        let Some(at) = self.locate(id)? else { return Ok(None) };
+        if self.kind_at(at)? != Some(RecordKind::Reference) {
+            return Ok(None);
+        }
+        match self.record_at(id, at) {
+            Ok((_, payload)) => Ok(payload.first_chunk().map(|file| (at, ChunkId::from_bytes(*file)))),
+            Err(Failed::Passing(error)) => Err(error),
+            Err(Failed::Lost | Failed::Changed(_)) => Ok(None),
+        }
+    }
+
+    /// Gathers the plaintext that a reference's payload names; `Changed` unless it hashes to the chunk's id.
     pub(super) fn gather(&self, payload: &[u8], entry: &ChunkEntry) -> Result<Vec<u8>, Failed> {
         let (id, ranges) = from_payload(payload, entry.plain_len).ok_or(Failed::Lost)?;
         let (source, file) = self.source(&id)?;
@@ -221,38 +180,12 @@ impl Store {
         let mut at = 0;
         for range in ranges {
             let end = at + range.len as usize;
-            file.read_exact_at(&mut plain[at..end], range.offset).map_err(|e| {
-                self.sources.forget(&id);
-                Failed::of("read", &source.path, e)
-            })?;
+            let read = file.read_exact_at(&mut plain[at..end], range.offset);
+            read.map_err(|e| Failed::in_source("read", source.path(), e))?;
             at = end;
         }
-        if ChunkId::of(&plain) == entry.id {
-            return Ok(plain);
-        }
-        self.sources.forget(&id);
-        Err(Failed::Lost)
+        if ChunkId::of(&plain) == entry.id { Ok(plain) } else { Err(Failed::Changed(source.path().into())) }
     }
-
-    fn source(&self, id: &ChunkId) -> Result<(SourceFile, Arc<File>), Failed> {
-        if let Some(open) = self.sources.get(id) {
-            return Ok(open);
-        }
-        let description = match self.read_plain(id) {
-            Err(StoreError::Damaged { .. }) => return Err(Failed::Lost),
-            other => other?.ok_or(Failed::Lost)?,
-        };
-        let source = SourceFile::from_bytes(*id, &description).ok_or(Failed::Lost)?;
-        let file = File::open(&source.path).map_err(|e| Failed::of("open", &source.path, e))?;
-        let opened = (source, Arc::new(file));
-        self.sources.insert(opened.0.clone(), Arc::clone(&opened.1));
-        Ok(opened)
-    }
-}
-
-/// Whether a plaintext is the description of a source file.
-pub(super) fn is_source(plain: &[u8]) -> bool {
-    plain.starts_with(&SOURCE_MAGIC)
 }
 
 fn reference_record(
@@ -261,15 +194,16 @@ fn reference_record(
     file: &SourceFile,
     ranges: &[SourceRange],
 ) -> Result<(Record, Vec<u8>), StoreError> {
-    let payload = to_payload(&file.id, ranges);
-    let inside =
-        |range: &SourceRange| range.offset.checked_add(u64::from(range.len)).is_some_and(|end| end <= file.size_bytes);
+    let payload = to_payload(file.id(), ranges);
+    let inside = |range: &SourceRange| {
+        range.offset.checked_add(u64::from(range.len)).is_some_and(|end| end <= file.size_bytes())
+    };
     let fits = (1..=PLAIN_BYTES_MAX).contains(&plain_len)
         && payload.len() <= REFERENCE_BYTES_MAX as usize
         && from_payload(&payload, plain_len).is_some()
         && ranges.iter().all(inside);
     if !fits {
-        return Err(StoreError::BadReference { path: file.path.clone(), chunk: id });
+        return Err(StoreError::BadReference { path: file.path().into(), chunk: id });
     }
     let check = StoredCheck::of(&payload);
     let entry = ChunkEntry { id, codec: Codec::Raw, plain_len, stored_len: payload.len() as u32, check };

@@ -197,7 +197,7 @@ fn doubt_stops_it() {
     let draft = store.drafts().unwrap().pop().unwrap();
     let page = ManifestRoot::from_bytes(&draft.root).unwrap().pages[0].entry.id;
     let at = store.locate(&page).unwrap().unwrap();
-    store.drop_damaged(&page, at);
+    store.give_up(&page, at, Failed::Lost);
     assert!(matches!(store.gc_plan(), Err(StoreError::UnknownContents { version: 1, .. })));
     assert_eq!(disk_bytes(&bench.store()), before);
 }

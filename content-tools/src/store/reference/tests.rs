@@ -1,8 +1,10 @@
 //! Tests of references: chunks that stay in place, and copies that give way to an exported file.
 
 use super::*;
-use crate::store::StoreOptions;
+use crate::store::{Compacted, StoreOptions};
 use crate::verify::seal;
+use std::fs::{self, File};
+use std::path::PathBuf;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -85,11 +87,102 @@ fn a_changed_source_is_noticed() {
         damage(&bench.path);
         drop(store);
         let store = bench.open();
-        assert!(matches!(store.read_stored(&id), Err(StoreError::Damaged { chunk, .. }) if chunk == id));
+        let named = |file: &Option<PathBuf>| file.as_ref() == Some(&bench.path);
+        let read = store.read_stored(&id);
+        assert!(matches!(read, Err(StoreError::Damaged { chunk, ref file, .. }) if chunk == id && named(file)));
         assert!(!store.contains(&id).unwrap());
+        assert_eq!(store.changed_files(9).unwrap(), [(bench.path.clone(), 1)]);
+        drop(store);
+        let store = bench.open();
+        assert!(store.damaged().unwrap().iter().all(|row| row.id == id && named(&row.file)));
         assert!(store.put(&seal(&plain, false).unwrap()).unwrap());
+        store.sync().unwrap();
+        assert_eq!((store.changed_files(9).unwrap(), store.damaged().unwrap()), (vec![], vec![]));
         assert_eq!(store.read_plain(&id).unwrap().unwrap(), plain);
     }
+}
+
+/// An open handle would go on serving a file that is gone after a restart.
+#[test]
+fn a_file_that_was_deleted_is_not_served_from_its_handle() {
+    let bench = bench();
+    let id = ChunkId::of(&bench.plain(&RANGES));
+    let store = bench.open();
+    let file = store.register_file(&bench.path).unwrap();
+    store.put_reference(id, 1000, &file, &RANGES).unwrap();
+    assert!(store.read_plain(&id).unwrap().is_some());
+    fs::remove_file(&bench.path).unwrap();
+    assert!(store.read_plain(&id).is_err());
+    rustix::fs::mkfifoat(rustix::fs::CWD, &bench.path, rustix::fs::Mode::RUSR).unwrap();
+    assert!(matches!(store.register_file(&bench.path), Err(StoreError::NotAFile { .. })));
+}
+
+/// Its owner edited the file and registers it again: nothing is wrong with it any more.
+#[test]
+fn a_file_that_is_registered_again_is_no_problem() {
+    let bench = bench();
+    let id = ChunkId::of(&bench.plain(&RANGES));
+    let store = bench.open();
+    let file = store.register_file(&bench.path).unwrap();
+    store.put_reference(id, 1000, &file, &RANGES).unwrap();
+    fs::write(&bench.path, "another lesson").unwrap();
+    assert!(!file.is_unchanged());
+    assert!(store.read_plain(&id).is_err());
+    assert_eq!(store.changed_files(9).unwrap().len(), 1);
+    store.register_file(&bench.path).unwrap();
+    assert_eq!(store.changed_files(9).unwrap(), []);
+}
+
+/// Before a file is replaced, what the store has only there comes back into it.
+#[test]
+fn chunks_are_taken_back_before_their_file_goes() {
+    let bench = bench();
+    let plain = bench.plain(&RANGES);
+    let id = ChunkId::of(&plain);
+    let store = bench.open();
+    let file = store.register_file(&bench.path).unwrap();
+    store.put_reference(id, 1000, &file, &RANGES).unwrap();
+    let ids = || [id, ChunkId::of(b"unknown")].into_iter();
+    assert_eq!(store.take_back(&bench.dir.path().join("other"), ids()).unwrap(), 0);
+    assert_eq!(store.take_back(&bench.path, ids()).unwrap(), 1);
+    assert_eq!(store.take_back(&bench.path, ids()).unwrap(), 0);
+    fs::remove_file(&bench.path).unwrap();
+    drop(store);
+    for _ in ["index", "no index"] {
+        assert_eq!(bench.open().read_plain(&id).unwrap().unwrap(), plain);
+        bench.delete_index();
+    }
+}
+
+/// A link to a newer copy replaces the older link; what copies and links take comes free.
+#[test]
+fn space_of_replaced_records_comes_back() {
+    let bench = bench();
+    let store = bench.open();
+    let pieces: Vec<SourceRange> = (0..5).map(|n| SourceRange { offset: n * 1000, len: 1000 }).collect();
+    let plain = |range: &SourceRange| bench.plain(&[*range]);
+    for range in &pieces {
+        store.put(&seal(&plain(range), false).unwrap()).unwrap();
+    }
+    let kept = seal(b"described by a manifest that is not here yet", false).unwrap();
+    store.put(&kept).unwrap();
+    let before = store.disk_bytes();
+    let file = store.register_file(&bench.path).unwrap();
+    for range in &pieces {
+        assert!(store.adopt(ChunkId::of(&plain(range)), &file, &[*range]).unwrap());
+    }
+    let freed = store.reclaim().unwrap();
+    assert!(freed.freed_bytes > 5000 && freed.damaged == 0, "{freed:?}");
+    assert!(store.disk_bytes() < before - 4000, "{before} {}", store.disk_bytes());
+    assert_eq!(store.reclaim().unwrap(), Compacted::default());
+    let copy = bench.dir.path().join("copy");
+    fs::copy(&bench.path, &copy).unwrap();
+    let copied = store.register_file(&copy).unwrap();
+    assert!(store.adopt(ChunkId::of(&plain(&pieces[0])), &copied, &pieces[..1]).unwrap());
+    fs::remove_file(&bench.path).unwrap();
+    assert!(store.read_plain(&ChunkId::of(&plain(&pieces[0]))).unwrap().is_some());
+    assert!(store.read_plain(&ChunkId::of(&plain(&pieces[1]))).is_err());
+    assert!(store.contains(&kept.id()).unwrap());
 }
 
 #[test]
