@@ -200,6 +200,10 @@ status-listen = listens  { $listen }; up { $up }, down { $down }; gateway { $gat
 status-tracker = tracker  { $url }, reachable
 status-tracker-away = tracker  { $url }, NOT reachable; last contact: { $last }. { $problem }
 status-bytes = bytes    received { $received } (flagship { $flagship } · peers { $peers }, of these group { $group }); sent { $sent }
+status-store = store    { $used }
+status-store-quota = store    { $used } of { $quota } allowed
+status-damaged = ; { $chunks } chunks damaged, fetched again when somebody has them
+status-scrub = ; being read again, { $percent } % done
 status-problems = To be looked after:
 status-no-peers = No other node is connected.
 status-missing = { $collection }: { $missing }; { $from }
@@ -238,3 +242,21 @@ export-unknown-site = What the site holds is not known, so everything was packed
 export-done = { $path }: { $bytes }, { $chunks } chunks; { $held } left out because the site holds them.
     At the site: `karez import DIR`.
 import-done = Chunks new here: { $new } ({ $bytes }); already here: { $held }.
+
+## Looking after the store
+error-pin = '{ $found }' names no collection: write PUBLISHER/NAME or PUBLISHER/NAME@VERSION
+error-size = '{ $found }' is not a number of bytes: write for example 500K, 20M or 2G
+error-still-damaged = { $chunks } chunks are damaged, and nobody reachable has them: they are fetched as soon as somebody has
+pin-on = { $pin } is pinned now: nothing removes it to make room.
+pin-was-on = { $pin } was pinned already.
+pin-off = { $pin } is no longer pinned.
+pin-was-off = { $pin } was not pinned.
+pins-none = Nothing is pinned.
+quota-none = { $used } used, no quota; { $free } free on the disk
+quota-set = { $used } used of { $quota }; { $free } free on the disk
+quota-over = { $used } used, more than the quota of { $quota }: nothing new is stored; { $free } free on the disk
+scrub-done = { $checked } chunks read ({ $bytes }).
+scrub-stopped = Stopped after { $checked } chunks ({ $bytes }): `karez scrub --resume` goes on there.
+scrub-never = No scrub has run since the node started.
+scrub-repairing = fetching what was damaged
+scrub-found = Damaged: { $found }; repaired { $repaired }, not needed any more { $unneeded }, nobody has { $missing }

@@ -185,6 +185,10 @@ status-listen = 监听      { $listen }；上行 { $up }，下行 { $down }；�
 status-tracker = 跟踪服务  { $url }，可以联系
 status-tracker-away = 跟踪服务  { $url }，无法联系；上次联系：{ $last }。{ $problem }
 status-bytes = 传输      接收 { $received }（旗舰 { $flagship } · 其他节点 { $peers }，其中同组 { $group }）；发送 { $sent }
+status-store = 存储      { $used }
+status-store-quota = 存储      { $used }，限额 { $quota }
+status-damaged = ；损坏 { $chunks } 块，有节点有时会取回
+status-scrub = ；正在检查，已完成 { $percent } %
 status-problems = 需要处理：
 status-no-peers = 没有连接到其他节点。
 status-missing = { $collection }：{ $missing }；{ $from }
@@ -220,3 +224,21 @@ export-unknown-site = 不知道该站点已有什么，因此全部打包。在�
 export-done = { $path }：{ $bytes }，共 { $chunks } 块；该站点已有的 { $held } 块没有打包。
     在站点执行：`karez import 目录`。
 import-done = 新存入 { $new } 块（{ $bytes }）；本机已有 { $held } 块。
+
+## 存储维护
+error-pin = “{ $found }”不是内容集：请写“发布者/名称”或“发布者/名称@版本”
+error-size = “{ $found }”不是字节数：请写 500K、20M 或 2G 这样的值
+error-still-damaged = 有 { $chunks } 块已损坏，可联系的节点都没有：一旦有节点有就会取回
+pin-on = 已固定 { $pin }：腾空间时不会删除它。
+pin-was-on = { $pin } 早已固定。
+pin-off = 已取消固定 { $pin }。
+pin-was-off = { $pin } 本来就没有固定。
+pins-none = 没有固定的内容集。
+quota-none = 已用 { $used }，没有限额；磁盘剩余 { $free }
+quota-set = 已用 { $used }，限额 { $quota }；磁盘剩余 { $free }
+quota-over = 已用 { $used }，超出限额 { $quota }：不再存入新内容；磁盘剩余 { $free }
+scrub-done = 已读 { $checked } 块（{ $bytes }）。
+scrub-stopped = 已停止，读了 { $checked } 块（{ $bytes }）：用 `karez scrub --resume` 接着读。
+scrub-never = 节点启动以来还没有检查过存储。
+scrub-repairing = 正在取回损坏的部分
+scrub-found = 损坏 { $found } 块；已修复 { $repaired } 块，已不再需要 { $unneeded } 块，无处可取 { $missing } 块

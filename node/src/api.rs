@@ -12,6 +12,10 @@
 //! | `POST /v1/request` with [`MediumPath`](event::MediumPath) | [`RequestWritten`](event::RequestWritten) |
 //! | `POST /v1/export` with [`ExportOrder`](event::ExportOrder) | lines of [`CourierEvent`](event::CourierEvent) |
 //! | `POST /v1/import` with [`MediumPath`](event::MediumPath) | lines of [`CourierEvent`](event::CourierEvent) |
+//! | `GET /v1/pins` | [`PinsView`](crate::handle::view::care::PinsView) |
+//! | `POST /v1/pin`, `/v1/unpin` with [`PinOrder`](event::care::PinOrder) | [`PinChanged`](crate::handle::view::care::PinChanged) |
+//! | `GET /v1/quota`; `POST` with [`QuotaOrder`](event::care::QuotaOrder) | [`QuotaView`](crate::handle::view::care::QuotaView) |
+//! | `POST /v1/scrub` with [`ScrubOrder`](event::care::ScrubOrder) | lines of [`ScrubLine`](event::care::ScrubLine) |
 //!
 //! Refusals are `4xx` or `5xx` with a [`ErrorBody`](error::ErrorBody). A client that goes away stops nothing but the
 //! report to it: the download goes on.
@@ -20,6 +24,7 @@ pub mod client;
 pub mod error;
 pub mod event;
 
+mod care;
 mod copy;
 mod courier;
 mod item;
@@ -33,10 +38,11 @@ mod tests;
 
 pub use socket::{Listener, bind};
 
+use crate::care::Care;
 use crate::handle::Handle;
 use crate::handle::view::{CollectionView, SearchRow, Status};
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{FromRef, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -47,20 +53,40 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
 
+/// Whom the requests ask: the driver, and whoever looks after the store.
+#[derive(Debug, Clone)]
+struct Doors {
+    handle: Handle,
+    care: Care,
+}
+
+impl FromRef<Doors> for Handle {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.handle.clone()
+    }
+}
+
+impl FromRef<Doors> for Care {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.care.clone()
+    }
+}
+
 type Parameters = Query<BTreeMap<String, String>>;
 
 /// Serves until `shutdown` ends, then takes the socket away.
 pub async fn serve(
     listener: Listener,
     handle: Handle,
+    care: Care,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (socket, _cleanup) = listener.into_parts();
-    axum::serve(socket, router(handle)).with_graceful_shutdown(shutdown).await
+    axum::serve(socket, router(Doors { handle, care })).with_graceful_shutdown(shutdown).await
 }
 
-fn router(handle: Handle) -> Router {
-    Router::new()
+fn router(doors: Doors) -> Router {
+    Router::<Doors>::new()
         .route("/v1/status", get(status))
         .route("/v1/search", get(search))
         .route("/v1/show", get(show))
@@ -72,12 +98,18 @@ fn router(handle: Handle) -> Router {
         .route("/v1/request", post(write_request))
         .route("/v1/export", post(start_export))
         .route("/v1/import", post(start_import))
+        .route("/v1/pins", get(care::pins))
+        .route("/v1/pin", post(care::pin))
+        .route("/v1/unpin", post(care::unpin))
+        .route("/v1/quota", get(care::quota).post(care::set_quota))
+        .route("/v1/scrub", post(care::scrub))
         .fallback(async || ApiError::from(RequestError::UnknownEndpoint))
-        .with_state(handle)
+        .with_state(doors)
 }
 
-async fn status(State(handle): State<Handle>) -> Result<Json<Status>, ApiError> {
-    Ok(Json(handle.status().await?))
+async fn status(State(handle): State<Handle>, State(care): State<Care>) -> Result<Json<Status>, ApiError> {
+    let status = handle.status().await?;
+    Ok(Json(Status { care: care.view().await?, ..status }))
 }
 
 async fn search(State(handle): State<Handle>, query: Parameters) -> Result<Json<Vec<SearchRow>>, ApiError> {

@@ -4,6 +4,7 @@
 //! socket; `init`, `join` and `run` are returned to `main`, which knows the rest of the house. Results go to stdout,
 //! everything else to stderr; exit codes are 0 ok, 1 failed, 2 usage. `--json` prints one JSON value.
 
+mod care;
 mod catalogue;
 mod complaint;
 mod context;
@@ -23,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use care::QuotaChange;
 pub use complaint::{Complaint, Sentence, Spoken};
 pub use context::Context;
 pub use invocation::{Action, Invocation, PullOrder, Request, RunFlags};
@@ -80,6 +82,10 @@ async fn perform(context: &Context, request: Request) -> Result<(), Complaint> {
         Request::CourierRequest(to) => courier::request(context, &client()?, to).await,
         Request::Export(order) => courier::export(context, &client()?, order).await,
         Request::Import(from) => courier::import(context, &client()?, from).await,
+        Request::Pin(pin, on) => care::pin(context, &client()?, pin.to_string(), on).await,
+        Request::Pins => care::pins(context, &client()?).await,
+        Request::Quota(change) => care::quota(context, &client()?, change).await,
+        Request::Scrub(order) => care::scrub(context, &client()?, order).await,
         Request::Completions(shell) => {
             help::completions(context.texts.lang(), shell);
             Ok(())

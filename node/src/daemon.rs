@@ -1,6 +1,7 @@
 //! `karez run`: introduces everybody to everybody, and takes the house down again in order.
 
 use crate::bulk::{self, BindError, BoundPort, Bulk, Throttle};
+use crate::care::Care;
 use crate::control::{self, Control, StartError};
 use crate::driver::{Driver, Inboxes, Parts};
 use crate::handle::Handle;
@@ -141,6 +142,7 @@ struct Servers {
 
 impl Servers {
     fn start(gateway: Option<TcpListener>, api: api::Listener, handle: &Handle, store: Arc<Store>) -> Self {
+        let care = Care::new(store.clone(), handle.clone());
         let (stop, stopping) = watch::channel(false);
         let logged = |name, result: std::io::Result<()>| {
             if let Err(cause) = result {
@@ -148,7 +150,7 @@ impl Servers {
             }
         };
         let mut tasks = vec![tokio::spawn(keep_synced(store, stopping.clone()))];
-        let serving = api::serve(api, handle.clone(), stopped(stopping.clone()));
+        let serving = api::serve(api, handle.clone(), care, stopped(stopping.clone()));
         tasks.push(tokio::spawn(async move { logged("control socket", serving.await) }));
         if let Some(listener) = gateway {
             let serving = gateway::serve(listener, handle.clone(), stopped(stopping));

@@ -2,6 +2,7 @@
 //! as an event. The driver introduces control plane, bulk lane, tracker and store to each other; they never meet.
 
 mod announce;
+mod care;
 mod catalogue;
 mod courier;
 mod greetings;
@@ -275,6 +276,7 @@ impl Driver {
                 self.imported(&releases);
                 let _ = reply.send(());
             }
+            Command::Care(question) => self.on_care(question),
             Command::Stop => {}
         }
     }

@@ -3,6 +3,7 @@
 //! A [`Handle`] is cheap to clone. Questions are commands with a reply channel; long work reports through a bounded
 //! channel of events. File bytes do not pass here: readers take the store itself and wait on [`Pull::changes`].
 
+pub mod care;
 pub mod courier;
 pub mod view;
 
@@ -205,6 +206,8 @@ pub enum Command {
     Courier(oneshot::Sender<Box<Courier>>),
     /// A bundle brought these checked releases, and chunks of them into the store.
     Imported(Vec<SignedRelease>, oneshot::Sender<()>),
+    /// A question of those who look after the store.
+    Care(care::Question),
     /// Leave the loop.
     Stop,
 }
@@ -216,7 +219,7 @@ impl Command {
             Self::Show(collection, _) | Self::Want(collection, _) => Some(collection),
             Self::Follow(collection, ..) | Self::Open(collection, _) => Some(collection),
             Self::Search(..) | Self::Urgent(..) | Self::Publish(..) | Self::Status(_) | Self::Stop => None,
-            Self::Courier(_) | Self::Imported(..) => None,
+            Self::Courier(_) | Self::Imported(..) | Self::Care(_) => None,
         }
     }
 }

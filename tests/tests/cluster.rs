@@ -3,6 +3,7 @@
 
 mod cluster {
     mod bad_input;
+    mod care;
     mod courier;
     mod hostile;
     mod kills;

@@ -144,6 +144,11 @@ impl Store {
         self.with_index(|index| index.damaged_files(limit))
     }
 
+    /// Takes chunks out of the list of damaged ones that no version needs any more.
+    pub fn strike_damaged(&self, ids: &[ChunkId]) -> Result<(), StoreError> {
+        self.with_index(|index| index.strike_damaged(ids))
+    }
+
     /// The chunk is out of the index already; a list that cannot be written only makes the report shorter.
     fn quarantine(&self, id: &ChunkId, at: Location, file: Option<&Path>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

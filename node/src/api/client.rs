@@ -1,9 +1,11 @@
 //! The other end of the socket, for the commands.
 
 use super::error::{ApiError, ErrorBody};
+use super::event::care::{PinOrder, QuotaOrder, ScrubLine, ScrubOrder};
 use super::event::{CourierEvent, ExportOrder, MediumPath, RequestWritten};
 use super::event::{Named, PlayView, PublishLine, PullEvent, PullRequest};
 use crate::handle::PublishRequest;
+use crate::handle::view::care::{PinChanged, PinsView, QuotaView};
 use crate::handle::view::{CollectionView, SearchRow, Status};
 use bytes::{Buf as _, Bytes, BytesMut};
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -110,6 +112,32 @@ impl Client {
     /// Takes bundles in.
     pub async fn import(&self, from: &MediumPath) -> Result<Lines<CourierEvent>, ClientError> {
         Ok(Lines::new(self.post("import", from).await?))
+    }
+
+    /// What is pinned.
+    pub async fn pins(&self) -> Result<PinsView, ClientError> {
+        self.get("pins", &[]).await
+    }
+
+    /// Pins something, or takes a pin away.
+    pub async fn pin(&self, order: &PinOrder, on: bool) -> Result<PinChanged, ClientError> {
+        let response = self.post(if on { "pin" } else { "unpin" }, order).await?;
+        response.json().await.map_err(|cause| broken(&cause))
+    }
+
+    /// The quota.
+    pub async fn quota(&self) -> Result<QuotaView, ClientError> {
+        self.get("quota", &[]).await
+    }
+
+    /// Sets the quota, or lifts it.
+    pub async fn set_quota(&self, order: &QuotaOrder) -> Result<QuotaView, ClientError> {
+        self.post("quota", order).await?.json().await.map_err(|cause| broken(&cause))
+    }
+
+    /// Reads the store again.
+    pub async fn scrub(&self, order: &ScrubOrder) -> Result<Lines<ScrubLine>, ClientError> {
+        Ok(Lines::new(self.post("scrub", order).await?))
     }
 
     async fn get<T: DeserializeOwned>(&self, name: &str, parameters: &[(&str, &str)]) -> Result<T, ClientError> {

@@ -46,6 +46,12 @@ pub enum RequestError {
         /// The kinds there are.
         known: String,
     },
+    /// Not a collection or a version of one.
+    #[error("'{found}' names no collection: write PUBLISHER/NAME or PUBLISHER/NAME@VERSION")]
+    Pin {
+        /// What was given.
+        found: String,
+    },
     /// A folder must be given from the root.
     #[error("'{path}' is not an absolute path")]
     RelativePath {
@@ -135,6 +141,7 @@ impl ApiError {
                 RequestError::Body { .. }
                 | RequestError::CollectionName { .. }
                 | RequestError::Kind { .. }
+                | RequestError::Pin { .. }
                 | RequestError::RelativePath { .. } => StatusCode::BAD_REQUEST,
                 RequestError::NoSpace { .. } | RequestError::GatewayOff => StatusCode::CONFLICT,
                 RequestError::Courier { .. } => StatusCode::UNPROCESSABLE_ENTITY,

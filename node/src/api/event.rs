@@ -1,6 +1,8 @@
 //! The shapes of the local API beside the views. Bytes are bytes, rates bytes a second, times seconds. A promise to
 //! programs: fields are added, never renamed.
 
+pub mod care;
+
 use super::error::ErrorBody;
 use crate::handle::view::{FileView, Published};
 use karez_content_tools::export::{ExportReport, Renamed};

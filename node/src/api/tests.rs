@@ -8,6 +8,7 @@ use super::client::{Client, ClientError, Lines};
 use super::error::{ApiError, RequestError};
 use super::event::{PublishLine, PullEvent, PullRequest};
 use super::{bind, serve};
+use crate::care::Care;
 use crate::handle::{HandleError, PublishRequest};
 use course::{Course, FILM, FILM_BYTES, NAME, Swarm, driver, noise};
 use std::path::PathBuf;
@@ -27,7 +28,8 @@ impl Site {
         let (handle, _) = driver(&course, swarm);
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("api.sock");
-        tokio::spawn(serve(bind(&socket).unwrap(), handle, std::future::pending()));
+        let care = Care::new(course.site.clone(), handle.clone());
+        tokio::spawn(serve(bind(&socket).unwrap(), handle, care, std::future::pending()));
         let to = dir.path().join("copy");
         Self { course, dir, client: Client::new(&socket).unwrap(), to }
     }

@@ -67,6 +67,16 @@ pub(super) enum Wrong {
         /// What was typed.
         found: String,
     },
+    /// Not a collection or a version of one.
+    Pin {
+        /// What was typed.
+        found: String,
+    },
+    /// Not a number of bytes.
+    Size {
+        /// What was typed.
+        found: String,
+    },
     /// Not a height of pictures.
     Rendition {
         /// What was typed.
@@ -84,6 +94,8 @@ impl Spoken for Wrong {
             Self::Address { flag, found } => ("error-address", with([("flag", *flag), ("found", found)])),
             Self::Rate { flag, found } => ("error-rate", with([("flag", *flag), ("found", found)])),
             Self::Mode { found } => ("error-mode", with([("found", found)])),
+            Self::Pin { found } => ("error-pin", with([("found", found)])),
+            Self::Size { found } => ("error-size", with([("found", found)])),
             Self::Rendition { found } => ("error-rendition", with([("found", found)])),
             Self::NoHome => ("error-no-home", Vec::new()),
         }
@@ -126,6 +138,11 @@ pub enum Complaint {
         /// Records that were left out.
         records: u64,
     },
+    /// Chunks are damaged, and nobody reachable has them.
+    StillDamaged {
+        /// How many.
+        chunks: u64,
+    },
     /// An error that explains itself, in English.
     Other {
         /// Its text.
@@ -141,7 +158,7 @@ impl Complaint {
 
     /// Whether the command has printed its result, which says the same: `--json` prints one value.
     pub(super) fn follows_result(&self) -> bool {
-        matches!(self, Self::Kept { .. } | Self::Damaged { .. })
+        matches!(self, Self::Kept { .. } | Self::Damaged { .. } | Self::StillDamaged { .. })
     }
 }
 
@@ -158,6 +175,7 @@ impl Spoken for Complaint {
             Self::NoPlayer { url } => ("error-no-player", with([("url", url)])),
             Self::Kept { files } => ("error-kept", with([("files", files)])),
             Self::Damaged { records } => ("error-import-damaged", with([("count", records)])),
+            Self::StillDamaged { chunks } => ("error-still-damaged", with([("chunks", chunks)])),
             Self::Other { text } => ("error-other", with([("text", text)])),
         }
     }
@@ -243,6 +261,7 @@ impl Spoken for RequestError {
             Self::Body { detail } => ("error-body", with([("detail", detail)])),
             Self::CollectionName { found } => ("error-collection-name", with([("found", found)])),
             Self::Kind { found, known } => ("error-kind", with([("found", found), ("known", known)])),
+            Self::Pin { found } => ("error-pin", with([("found", found)])),
             Self::RelativePath { path } => ("error-relative-path", with([("path", path.to_string_lossy())])),
             Self::NoSpace { needed, free, path } => {
                 let [needed, free] = [*needed, *free].map(figure::bytes);

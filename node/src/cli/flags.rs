@@ -146,6 +146,42 @@ pub(super) enum Command {
         /// Folder on the stick
         from: PathBuf,
     },
+    /// Protect a collection, or one version of it: nothing removes it to make room
+    Pin {
+        /// PUBLISHER/NAME, as `karez ls` lists it, or PUBLISHER/NAME@VERSION
+        pin: String,
+    },
+    /// Take a pin away
+    Unpin {
+        /// As `karez pins` lists it
+        pin: String,
+    },
+    /// List the pins
+    Pins,
+    /// Show or set how many bytes the store may take
+    Quota {
+        /// The new quota, for example 500G
+        #[arg(value_name = "BYTES", conflicts_with = "lift")]
+        bytes: Option<String>,
+        /// Take the quota away
+        #[arg(long)]
+        lift: bool,
+    },
+    /// Read everything on the disk again, and fetch what is damaged from other nodes
+    ///
+    /// Ctrl-C stops nothing but this command: the node goes on reading. Exit code 1 when something is damaged that nobody
+    /// reachable has.
+    Scrub {
+        /// Bytes a second to read at most, for example 20M; as fast as the disk without
+        #[arg(long, value_name = "BYTES")]
+        rate: Option<String>,
+        /// Go on where the last scrub was stopped
+        #[arg(long)]
+        resume: bool,
+        /// Stop the scrub that runs
+        #[arg(long, conflicts_with_all = ["rate", "resume"])]
+        stop: bool,
+    },
     /// Print the completion script of a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell

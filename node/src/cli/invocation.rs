@@ -1,13 +1,16 @@
 //! What a command line means.
 
+use super::care::QuotaChange;
 use super::complaint::Wrong;
 use super::context::Context;
 use super::flags::{Command, Flags, Run};
 use super::language::{Lang, Texts};
 use crate::api::event::ExportOrder;
+use crate::api::event::care::ScrubOrder;
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
 use karez_content_tools::rendition::Height;
+use karez_content_tools::store::Pin;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::plan::limiter::BytesPerSecond;
@@ -99,6 +102,14 @@ pub enum Request {
     Export(ExportOrder),
     /// Take bundles in.
     Import(PathBuf),
+    /// Pin something, or take a pin away.
+    Pin(Pin, bool),
+    /// What is pinned.
+    Pins,
+    /// How many bytes the store may take.
+    Quota(QuotaChange),
+    /// Read the store again.
+    Scrub(ScrubOrder),
     /// A completion script; needs no daemon.
     Completions(Shell),
 }
@@ -169,6 +180,15 @@ fn action(command: Command) -> Result<Action, Wrong> {
             Request::Export(ExportOrder { collections, site, have, to, check: !no_check })
         }
         Command::Import { from } => Request::Import(from),
+        Command::Pin { pin } => Request::Pin(known_pin(pin)?, true),
+        Command::Unpin { pin } => Request::Pin(known_pin(pin)?, false),
+        Command::Pins => Request::Pins,
+        Command::Quota { lift: true, .. } => Request::Quota(QuotaChange::Lift),
+        Command::Quota { bytes: None, .. } => Request::Quota(QuotaChange::Show),
+        Command::Quota { bytes: Some(text), .. } => Request::Quota(QuotaChange::Set(size(text)?)),
+        Command::Scrub { rate, resume, stop } => {
+            Request::Scrub(ScrubOrder { rate: rate.map(size).transpose()?, resume, stop })
+        }
         Command::Completions { shell } => Request::Completions(shell),
     };
     Ok(Action::Client(request))
@@ -176,6 +196,19 @@ fn action(command: Command) -> Result<Action, Wrong> {
 
 fn name(text: &str) -> Result<CollectionName, Wrong> {
     text.parse().map_err(|_| Wrong::CollectionName { found: text.into() })
+}
+
+fn known_pin(text: String) -> Result<Pin, Wrong> {
+    text.parse().map_err(|_| Wrong::Pin { found: text })
+}
+
+/// A number of bytes, decimal as disks are sold: `500K`, `20M`, `2G`.
+fn size(text: String) -> Result<u64, Wrong> {
+    let units = [('K', 1_000), ('k', 1_000), ('M', 1_000_000), ('G', 1_000_000_000), ('T', 1_000_000_000_000)];
+    let unit = units.into_iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
+    let (digits, factor) = unit.unwrap_or((&text, 1));
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|bytes| *bytes > 0);
+    bytes.ok_or(Wrong::Size { found: text })
 }
 
 fn rendition(text: String) -> Result<Height, Wrong> {

@@ -1,5 +1,6 @@
 //! `status`: what this node does, and for what is incomplete, what is missing and who could bring it.
 
+use super::care;
 use super::catalogue::table;
 use super::complaint::Complaint;
 use super::context::Context;
@@ -88,6 +89,7 @@ fn node_lines(context: &Context, status: &Status) -> String {
         ),
         tracker_line(context, status),
         context.text("status-bytes", &figures.map(|(name, bytes)| (name, figure::bytes(bytes).into()))),
+        care::status_line(context, &status.care),
     ]
     .join("\n")
 }

@@ -2,8 +2,9 @@
 
 use super::flags::{self, Command, Flags};
 use super::invocation::{Action, PullOrder, Request, understand};
-use super::{Lang, Texts, help};
+use super::{Lang, QuotaChange, Texts, help};
 use crate::api::event::ExportOrder;
+use crate::api::event::care::ScrubOrder;
 use clap::CommandFactory as _;
 use fluent_bundle::FluentResource;
 use karez_protocol::plan::limiter::BytesPerSecond;
@@ -51,6 +52,13 @@ fn client_commands_are_understood() {
         ("status --watch", Request::Status { watch: true }),
         ("request --to /media/usb", Request::CourierRequest("/media/usb".into())),
         ("import /media/usb", Request::Import("/media/usb".into())),
+        ("pin bj4/algebra-1@3", Request::Pin("bj4/algebra-1@3".parse().unwrap(), true)),
+        ("unpin bj4/algebra-1", Request::Pin("bj4/algebra-1".parse().unwrap(), false)),
+        ("pins", Request::Pins),
+        ("quota", Request::Quota(QuotaChange::Show)),
+        ("quota 500G", Request::Quota(QuotaChange::Set(500_000_000_000))),
+        ("quota --lift", Request::Quota(QuotaChange::Lift)),
+        ("scrub --rate 20M --resume", Request::Scrub(ScrubOrder { rate: Some(20_000_000), resume: true, stop: false })),
         (
             "export bj4/algebra-1 --for minqin --to /media/usb --no-check",
             Request::Export(ExportOrder {
@@ -95,6 +103,11 @@ fn nonsense_names_what_is_wrong() {
         ("run --mode slow", "--mode"),
         ("run --announce example.org:1", "--announce"),
         ("frobnicate", "frobnicate"),
+        ("pin algebra", "@VERSION"),
+        ("quota 5G --lift", "--lift"),
+        ("quota many", "20M"),
+        ("scrub --rate 0", "20M"),
+        ("scrub --stop --resume", "--resume"),
         ("publish .", "--as"),
     ] {
         match action(line) {

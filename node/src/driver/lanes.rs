@@ -282,11 +282,26 @@ impl Driver {
         }
         let bytes = transfer.layout.entry(chunk).map_or(0, |entry| u64::from(entry.stored_len));
         transfer.have_bytes = transfer.have_bytes.saturating_sub(bytes);
-        transfer.complete = false;
+        let reopened = std::mem::take(&mut transfer.complete);
+        // What was whole is to be whole again, also when nobody asked for it by name.
+        transfer.wanted |= reopened;
         transfer.swarm.handle(now, Input::NotStored { chunk });
         let text = format!("{}: a stored chunk is damaged or gone, it is fetched again", transfer.collection);
         self.problems.report(Topic::Content(transfer.collection.clone()), text);
+        if reopened {
+            self.tell_wants(release, true);
+            self.contact.hurry();
+        }
         self.pump(release);
+    }
+
+    /// Tells those who take part in a release whether this node still lacks chunks.
+    pub(super) fn tell_wants(&self, release: &ReleaseId, wants: bool) {
+        let Some(transfer) = self.transfers.get(release) else { return };
+        for peer in &transfer.told {
+            let (collection, release) = (transfer.collection.clone(), *release);
+            self.parts.bulk.send(peer, PeerMessage::Interest { collection, release, wants });
+        }
     }
 
     /// A chunk that another release needs as well is here now.

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use super::transfer::Transfer;
+use crate::handle::view::care::CareView;
 use crate::handle::view::{CollectionState, Counters, NodeView, PeerView, Status};
 use karez_protocol::content::name::CollectionName;
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ impl Driver {
             peers: self.peer_views(),
             collections: self.collection_states(),
             problems: self.problems.texts(),
+            // Whoever has the store at hand fills it in, off the loop.
+            care: CareView::default(),
         }
     }
 

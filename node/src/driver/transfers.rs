@@ -287,12 +287,7 @@ impl Driver {
         transfer.changes.send_modify(|count| *count += 1);
         self.problems.solved(&Topic::Content(transfer.collection.clone()));
         tracing::info!(collection = %transfer.collection, version = transfer.version, "complete");
-        let told: Vec<_> = transfer.told.iter().copied().collect();
-        let collection = transfer.collection.clone();
-        for peer in told {
-            let interest = PeerMessage::Interest { collection: collection.clone(), release, wants: false };
-            self.parts.bulk.send(&peer, interest);
-        }
+        self.tell_wants(&release, false);
         self.contact.hurry();
         self.greet_all();
     }

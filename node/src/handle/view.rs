@@ -1,6 +1,9 @@
 //! What the daemon shows: the shapes of `--json` and of the local API. Bytes are bytes, rates bytes a second, times
 //! seconds. A promise to programs: fields are added, never renamed.
 
+pub mod care;
+
+use care::CareView;
 use serde::{Deserialize, Serialize};
 
 /// A catalogue row.
@@ -178,6 +181,9 @@ pub struct Status {
     pub collections: Vec<CollectionState>,
     /// Something the keeper should act on: disk full, damaged store.
     pub problems: Vec<String>,
+    /// The care of the store.
+    #[serde(default)]
+    pub care: CareView,
 }
 
 /// This node.

@@ -51,3 +51,18 @@ pub fn fingerprint(dir: &Path) -> BTreeMap<String, String> {
     };
     entries.map(describe).collect()
 }
+
+/// Flips so many bits of a file, the same ones for the same seed, behind the header of a segment.
+pub fn flip_bits(path: &Path, bits: u64, seed: u64) {
+    use std::os::unix::fs::FileExt as _;
+    let file = fs::File::options().read(true).write(true).open(path).expect("a file");
+    let len = file.metadata().expect("metadata").len();
+    let dice = noise(seed, bits as usize * 8);
+    for bytes in dice.chunks_exact(8) {
+        let number = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        let (at, bit) = (64 + number % (len - 64), number >> 61);
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).expect("a byte");
+        file.write_all_at(&[byte[0] ^ 1 << bit], at).expect("a byte");
+    }
+}

@@ -1,7 +1,8 @@
 //! The chunks that were found damaged and have not come back: what a node fetches again, and what a person asks about.
 //!
-//! What must stay true: a chunk is in the list from the moment its row goes until a row for it comes again. The list goes
-//! with the index when that is lost: a rebuild reads everything again and takes in only what is whole.
+//! What must stay true: a chunk is in the list from the moment its row goes until a row for it comes again, or until
+//! somebody has found out that nothing names it. The list goes with the index when that is lost: a rebuild reads everything
+//! again and takes in only what is whole.
 
 use super::{Index, Location, place};
 use crate::store::record::Place;
@@ -74,6 +75,17 @@ impl Index {
         }
         noted.insert(*id);
         Ok(())
+    }
+
+    /// Takes chunks out of the list that nothing needs any more.
+    pub(in crate::store) fn strike_damaged(&self, ids: &[ChunkId]) -> rusqlite::Result<()> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let mut noted = self.damaged.borrow_mut();
+        for id in ids {
+            transaction.execute("DELETE FROM damaged WHERE id = ?1", [id.as_bytes().as_slice()])?;
+            noted.remove(id);
+        }
+        transaction.commit()
     }
 
     /// The list, by place.

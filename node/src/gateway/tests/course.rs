@@ -205,7 +205,7 @@ async fn answer(course: &Course, swarm: Swarm, urgent: &mpsc::Sender<Vec<ChunkIn
             drop(reply.send(Status { collections: vec![course.state()], ..Status::default() }));
         }
         Command::Publish(request, _, events) => publish(&request.dir, &events).await,
-        Command::Courier(_) | Command::Imported(..) | Command::Stop => {}
+        Command::Courier(_) | Command::Imported(..) | Command::Care(_) | Command::Stop => {}
     }
 }
 

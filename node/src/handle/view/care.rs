@@ -1,0 +1,79 @@
+//! What is shown of the care of the store: pins, quota, scrub.
+
+use serde::{Deserialize, Serialize};
+
+/// The care of the store, as `status` shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CareView {
+    /// Bytes that the store's files take.
+    pub used_bytes: u64,
+    /// Bytes they may take, when somebody set a quota.
+    pub quota_bytes: Option<u64>,
+    /// Chunks that were found damaged and have not come back.
+    pub damaged_chunks: u64,
+    /// The scrub that runs, or the last one since the node started.
+    pub scrub: Option<ScrubView>,
+}
+
+/// How a scrub stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrubView {
+    /// `reading`, `repairing`, `done`, `stopped` or `failed`.
+    pub phase: String,
+    /// Chunks in the store when it began.
+    pub chunks: u64,
+    /// Chunks that an earlier run had read.
+    pub skipped: u64,
+    /// Chunks read.
+    pub checked: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes a second at most; 0 is no limit.
+    pub rate: u64,
+    /// Chunks found damaged, those that waited for repair from before included.
+    pub found: u64,
+    /// Of these, chunks that are whole again.
+    pub repaired: u64,
+    /// Of these, chunks that nothing needs any more.
+    pub unneeded: u64,
+    /// Of these, chunks that nobody reachable had so far: they are fetched as soon as somebody has them.
+    pub missing: u64,
+    /// Ids of the missing ones, up to 100.
+    pub missing_ids: Vec<String>,
+    /// Why it failed.
+    pub problem: Option<String>,
+}
+
+impl ScrubView {
+    /// Whether it still runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase.as_str(), "reading" | "repairing")
+    }
+}
+
+/// The quota, and what is used of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaView {
+    /// Bytes that the store's files take, garbage included.
+    pub used_bytes: u64,
+    /// Bytes they may take, when somebody set a quota.
+    pub quota_bytes: Option<u64>,
+    /// Bytes free on its disk.
+    pub free_bytes: u64,
+}
+
+/// The pins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinsView {
+    /// `publisher/name` or `publisher/name@version`.
+    pub pins: Vec<String>,
+}
+
+/// A pin that was set or taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinChanged {
+    /// `publisher/name` or `publisher/name@version`.
+    pub pin: String,
+    /// False when it was so before.
+    pub changed: bool,
+}
