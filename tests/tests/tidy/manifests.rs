@@ -65,6 +65,11 @@ fn node_does_not_know_the_tracker() {
 }
 
 #[test]
+fn the_link_emulator_is_a_stranger() {
+    check("tests/linkem", "the emulator knows packets, not the product", |name| !is_ours(name));
+}
+
+#[test]
 fn scripts_use_no_product_code() {
     check("scripts", "the demo judges the product from outside", |name| !is_ours(name));
 }
