@@ -3,25 +3,21 @@
 //! from outside: trees are hashed here, and bytes sent must be bytes received.
 
 mod gateway;
-mod karez;
 mod network;
-mod process;
 mod replication;
 mod report;
 mod source;
-mod stop;
 mod teacher;
-mod tree;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::{size, workspace};
+use crate::tree::Tree;
+use crate::{size, stop, workspace};
 use network::Network;
 use report::{Findings, Report, Version2};
 use source::Source;
-use tree::Tree;
 
 /// Publisher and collection of the demo.
 const PUBLISHER: &str = "bj4";

@@ -3,9 +3,13 @@
 mod bench;
 mod ci;
 mod demo;
+mod karez;
+mod process;
 mod sample;
 mod size;
+mod stop;
 mod test;
+mod tree;
 mod workspace;
 
 use std::path::PathBuf;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::karez::{Counters, Guest, Node, Running, Tracker};
 use super::{Flags, PUBLISHER};
+use crate::karez::{Counters, Guest, Node, Running, Tracker};
 use crate::workspace::Programs;
 
 /// Sites that share one uplink, as schools in one township do.

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::karez::{Collection, Counters, Node, Published};
+use super::COLLECTION;
 use super::network::Network;
-use super::tree::Tree;
-use super::{COLLECTION, stop};
+use crate::karez::{Collection, Counters, Node, Published};
+use crate::stop;
+use crate::tree::Tree;
 
 const POLL: Duration = Duration::from_millis(200);
 /// Plain lines, where no terminal shows them in place, come at most this often.

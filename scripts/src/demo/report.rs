@@ -7,9 +7,9 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;
 
-use super::karez::Published;
 use super::replication::{Arrival, SiteArrival};
 use super::teacher::Teacher;
+use crate::karez::Published;
 use crate::size;
 
 /// Figures of version 1 unless they say otherwise; bytes are chunk bytes on the wire, without framing.

@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::network::Network;
-use super::tree::Tree;
 use super::{COLLECTION, gateway};
+use crate::tree::Tree;
 
 /// As much as a player asks for at a time.
 const PLAYED_BYTES: u64 = 256 << 10;

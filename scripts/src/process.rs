@@ -1,4 +1,4 @@
-//! Child processes: daemons that say when they are ready, and commands that end. None outlives the demo.
+//! Child processes: daemons that say when they are ready, and commands that end. None outlives this program.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::stop;
+use crate::stop;
 use crate::workspace;
 
 /// Longer than any start seen on two busy cores, short enough to notice a hang.

@@ -1,4 +1,4 @@
-//! The two command lines as the demo uses them. Every command of the product is spelled here, once.
+//! The two command lines as demo and lab use them. Every command of the product is spelled here, once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::process::{self, Daemon};
+use crate::process::{self, Daemon};
 use crate::size;
 
 const ANY_PORT: &str = "127.0.0.1:0";

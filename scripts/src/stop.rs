@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: every wait of the demo ends with an error, so that all processes it started are ended by `Drop`.
+//! Ctrl-C and SIGTERM: every wait ends with an error, so that all processes it started are ended by `Drop`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn signal() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-/// Sleeps for `pause`, or fails when the demo was told to stop.
+/// Sleeps for `pause`, or fails when this program was told to stop.
 pub(crate) fn pause(pause: Duration) -> Result<()> {
     std::thread::sleep(pause);
     if STOPPED.load(Ordering::SeqCst) {
@@ -42,7 +42,7 @@ pub(crate) fn pause(pause: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Returns when the demo was told to stop.
+/// Returns when this program was told to stop.
 pub(crate) fn wait() {
     while pause(Duration::from_millis(200)).is_ok() {}
 }
