@@ -16,8 +16,8 @@ use std::process::ExitCode;
 pub(crate) struct Flags {
     /// The file to cut.
     file: PathBuf,
-    /// The cut profile: media-64k or text-16k.
-    #[arg(long, default_value = "media-64k", value_parser = profile)]
+    /// The cut profile; packing uses media-16k and, for text, text-8k.
+    #[arg(long, default_value = "media-16k", value_parser = profile)]
     profile: CutProfile,
     /// Cut by content alone, whatever the file is.
     #[arg(long)]

@@ -52,13 +52,19 @@ fn golden() {
     assert_eq!(found, GOLDEN);
 }
 
-const GOLDEN: [&str; 6] = [
+const GOLDEN: [&str; 12] = [
     "media-64k noise 115 [71672, 92011, 69442] cc6ac9bda1b37e5491cd67f398919034",
     "media-64k zeros 4 [262144, 262144, 262144] 9d6f6b02d9994e95ae7be370d47286ac",
     "media-64k short 1 [5000] 5eb67103bd06641b395a65084e0eea7e",
     "text-16k noise 450 [18419, 24015, 17773] fb9c48dedafc57e5063a001c94a8fd38",
     "text-16k zeros 16 [65536, 65536, 65536] 1f1d588baf41d379e65b633e2edcdaef",
     "text-16k short 1 [5000] 5eb67103bd06641b395a65084e0eea7e",
+    "media-16k noise 427 [18419, 34833, 18420] 199e7a80780aef94b85173680735532b",
+    "media-16k zeros 16 [65536, 65536, 65536] 1f1d588baf41d379e65b633e2edcdaef",
+    "media-16k short 1 [5000] 5eb67103bd06641b395a65084e0eea7e",
+    "text-8k noise 907 [8315, 10104, 8633] 6721b2cd80bedafcbe908e8a4090991a",
+    "text-8k zeros 32 [32768, 32768, 32768] d1788c9dcefab3c035219594e90adfc1",
+    "text-8k short 1 [5000] 5eb67103bd06641b395a65084e0eea7e",
 ];
 
 #[test]

@@ -126,7 +126,7 @@ pub(super) fn examine(
             path: file.source.path.as_str(),
             on_disk: &file.source.on_disk,
             size: file.source.size,
-            media_type: media::of(file.source.path.as_str(), file.source.size).media_type,
+            media_type: media::of(file.source.path.as_str()).media_type,
         })
     });
     let findings = package::examine(subjects);

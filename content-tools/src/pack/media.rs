@@ -1,12 +1,9 @@
 //! What a file name says about its content: media type, cut profile, whether compression is worth a try.
 //!
-//! What must stay true: the answer depends on name and size only, so that the same folder packs the same everywhere; the
-//! choice of profile is documented in `docs/formats/cut-profile.md`.
+//! What must stay true: the answer depends on the name only, so that the same folder packs the same everywhere; the choice
+//! of profile is documented in `docs/formats/cut-profile.md` and measured in `docs/decisions/0012-cut-profiles.md`.
 
 use karez_protocol::content::cut_profile::{CutProfile, MEDIA, TEXT};
-
-/// Files below this size are cut finely whatever they are: at 64 KiB a chunk, an edit would cost most of them.
-const SMALL_FILE_BYTES: u64 = 1 << 20;
 
 /// How the bytes of a media type behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +79,7 @@ const TYPES: &[(&str, &str, Grain)] = &[
     ("tex", "application/x-tex", Text),
 ];
 
-/// Everything that a name and a size decide about a file.
+/// Everything that a name decides about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Media {
     pub(super) media_type: &'static str,
@@ -91,10 +88,9 @@ pub(super) struct Media {
 }
 
 /// Looks a file up.
-pub(super) fn of(name: &str, size: u64) -> Media {
+pub(super) fn of(name: &str) -> Media {
     let (_, media_type, grain) = lookup(name).copied().unwrap_or(("", "application/octet-stream", Binary));
-    let fine = grain == Text || size < SMALL_FILE_BYTES;
-    Media { media_type, profile: if fine { TEXT } else { MEDIA }, may_compress: grain != Packed }
+    Media { media_type, profile: if grain == Text { TEXT } else { MEDIA }, may_compress: grain != Packed }
 }
 
 fn lookup(name: &str) -> Option<&'static (&'static str, &'static str, Grain)> {
@@ -119,14 +115,13 @@ mod tests {
 
     #[test]
     fn names_decide() {
-        let row = |name, size| {
-            let media = of(name, size);
+        let row = |name| {
+            let media = of(name);
             (media.media_type, media.profile.name, media.may_compress)
         };
-        assert_eq!(row("课.MP4", 1 << 30), ("video/mp4", "media-64k", false));
-        assert_eq!(row("a.mp4", 1000), ("video/mp4", "text-16k", false));
-        assert_eq!(row("a.txt", 1 << 30), ("text/plain", "text-16k", true));
-        assert_eq!(row("noname", 1 << 20), ("application/octet-stream", "media-64k", true));
+        assert_eq!(row("课.MP4"), ("video/mp4", "media-16k", false));
+        assert_eq!(row("a.txt"), ("text/plain", "text-8k", true));
+        assert_eq!(row("noname"), ("application/octet-stream", "media-16k", true));
         assert!(is_recording("x.mkv") && !is_recording("x.vtt") && is_picture("cover.JPG"));
     }
 }

@@ -11,7 +11,7 @@ use karez_protocol::content::path::ContentPath;
 use karez_protocol::content::{Document, DocumentError};
 use std::collections::HashMap;
 
-/// From this many rows on a page may close. 256 rows are 16 MB of video described in 16 KiB.
+/// From this many rows on a page may close. 256 rows are 5 MB of video described in 16 KiB.
 const CLOSE_ROWS: usize = 256;
 /// A file with more chunks than this goes over several pages of its own.
 pub(super) const PART_CHUNKS_MAX: usize = 4_096;

@@ -95,7 +95,7 @@ fn recall(file: &SourceFile, belt: &Belt<'_>) -> Result<bool, Hangup> {
     let Some(metadata) = std::fs::symlink_metadata(&file.on_disk).ok().filter(Metadata::is_file) else {
         return Ok(false);
     };
-    let (media, name) = (media::of(file.path.file_name(), metadata.len()), file.path.as_str());
+    let (media, name) = (media::of(file.path.file_name()), file.path.as_str());
     let stamp = Stamp::of(&metadata, media.profile.id.0);
     let Ok(Some((key, parts))) = memory().find(name, &stamp) else { return Ok(false) };
     let executable = metadata.permissions().mode() & 0o100 != 0;
@@ -120,7 +120,7 @@ fn read_once(file: &SourceFile, belt: &Belt<'_>) -> Result<io::Result<bool>, Han
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
-    let media = media::of(file.path.file_name(), before.len());
+    let media = media::of(file.path.file_name());
     let executable = before.permissions().mode() & 0o100 != 0;
     let stamp = Some(Stamp::of(&before, media.profile.id.0));
     belt.out.send(Step::Begin { size: before.len(), executable, media, stamp }).map_err(|_| Hangup)?;

@@ -80,7 +80,7 @@ fn wanted(items: &[SourceItem], options: &PackOptions, studio: &Studio) -> Resul
     for (at, item) in items.iter().enumerate() {
         for (number, file) in item.files.iter().enumerate() {
             let source = &file.source;
-            let is_video = media::of(source.path.as_str(), source.size).media_type.starts_with("video/");
+            let is_video = media::of(source.path.as_str()).media_type.starts_with("video/");
             let own = if is_video && file.role == Role::Main { film_height(file, studio) } else { None };
             for height in heights.iter().filter(|height| own.is_some_and(|own| height.lines() < own)) {
                 let path = rendition::path_of(source.path.as_str(), *height);

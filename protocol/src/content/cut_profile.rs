@@ -32,8 +32,30 @@ const fn high_bits(bits: u32) -> u64 {
     !0 << (64 - bits)
 }
 
-/// Video, audio, images, archives: about 64 KiB a chunk.
+/// Films, sound, pictures, documents, archives, everything but text: about 20 KiB a chunk.
 pub const MEDIA: CutProfile = CutProfile {
+    id: CutProfileId(3),
+    name: "media-16k",
+    min: 4 << 10,
+    normal: 16 << 10,
+    max: 64 << 10,
+    mask_strict: high_bits(15),
+    mask_loose: high_bits(13),
+};
+
+/// Text: about 9 KiB a chunk.
+pub const TEXT: CutProfile = CutProfile {
+    id: CutProfileId(4),
+    name: "text-8k",
+    min: 2 << 10,
+    normal: 8 << 10,
+    max: 32 << 10,
+    mask_strict: high_bits(15),
+    mask_loose: high_bits(11),
+};
+
+/// The first profile for everything but text; not chosen any more.
+pub const MEDIA_64K: CutProfile = CutProfile {
     id: CutProfileId(1),
     name: "media-64k",
     min: 16 << 10,
@@ -43,8 +65,8 @@ pub const MEDIA: CutProfile = CutProfile {
     mask_loose: high_bits(14),
 };
 
-/// Text and everything small: about 16 KiB a chunk.
-pub const TEXT: CutProfile = CutProfile {
+/// The first profile for text; not chosen any more.
+pub const TEXT_16K: CutProfile = CutProfile {
     id: CutProfileId(2),
     name: "text-16k",
     min: 4 << 10,
@@ -54,8 +76,8 @@ pub const TEXT: CutProfile = CutProfile {
     mask_loose: high_bits(12),
 };
 
-/// All profiles this version writes.
-pub const PROFILES: [CutProfile; 2] = [MEDIA, TEXT];
+/// All profiles that this version can cut by, in the order of their numbers.
+pub const PROFILES: [CutProfile; 4] = [MEDIA_64K, TEXT_16K, MEDIA, TEXT];
 
 /// Context of the key derivation that yields the gear table.
 pub const GEAR_CONTEXT: &str = "karez 2026-11 gear table v1";
@@ -77,7 +99,8 @@ mod tests {
 
     #[test]
     fn profiles_are_ordered_and_masks_nest() {
-        for profile in PROFILES {
+        for (profile, number) in PROFILES.into_iter().zip(1..) {
+            assert_eq!(profile.id, CutProfileId(number));
             assert!(profile.min < profile.normal && profile.normal < profile.max);
             assert!(profile.max <= super::super::chunk::PLAIN_BYTES_MAX);
             assert_eq!(profile.mask_strict & profile.mask_loose, profile.mask_loose);
