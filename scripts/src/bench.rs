@@ -6,6 +6,8 @@
 mod child;
 mod ingest;
 mod material;
+mod profiles;
+mod updates;
 
 use crate::workspace;
 use anyhow::Result;
@@ -18,12 +20,18 @@ use std::process::Command;
 pub(crate) enum Bench {
     /// Packing, beside restic, borg, casync, cp and b3sum: time, CPU, memory, stored bytes, and a second version
     Ingest(ingest::Flags),
+    /// What an edit costs under different cut profiles, by kind of material
+    Profiles(profiles::Flags),
+    /// How much of an edited file is held already, by kind of edit and cut profile (needs ffmpeg)
+    Updates(updates::Flags),
 }
 
 /// Runs one measurement.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Ingest(flags) => ingest::run(flags),
+        Bench::Profiles(flags) => profiles::run(flags),
+        Bench::Updates(flags) => updates::run(flags),
     }
 }
 
