@@ -20,7 +20,7 @@ use destination::{Destination, Existing, Obstacle};
 use karez_protocol::content::Document;
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
-use karez_protocol::content::layout::Layout;
+use karez_protocol::content::layout::{Layout, Slice};
 use karez_protocol::content::manifest::{ManifestRoot, Page};
 use karez_protocol::content::path::ContentPath;
 use std::collections::{BTreeSet, VecDeque};
@@ -97,11 +97,9 @@ pub fn layout(root_bytes: &[u8], store: &Store) -> Result<Layout, LoadError> {
 /// The bytes of a range of a file, clamped to the file. Holds the whole range in memory: ask for megabytes, not for films.
 pub fn read_range(pages: &Pages<'_>, path: &str, range: Range<u64>) -> Result<Vec<u8>, ReadError> {
     let file = pages.file(path)?.ok_or_else(|| ReadError::UnknownFile { path: path.into() })?;
-    let mut bytes = Vec::new();
+    let (mut bytes, mut decoded) = (Vec::new(), Decoded::default());
     for slice in pages.slices(&file, range) {
-        let slice = slice?;
-        let plain = plain_of(&slice.entry, pages.store())?;
-        bytes.extend_from_slice(&plain[slice.start as usize..(slice.start + slice.len) as usize]);
+        bytes.extend_from_slice(decoded.slice(&slice?, pages.store())?);
     }
     Ok(bytes)
 }
@@ -240,14 +238,22 @@ impl Task<'_> {
             Some(Obstacle::Other) => {}
         }
         let mut target = folder.begin(head.executable)?;
-        let mut decoded = Decoded::default();
+        let (mut decoded, mut waiting) = (Decoded::default(), Vec::new());
+        let mut write = |waiting: &mut Vec<u8>| {
+            target.write(waiting)?;
+            on_bytes(waiting.len() as u64);
+            waiting.clear();
+            Ok::<_, ExportError>(())
+        };
         for slice in self.pages.slices(self.file, 0..head.size) {
-            let slice = slice?;
-            let plain =
-                decoded.get(&slice.entry, self.pages.store()).inspect_err(|error| self.find_all_damage(error))?;
-            target.write(&plain[slice.start as usize..(slice.start + slice.len) as usize])?;
-            on_bytes(u64::from(slice.len));
+            let piece =
+                decoded.slice(&slice?, self.pages.store()).inspect_err(|error| self.find_all_damage(error))?;
+            waiting.extend_from_slice(piece);
+            if waiting.len() >= WRITE_BYTES {
+                write(&mut waiting)?;
+            }
         }
+        write(&mut waiting)?;
         if replaces {
             self.take_back(folder.path())?;
         }
@@ -270,9 +276,10 @@ impl Task<'_> {
         if !matches!(error, ReadError::Store(StoreError::Damaged { file: Some(_), .. })) {
             return;
         }
+        let mut decoded = Decoded::default();
         for slice in self.pages.slices(self.file, 0..self.file.head.size).filter_map(Result::ok) {
             // Reading takes what is damaged out of the index; the caller has the first error already.
-            let _ = self.pages.store().read_plain(&slice.entry.id);
+            let _ = decoded.slice(&slice, self.pages.store());
         }
     }
 
@@ -290,26 +297,34 @@ fn has_content(existing: &mut Existing, file: &File, pages: &Pages<'_>) -> bool 
     existing.has_content(file.head.size, pages.slices(file, 0..file.head.size).map(Result::ok))
 }
 
-/// Chunks that were decoded last: in a film that was taken apart, slices of one chunk of each track take turns.
-#[derive(Default)]
-struct Decoded(VecDeque<(ChunkId, Vec<u8>)>);
+/// Chunks that were used last, decoded: in a film that was taken apart, slices of one chunk of each track take turns.
+#[derive(Debug, Default)]
+pub struct Decoded(VecDeque<(ChunkId, Vec<u8>)>);
 
 /// As many as a recipe has streams, and at most 16 MiB.
 const DECODED_MAX: usize = 16;
+/// Bytes per write: slices of a film that was taken apart have a few kilobytes.
+const WRITE_BYTES: usize = 256 << 10;
 
 impl Decoded {
-    fn get(&mut self, entry: &ChunkEntry, store: &Store) -> Result<&[u8], ReadError> {
-        let at = match self.0.iter().position(|(id, _)| *id == entry.id) {
-            Some(at) => at,
+    /// The bytes of a slice.
+    pub fn slice(&mut self, slice: &Slice, store: &Store) -> Result<&[u8], ReadError> {
+        let entry = &slice.entry;
+        match self.0.iter().position(|(id, _)| *id == entry.id) {
+            Some(0) => {}
+            Some(at) => self.0.make_contiguous()[..=at].rotate_right(1),
             None => {
+                let plain = plain_of(entry, store)?;
                 self.0.truncate(DECODED_MAX - 1);
-                self.0.push_front((entry.id, plain_of(entry, store)?));
-                0
+                self.0.push_front((entry.id, plain));
             }
-        };
-        let plain = &self.0[at].1;
+        }
+        let plain = &self.0[0].1;
+        let end = slice.start.checked_add(slice.len).map(|end| end as usize);
         // A manifest may name a chunk twice with different lengths.
-        if plain.len() == entry.plain_len as usize { Ok(plain) } else { Err(ReadError::Length { chunk: entry.id }) }
+        let is_right = plain.len() == entry.plain_len as usize;
+        let bytes = end.filter(|_| is_right).and_then(|end| plain.get(slice.start as usize..end));
+        bytes.ok_or(ReadError::Length { chunk: entry.id })
     }
 }
 

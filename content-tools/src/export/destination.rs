@@ -179,7 +179,7 @@ impl Existing {
 
     fn compare(&mut self, slices: impl Iterator<Item = Option<Slice>>) -> io::Result<bool> {
         self.file.rewind()?;
-        let mut chunks: BTreeMap<ChunkId, Partial> = BTreeMap::new();
+        let mut chunks: BTreeMap<ChunkId, Vec<Partial>> = BTreeMap::new();
         for slice in slices {
             // A page that cannot be read says nothing about the file.
             let Some(slice) = slice else { return Ok(false) };
@@ -191,14 +191,23 @@ impl Existing {
                 }
                 continue;
             }
-            let partial = chunks.entry(slice.entry.id).or_insert_with(|| Partial::new(slice.entry.plain_len));
-            if !partial.add(slice.start, &bytes) {
+            let begun = chunks.entry(slice.entry.id).or_default();
+            // Two tracks may be the same, and then one chunk is put together twice at a time.
+            let at = begun.iter().position(|partial| partial.bytes.len() == slice.start as usize);
+            let at = at.unwrap_or_else(|| {
+                begun.push(Partial { bytes: Vec::new() });
+                begun.len() - 1
+            });
+            if begun[at].bytes.len() != slice.start as usize || begun.len() > PARTIAL_MAX {
                 return Ok(false);
             }
-            if partial.missing == 0 {
-                let partial = chunks.remove(&slice.entry.id).expect("it was just there");
-                if ChunkId::of(&partial.bytes) != slice.entry.id {
+            begun[at].bytes.extend_from_slice(&bytes);
+            if begun[at].bytes.len() == slice.entry.plain_len as usize {
+                if ChunkId::of(&begun.swap_remove(at).bytes) != slice.entry.id {
                     return Ok(false);
+                }
+                if begun.is_empty() {
+                    chunks.remove(&slice.entry.id);
                 }
             }
         }
@@ -207,28 +216,14 @@ impl Existing {
     }
 }
 
-/// A chunk that comes in pieces.
+/// A chunk that comes in pieces, as far as it has come.
 #[derive(Debug)]
 struct Partial {
     bytes: Vec<u8>,
-    missing: usize,
 }
 
-impl Partial {
-    fn new(len: u32) -> Self {
-        Self { bytes: vec![0; len as usize], missing: len as usize }
-    }
-
-    /// False when the piece is not where a piece can be.
-    fn add(&mut self, start: u32, piece: &[u8]) -> bool {
-        let start = start as usize;
-        let Some(place) = self.bytes.get_mut(start..start + piece.len()) else { return false };
-        place.copy_from_slice(piece);
-        let left = self.missing.checked_sub(piece.len());
-        self.missing = left.unwrap_or(0);
-        left.is_some()
-    }
-}
+/// Most times that one chunk is put together at a time: as many as a recipe has streams.
+const PARTIAL_MAX: usize = 16;
 
 impl Target<'_> {
     /// Appends bytes.

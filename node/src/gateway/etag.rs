@@ -1,4 +1,4 @@
-//! Entity tags. A tag is made of the file's path and chunks, so a file that a new version leaves alone keeps its tag
+//! Entity tags. A tag is made of the file's path and chunks (and how they take turns), so a file that a new version leaves alone keeps its tag
 //! and a class that is watching goes on undisturbed.
 
 use karez_protocol::content::layout::{File, Layout};
@@ -12,9 +12,9 @@ pub(super) fn of(layout: &Layout, file: &File<'_>) -> String {
     hasher.update(file.head.path.as_str().as_bytes());
     hasher.update(&[0]);
     hasher.update(file.head.media_type.as_bytes());
-    for slice in layout.slices(file, 0..file.head.size) {
-        hasher.update(slice.entry.id.as_bytes());
-    }
+    layout.fingerprint(file, |bytes| {
+        hasher.update(bytes);
+    });
     format!("\"{}\"", &hasher.finalize().to_hex()[..TAG_DIGITS])
 }
 

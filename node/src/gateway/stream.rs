@@ -1,21 +1,23 @@
 //! A byte range as a response body, chunk by chunk, in the order of the file. What is not here yet is asked for as
-//! urgent and waited for; memory holds one chunk and the plan of a few megabytes.
+//! urgent and waited for; memory holds a few chunks and the plan of a few megabytes.
 
 use crate::handle::{Handle, Pull};
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
+use karez_content_tools::export::{Decoded, ReadError};
 use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::layout::Slice;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of a file whose slices are planned at a time: bounds memory for files of any size.
 const PLANNED_BYTES: u64 = 16 << 20;
+/// Bytes sent at a time, about: a film that was taken apart has slices of a few kilobytes.
+const PIECE_BYTES: u64 = 64 << 10;
 /// Missing chunks asked for at a time: enough to keep a satellite link busy, few enough to leave others their turn.
 const URGENT_CHUNKS_MAX: usize = 16;
 /// A hint is repeated after this time, in case the peer that was asked has left.
@@ -39,9 +41,9 @@ pub(super) enum StreamError {
     /// The reading task died.
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
-    /// The store gave fewer bytes than the manifest says.
-    #[error("chunk {0:?} in the store is shorter than the manifest says")]
-    Short(ChunkIndex),
+    /// The store gave something else than the manifest says.
+    #[error(transparent)]
+    Read(ReadError),
 }
 
 struct Reader {
@@ -50,18 +52,29 @@ struct Reader {
     path: String,
     rest: Range<u64>,
     plan: VecDeque<Slice>,
+    /// Chunks whose other slices come soon.
+    decoded: Decoded,
     asked: Vec<ChunkIndex>,
 }
 
 /// What one look into the store found.
 enum Look {
-    Here(Vec<u8>),
+    /// The bytes of the first slices, and how many these are.
+    Here(Vec<u8>, usize),
     Missing(Vec<ChunkIndex>),
 }
 
 /// The bytes `range` of the file at `path`.
 pub(super) fn body(handle: Handle, pull: Pull, path: String, range: Range<u64>) -> Body {
-    let reader = Reader { handle, pull, path, rest: range, plan: VecDeque::new(), asked: Vec::new() };
+    let reader = Reader {
+        handle,
+        pull,
+        path,
+        rest: range,
+        plan: VecDeque::new(),
+        decoded: Decoded::default(),
+        asked: Vec::new(),
+    };
     Body::from_stream(stream::try_unfold(reader, |mut reader| async move {
         let next = reader.next().await;
         if let Err(cause) = &next {
@@ -77,13 +90,9 @@ impl Reader {
             self.plan_on();
         }
         let Some(slice) = self.plan.front().copied() else { return Ok(None) };
-        let plain = self.fetch(slice).await?;
-        self.plan.pop_front();
-        let (start, end) = (slice.start as usize, slice.start as usize + slice.len as usize);
-        if plain.len() < end {
-            return Err(StreamError::Short(slice.chunk));
-        }
-        Ok(Some(Bytes::from(plain).slice(start..end)))
+        let (bytes, slices) = self.fetch(slice).await?;
+        self.plan.drain(..slices);
+        Ok(Some(Bytes::from(bytes)))
     }
 
     fn plan_on(&mut self) {
@@ -94,19 +103,19 @@ impl Reader {
         self.rest.start = end;
     }
 
-    async fn fetch(&mut self, slice: Slice) -> Result<Vec<u8>, StreamError> {
+    async fn fetch(&mut self, slice: Slice) -> Result<(Vec<u8>, usize), StreamError> {
         let mut waited = Duration::ZERO;
         loop {
             // Seen before looking, so that a chunk that comes in between is not slept over.
             self.pull.changes.borrow_and_update();
-            let missing = match look(self.pull.store.clone(), &self.plan).await? {
-                Look::Here(plain) => return Ok(plain),
+            let missing = match self.look().await? {
+                Look::Here(bytes, slices) => return Ok((bytes, slices)),
                 Look::Missing(missing) => missing,
             };
             self.ask(slice.chunk, missing).await;
             match tokio::time::timeout(URGENT_AGAIN_AFTER, self.pull.changes.changed()).await {
                 Ok(Ok(())) => waited = Duration::ZERO,
-                Ok(Err(_)) => return self.last_look(slice).await,
+                Ok(Err(_)) => return self.last_look().await,
                 Err(_) => {
                     waited += URGENT_AGAIN_AFTER;
                     self.asked.clear();
@@ -129,31 +138,59 @@ impl Reader {
     }
 
     /// Nobody stores chunks of this release any more: what is here is all there will be.
-    async fn last_look(&self, slice: Slice) -> Result<Vec<u8>, StreamError> {
-        match look(self.pull.store.clone(), &VecDeque::from([slice])).await? {
-            Look::Here(plain) => Ok(plain),
+    async fn last_look(&mut self) -> Result<(Vec<u8>, usize), StreamError> {
+        match self.look().await? {
+            Look::Here(bytes, slices) => Ok((bytes, slices)),
             Look::Missing(_) => Err(StreamError::Abandoned),
         }
     }
+
+    /// The first bytes of the plan, or else the first chunks of it that are missing.
+    async fn look(&mut self) -> Result<Look, StreamError> {
+        let (store, mut decoded) = (self.pull.store.clone(), std::mem::take(&mut self.decoded));
+        let mut bytes = 0;
+        let front = self.plan.iter().take_while(|slice| {
+            let before = bytes;
+            bytes += u64::from(slice.len);
+            before < PIECE_BYTES
+        });
+        let front: Vec<Slice> = front.copied().collect();
+        let read = tokio::task::spawn_blocking(move || {
+            let read = read_front(&store, &front, &mut decoded);
+            (read, decoded)
+        });
+        let (read, decoded) = read.await?;
+        self.decoded = decoded;
+        let (bytes, slices) = read.map_err(StreamError::Read)?;
+        if slices > 0 {
+            return Ok(Look::Here(bytes, slices));
+        }
+        let (store, plan) = (self.pull.store.clone(), self.plan.iter().copied().collect::<Vec<_>>());
+        let missing = tokio::task::spawn_blocking(move || first_missing(&store, &plan)).await?;
+        missing.map(Look::Missing).map_err(StreamError::Store)
+    }
 }
 
-/// The first chunk of the plan, or else the first chunks of it that are missing.
-async fn look(store: Arc<Store>, plan: &VecDeque<Slice>) -> Result<Look, StreamError> {
-    let plan: Vec<Slice> = plan.iter().copied().collect();
-    let found = tokio::task::spawn_blocking(move || {
-        let Some(first) = plan.first() else { return Ok(Look::Missing(Vec::new())) };
-        if let Some(plain) = store.read_plain(&first.entry.id)? {
-            return Ok(Look::Here(plain));
+/// The bytes of slices up to the first chunk that is missing, and how many slices these are.
+fn read_front(store: &Store, front: &[Slice], decoded: &mut Decoded) -> Result<(Vec<u8>, usize), ReadError> {
+    let mut bytes = Vec::new();
+    for (number, slice) in front.iter().enumerate() {
+        match decoded.slice(slice, store) {
+            Ok(piece) => bytes.extend_from_slice(piece),
+            Err(ReadError::Missing { .. }) => return Ok((bytes, number)),
+            Err(error) => return Err(error),
         }
-        let ids: Vec<ChunkId> = plan.iter().map(|slice| slice.entry.id).collect();
-        let here = store.contains_many(&ids)?;
-        let mut missing = Vec::new();
-        for (slice, _) in plan.iter().zip(here).filter(|(_, here)| !here) {
-            if missing.len() < URGENT_CHUNKS_MAX && !missing.contains(&slice.chunk) {
-                missing.push(slice.chunk);
-            }
-        }
-        Ok(Look::Missing(missing))
-    });
-    found.await?.map_err(StreamError::Store)
+    }
+    Ok((bytes, front.len()))
+}
+
+fn first_missing(store: &Store, plan: &[Slice]) -> Result<Vec<ChunkIndex>, StoreError> {
+    // Slices of one chunk come again and again in a film that was taken apart.
+    let mut chunks: Vec<(ChunkId, ChunkIndex)> = Vec::new();
+    let mut seen = HashSet::new();
+    chunks.extend(plan.iter().map(|slice| (slice.entry.id, slice.chunk)).filter(|(_, chunk)| seen.insert(*chunk)));
+    let ids: Vec<ChunkId> = chunks.iter().map(|(id, _)| *id).collect();
+    let here = store.contains_many(&ids)?;
+    let missing = chunks.iter().zip(here).filter(|(_, here)| !here).map(|((_, chunk), _)| *chunk);
+    Ok(missing.take(URGENT_CHUNKS_MAX).collect())
 }

@@ -18,6 +18,8 @@ pub struct Layout {
     root: ManifestRoot,
     space: ChunkSpace,
     pages: Vec<Option<Page>>,
+    /// Bytes of each part of a known page, in the order of the page: counting them means walking its recipes.
+    part_bytes: Vec<Vec<u64>>,
     canonical: BTreeMap<ChunkId, ChunkIndex>,
 }
 
@@ -55,7 +57,28 @@ pub struct File<'a> {
     pub item: &'a str,
     /// The file's first part: path, role, type, size.
     pub head: &'a FilePart,
-    parts: Vec<(usize, &'a FilePart)>,
+    parts: Vec<Part<'a>>,
+}
+
+/// A part of a file.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    /// Number of its page.
+    page: usize,
+    part: &'a FilePart,
+    bytes: u64,
+}
+
+impl File<'_> {
+    /// Whether its parts begin at 0, join, and end at its size.
+    fn is_described(&self) -> bool {
+        let mut end = 0;
+        let joins = |part: &Part<'_>| {
+            let begin = std::mem::replace(&mut end, part.part.offset + part.bytes);
+            part.part.offset == begin && part.part.size == self.head.size
+        };
+        self.parts.iter().all(joins) && end == self.head.size
+    }
 }
 
 /// What an index of the chunk space names.
@@ -130,7 +153,13 @@ impl Layout {
     /// The layout of a root with no page known.
     pub fn new(root: ManifestRoot) -> Self {
         let space = ChunkSpace::of(&root);
-        let mut layout = Self { space, pages: vec![None; root.pages.len()], canonical: BTreeMap::new(), root };
+        let mut layout = Self {
+            space,
+            pages: vec![None; root.pages.len()],
+            part_bytes: vec![Vec::new(); root.pages.len()],
+            canonical: BTreeMap::new(),
+            root,
+        };
         for (number, page) in layout.root.pages.iter().enumerate() {
             layout.canonical.entry(page.entry.id).or_insert(ChunkIndex(number as u32));
         }
@@ -163,6 +192,8 @@ impl Layout {
         if self.pages[number].is_some() {
             return Ok(false);
         }
+        let parts = page.items.iter().flat_map(|item| &item.files);
+        self.part_bytes[number] = parts.map(|part| page.part_bytes(part).unwrap_or(0)).collect();
         self.pages[number] = Some(page);
         if self.is_whole() {
             self.settle_canonical();
@@ -210,42 +241,49 @@ impl Layout {
     pub fn files(&self) -> Vec<File<'_>> {
         let mut order: Vec<File<'_>> = Vec::new();
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-        for (number, page) in self.pages.iter().enumerate() {
-            for item in page.iter().flat_map(|page| &page.items) {
-                for part in &item.files {
-                    let at = *seen.entry(part.path.as_str()).or_insert_with(|| {
-                        order.push(File { item: &item.key, head: part, parts: Vec::new() });
-                        order.len() - 1
-                    });
-                    order[at].parts.push((number, part));
-                }
-            }
+        for (item, part) in self.parts() {
+            let at = *seen.entry(part.part.path.as_str()).or_insert_with(|| {
+                order.push(File { item: &item.key, head: part.part, parts: Vec::new() });
+                order.len() - 1
+            });
+            order[at].parts.push(part);
         }
-        order.retain(|file| self.is_described(file));
+        order.retain(File::is_described);
         order
     }
 
-    fn is_described(&self, file: &File<'_>) -> bool {
-        let mut end = 0;
-        for (number, part) in &file.parts {
-            let bytes = self.pages[*number].as_ref().and_then(|page| page.part_bytes(part));
-            match bytes {
-                Some(bytes) if part.offset == end && part.size == file.head.size => end += bytes,
-                _ => return false,
-            }
-        }
-        end == file.head.size
+    fn parts(&self) -> impl Iterator<Item = (&Item, Part<'_>)> {
+        let pages = self.pages.iter().zip(&self.part_bytes).enumerate();
+        pages.flat_map(|(number, (page, bytes))| {
+            let items = page.iter().flat_map(|page| &page.items);
+            let parts = items.flat_map(|item| item.files.iter().map(move |part| (item, part)));
+            parts.zip(bytes).map(move |((item, part), bytes)| (item, Part { page: number, part, bytes: *bytes }))
+        })
     }
 
     /// The file at a path.
     pub fn file(&self, path: &str) -> Option<File<'_>> {
-        self.files().into_iter().find(|file| file.head.path.as_str() == path)
+        let mut parts = self.parts().filter(|(_, part)| part.part.path.as_str() == path);
+        let (item, first) = parts.next()?;
+        let mut file = File { item: &item.key, head: first.part, parts: vec![first] };
+        file.parts.extend(parts.map(|(_, part)| part));
+        file.is_described().then_some(file)
+    }
+
+    /// Calls back with what decides a file's bytes: the ids of its chunks, and how they are put together.
+    pub fn fingerprint(&self, file: &File<'_>, mut visit: impl FnMut(&[u8])) {
+        for Part { page, part, .. } in &file.parts {
+            if let Some(page) = self.pages[*page].as_ref() {
+                page.part_fingerprint(part, &mut visit);
+            }
+        }
     }
 
     /// The slices that make up a byte range of a file, in order; the range is clamped to the file.
     pub fn slices(&self, file: &File<'_>, range: Range<u64>) -> Vec<Slice> {
         let mut slices = Vec::new();
-        for (number, part) in &file.parts {
+        let touched = |part: &&Part<'_>| part.part.offset < range.end && range.start < part.part.offset + part.bytes;
+        for Part { page: number, part, .. } in file.parts.iter().filter(touched) {
             let Some(page) = self.pages[*number].as_ref() else { continue };
             let from_part = |at: u64| at.saturating_sub(part.offset);
             for slice in page.part_slices(part, from_part(range.start)..from_part(range.end)) {

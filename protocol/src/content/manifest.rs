@@ -379,6 +379,19 @@ impl Page {
         }
     }
 
+    /// Calls back with what decides a part's bytes: the ids of its chunks, and how they are put together.
+    pub fn part_fingerprint(&self, file: &FilePart, visit: &mut impl FnMut(&[u8])) {
+        let mut rows = |runs: &[Run]| {
+            let rows = runs.iter().flat_map(|run| run.first..run.first.saturating_add(run.count));
+            rows.filter_map(|row| self.chunks.get(row as usize)).for_each(|entry| visit(entry.id.as_bytes()));
+        };
+        rows(&file.runs);
+        let Some(recipe) = self.recipe_of(file) else { return };
+        recipe.streams.iter().for_each(|stream| rows(&stream.runs));
+        recipe.streams.iter().for_each(|stream| visit(&stream.skip.to_le_bytes()));
+        visit(&recipe.extents);
+    }
+
     fn recipe_of(&self, file: &FilePart) -> Option<&Recipe> {
         self.recipes.as_ref()?.get(file.recipe? as usize)
     }
