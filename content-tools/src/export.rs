@@ -246,8 +246,7 @@ impl Task<'_> {
             Ok::<_, ExportError>(())
         };
         for slice in self.pages.slices(self.file, 0..head.size) {
-            let piece =
-                decoded.slice(&slice?, self.pages.store()).inspect_err(|error| self.find_all_damage(error))?;
+            let piece = decoded.slice(&slice?, self.pages.store()).inspect_err(|error| self.find_all_damage(error))?;
             waiting.extend_from_slice(piece);
             if waiting.len() >= WRITE_BYTES {
                 write(&mut waiting)?;

@@ -11,18 +11,25 @@ mod checks;
 mod description;
 mod error;
 mod items;
+mod lanes;
 mod media;
 mod memory;
 pub(crate) mod natural;
+mod open;
 mod pages;
+mod parts;
+mod plans;
+mod proof;
 mod reader;
 mod renditions;
+mod row;
 mod run;
 mod sealer;
 mod tally;
 mod walk;
 
 pub use error::PackError;
+pub use plans::{PlainContainer, Plans};
 pub use walk::{SkipReason, Skipped};
 
 use crate::package::Notices;
@@ -33,6 +40,7 @@ use items::SourceItem;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::{Kind, ManifestRoot};
 use memory::Memory;
+use parts::Limits;
 use run::Run;
 use std::path::Path;
 use std::sync::Mutex;
@@ -93,6 +101,8 @@ pub struct Packed {
     pub warnings: Notices,
     /// Renditions among the files.
     pub renditions: u64,
+    /// How containers were cut.
+    pub plans: Plans,
 }
 
 /// Packs a folder into a store. Blocks; `progress` is called about once per MiB.
@@ -100,6 +110,17 @@ pub fn pack(
     dir: &Path,
     options: &PackOptions,
     store: &Store,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Packed, PackError> {
+    pack_in_parts(dir, options, store, Limits::PAGES, progress)
+}
+
+/// Packs with another size of parts than the format's documents say: for tests.
+fn pack_in_parts(
+    dir: &Path,
+    options: &PackOptions,
+    store: &Store,
+    limits: Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Packed, PackError> {
     let studio = renditions::studio(options, store.dir())?;
@@ -115,7 +136,7 @@ pub fn pack(
         None => 0,
     };
     let memory = open_memory(dir, store);
-    let mut run = Run::new(store, memory.as_ref(), total(&items));
+    let mut run = Run::new(store, memory.as_ref(), total(&items), limits);
     run.pack_items(&items, options.read_all, progress)?;
     let folders = empty_folders.len() as u64;
     for folder in empty_folders {

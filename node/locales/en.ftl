@@ -151,6 +151,10 @@ publish-renditions = { $count ->
     [one] 1 rendition is among the files
    *[other] { $count } renditions are among the files
 }
+publish-plain = { $count ->
+    [one] One film or archive could not be taken apart, so its updates may cost more: --json says which and why
+   *[other] { $count } films or archives could not be taken apart, so their updates may cost more: --json says which and why
+}
 publish-title = Title: { $title }
 publish-warnings = { $count ->
     [one] One thing to know about the files:

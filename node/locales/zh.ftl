@@ -142,6 +142,7 @@ publish-unlisted = 跟踪服务器尚未登记，下次联系时会登记。
 publish-skipped = 有 { $count } 项没有收入：
 publish-rendering = 正在制作低清版本，第 { $number } 个，共 { $count } 个（{ $height }）
 publish-renditions = 其中低清版本 { $count } 个
+publish-plain = 有 { $count } 个影片或压缩包无法按结构拆分，更新时可能要多传一些：用 --json 查看是哪些及原因
 publish-title = 标题：{ $title }
 publish-warnings = 文件有 { $count } 处需要留意：
 publish-refused = 以下 { $count } 处内容不得公开：

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use karez_content_tools::pack::{PackError, PackOptions, Packed, Progress, pack};
+use karez_content_tools::pack::{PackError, PackOptions, Packed, PlainContainer, Plans, Progress, pack};
 use karez_content_tools::package::Notice;
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
@@ -159,6 +159,10 @@ fn print_text(outcome: &Outcome) -> anyhow::Result<()> {
     if packed.warnings.more > 0 {
         writeln!(out, "and {} more warnings", packed.warnings.more)?;
     }
+    let given_up = packed.plans.given_up();
+    if given_up > 0 {
+        writeln!(out, "{given_up} films or archives are cut like other files: --json says which and why")?;
+    }
     let root = &packed.root;
     if !outcome.changed {
         writeln!(out, "{collection}: nothing has changed since version {version}")?;
@@ -191,9 +195,24 @@ fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
         "chunks_new": packed.chunks_new,
         "title": packed.root.metadata.title,
         "skipped": skipped,
+        "plans": plans_json(&packed.plans),
         "warnings": packed.warnings.list.iter().map(notice_json).collect::<Vec<_>>(),
         "warnings_more": packed.warnings.more,
     }))
+}
+
+/// How containers were cut, and why some were cut like any other file.
+fn plans_json(plans: &Plans) -> serde_json::Value {
+    let plain = |plain: &PlainContainer| {
+        let (container, reason) = (plain.container.name(), plain.reason.name());
+        json!({"path": plain.path.as_str(), "container": container, "reason": reason})
+    };
+    json!({
+        "streams": plans.streams,
+        "linear": plans.linear,
+        "plain": plans.plain.iter().map(plain).collect::<Vec<_>>(),
+        "plain_more": plans.plain_more,
+    })
 }
 
 fn notice_json(notice: &Notice) -> serde_json::Value {

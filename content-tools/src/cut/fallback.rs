@@ -33,9 +33,32 @@ pub enum Fallback {
     /// The system refused to read.
     #[error("it cannot be read")]
     Unreadable,
+    /// What the recipe rebuilds is not the file.
+    #[error("its recipe does not rebuild it")]
+    NotRebuilt,
 }
 
 impl Fallback {
+    /// All reasons.
+    const ALL: [Self; 11] = [
+        Self::TooSmall,
+        Self::Truncated,
+        Self::Malformed,
+        Self::Unsupported,
+        Self::Overlap,
+        Self::TooManyTracks,
+        Self::TablesTooLarge,
+        Self::RecipeTooLarge,
+        Self::Empty,
+        Self::Unreadable,
+        Self::NotRebuilt,
+    ];
+
+    /// The reason of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// Its name in `--json`.
     pub fn name(self) -> &'static str {
         match self {
@@ -49,6 +72,7 @@ impl Fallback {
             Self::RecipeTooLarge => "recipe-too-large",
             Self::Empty => "no-samples",
             Self::Unreadable => "unreadable",
+            Self::NotRebuilt => "not-rebuilt",
         }
     }
 }

@@ -59,6 +59,11 @@ impl Container {
         }
     }
 
+    /// The container of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Mp4, Self::Mkv, Self::Zip, Self::Dicom].into_iter().find(|container| container.name() == name)
+    }
+
     /// By the first 132 bytes: names lie more often than these.
     fn of(head: &[u8]) -> Option<Self> {
         let boxes: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"styp"];
@@ -86,6 +91,11 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// A file that is cut like any other, for a reason that showed after it had been planned.
+    pub fn given_up(container: Option<Container>, reason: Fallback) -> Self {
+        Self { plan: Plan::plain(), container, fallback: Some(reason) }
+    }
+
     /// Its name in `--json`: `linear`, `streams` or `plain`.
     pub fn name(&self) -> &'static str {
         match &self.plan {

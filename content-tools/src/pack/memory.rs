@@ -6,8 +6,9 @@
 //! git calls it "racily clean"), and when the store still has every chunk. Each part of a listing carries a check over path,
 //! stamp and rows.
 
-use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
-use karez_protocol::content::hash::ChunkId;
+use super::row::{self, Row};
+use crate::cut::{Container, Fallback, Plan, Planned};
+use karez_protocol::content::recipe::{Extent, STREAMS_MAX, decode_extents, encode_extents};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -20,16 +21,25 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// A kill costs at most what was read in this time, or this many files.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 const COMMIT_FILES: u32 = 4096;
-/// Rows of a part: 240 KB in the database.
+/// Rows of a part: 240 KB in the database. In the order in which they were stored, which within a stream is theirs.
 pub(super) const PART_ROWS: usize = 4096;
-const ROW_BYTES: usize = 57;
-const FORMAT: i64 = 1;
+const ROW_BYTES: usize = row::ROW_BYTES + 1;
+/// Bytes of extents in one row of the database.
+const EXTENTS_PIECE: usize = 256 << 10;
+/// Counted up when a listing means something else, and when files are planned in another way: an old listing would go on
+/// giving the old manifest.
+const FORMAT: i64 = 2;
 const SCHEMA: &str = "
+    DROP TABLE IF EXISTS folders;
+    DROP TABLE IF EXISTS files;
+    DROP TABLE IF EXISTS listings;
+    DROP TABLE IF EXISTS recipes;
     CREATE TABLE folders(id INTEGER PRIMARY KEY, dir BLOB NOT NULL UNIQUE);
     CREATE TABLE files(id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, path TEXT NOT NULL, stamp BLOB, parts INTEGER NOT NULL,
-        UNIQUE(folder, path));
+        container TEXT, fallback TEXT, recipe INTEGER NOT NULL, UNIQUE(folder, path));
     CREATE TABLE listings(file INTEGER NOT NULL, part INTEGER NOT NULL, rows BLOB NOT NULL, PRIMARY KEY(file, part));
-    PRAGMA user_version = 1;";
+    CREATE TABLE recipes(file INTEGER NOT NULL, part INTEGER NOT NULL, extents BLOB NOT NULL, PRIMARY KEY(file, part));
+    PRAGMA user_version = 2;";
 
 /// Bytes of a stamp: size, inode, mtime and ctime in seconds and nanoseconds, number of the cut profile.
 const STAMP_BYTES: usize = 52;
@@ -61,6 +71,17 @@ pub(super) struct Memory {
     folder: i64,
     files: u32,
     begun: Option<Instant>,
+}
+
+/// A listing that is believed.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Its key here.
+    pub(super) key: i64,
+    /// Number of its parts.
+    pub(super) parts: u32,
+    /// How the file was cut; without forced cuts.
+    pub(super) planned: Planned,
 }
 
 /// A listing on its way into the cache.
@@ -95,7 +116,7 @@ impl Memory {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version != FORMAT {
-            connection.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;"))?;
+            begin_anew(&connection)?;
         }
         let dir = dir.as_os_str().as_bytes();
         connection.execute("INSERT OR IGNORE INTO folders(dir) VALUES (?1)", [dir])?;
@@ -103,49 +124,76 @@ impl Memory {
         Ok(Self { connection, folder, files: 0, begun: None })
     }
 
-    /// The finished listing of a file that has not changed: its key here and the number of its parts.
-    pub(super) fn find(&self, path: &str, stamp: &Stamp) -> rusqlite::Result<Option<(i64, u32)>> {
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT id, parts FROM files WHERE folder = ?1 AND path = ?2 AND stamp = ?3")?;
-        query
-            .query_row(params![self.folder, path, stamp.bytes.as_slice()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
+    /// The finished listing of a file that has not changed; `None` also when it is damaged.
+    pub(super) fn find(&self, path: &str, stamp: &Stamp) -> rusqlite::Result<Option<Found>> {
+        let mut query = self.connection.prepare_cached(
+            "SELECT id, parts, container, fallback, recipe FROM files WHERE folder = ?1 AND path = ?2 AND stamp = ?3",
+        )?;
+        let found = query.query_row(params![self.folder, path, stamp.bytes.as_slice()], |row| {
+            let (container, fallback): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            Ok((row.get(0)?, row.get(1)?, container, fallback, row.get(4)?))
+        });
+        let Some((key, parts, container, fallback, recipe)) = found.optional()? else { return Ok(None) };
+        let Some(plan) = self.plan(key, path, stamp, recipe)? else { return Ok(None) };
+        let container = container.and_then(|name| Container::from_name(&name));
+        let fallback = fallback.and_then(|name| Fallback::from_name(&name));
+        Ok(Some(Found { key, parts, planned: Planned { plan, container, fallback } }))
+    }
+
+    /// How the file was cut. Forced cuts are not kept: the rows have them.
+    fn plan(&self, file: i64, path: &str, stamp: &Stamp, pieces: u32) -> rusqlite::Result<Option<Plan>> {
+        if pieces == 0 {
+            return Ok(Some(Plan::plain()));
+        }
+        let mut query = self.connection.prepare_cached("SELECT extents FROM recipes WHERE file = ?1 AND part = ?2")?;
+        let mut bytes = Vec::new();
+        for piece in 0..pieces {
+            let found: Option<Vec<u8>> = query.query_row(params![file, piece], |row| row.get(0)).optional()?;
+            let Some(piece) = found.as_deref().and_then(|found| checked(found, path, stamp, piece)) else {
+                return Ok(None);
+            };
+            bytes.extend_from_slice(piece);
+        }
+        let extents: Option<Vec<Extent>> = decode_extents(&bytes).collect();
+        Ok(extents.map(|extents| Plan::Streams { extents: extents.into() }))
     }
 
     /// A part of a listing; `None` when it is damaged.
-    pub(super) fn part(
-        &self,
-        file: i64,
-        path: &str,
-        stamp: &Stamp,
-        part: u32,
-    ) -> rusqlite::Result<Option<Vec<ChunkEntry>>> {
+    pub(super) fn part(&self, file: i64, path: &str, stamp: &Stamp, part: u32) -> rusqlite::Result<Option<Vec<Row>>> {
         let mut query = self.connection.prepare_cached("SELECT rows FROM listings WHERE file = ?1 AND part = ?2")?;
         let found: Option<Vec<u8>> = query.query_row(params![file, part], |row| row.get(0)).optional()?;
-        let Some((check, rows)) = found.as_deref().and_then(|found| found.split_at_checked(16)) else {
-            return Ok(None);
-        };
-        if check != part_check(path, stamp, part, rows) {
-            return Ok(None);
-        }
-        Ok(rows.chunks(ROW_BYTES).map(read_row).collect())
+        let rows = found.as_deref().and_then(|found| checked(found, path, stamp, part));
+        Ok(rows.and_then(|rows| rows.chunks(ROW_BYTES).map(read_row).collect()))
     }
 
     /// Begins the listing of a file that is about to be read; the one before is forgotten.
-    pub(super) fn begin(&mut self, path: &str, stamp: Stamp) -> rusqlite::Result<Draft> {
+    pub(super) fn begin(&mut self, path: &str, stamp: Stamp, planned: &Planned) -> rusqlite::Result<Draft> {
         self.begin_transaction()?;
+        let recipe = match &planned.plan {
+            Plan::Streams { extents } => encode_extents(extents.iter().copied()),
+            Plan::Linear { .. } => Vec::new(),
+        };
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO files(folder, path, stamp, parts) VALUES (?1, ?2, NULL, 0)
-             ON CONFLICT(folder, path) DO UPDATE SET stamp = NULL, parts = 0 RETURNING id",
+            "INSERT INTO files(folder, path, stamp, parts, container, fallback, recipe) VALUES (?1, ?2, NULL, 0, ?3, ?4, ?5)
+             ON CONFLICT(folder, path) DO UPDATE SET stamp = NULL, parts = 0, container = ?3, fallback = ?4, recipe = ?5
+             RETURNING id",
         )?;
-        let file: i64 = insert.query_row(params![self.folder, path], |row| row.get(0))?;
+        let (container, fallback) = (planned.container.map(Container::name), planned.fallback.map(Fallback::name));
+        let pieces = recipe.len().div_ceil(EXTENTS_PIECE) as u32;
+        let file: i64 = insert.query_row(params![self.folder, path, container, fallback, pieces], |row| row.get(0))?;
         self.connection.prepare_cached("DELETE FROM listings WHERE file = ?1")?.execute([file])?;
+        self.connection.prepare_cached("DELETE FROM recipes WHERE file = ?1")?.execute([file])?;
+        let mut insert =
+            self.connection.prepare_cached("INSERT INTO recipes(file, part, extents) VALUES (?1, ?2, ?3)")?;
+        for (number, piece) in (0u32..).zip(recipe.chunks(EXTENTS_PIECE)) {
+            let check = part_check(path, &stamp, number, piece);
+            insert.execute(params![file, number, [check.as_slice(), piece].concat()])?;
+        }
         Ok(Draft { file, path: path.to_owned(), stamp, parts: 0 })
     }
 
     /// Adds the next rows, [`PART_ROWS`] at most.
-    pub(super) fn add(&mut self, draft: &mut Draft, rows: &[ChunkEntry]) -> rusqlite::Result<()> {
+    pub(super) fn add(&mut self, draft: &mut Draft, rows: &[Row]) -> rusqlite::Result<()> {
         self.begin_transaction()?;
         let rows: Vec<u8> = rows.iter().flat_map(row_bytes).collect();
         let check = part_check(&draft.path, &draft.stamp, draft.parts, &rows);
@@ -205,27 +253,31 @@ fn part_check(path: &str, stamp: &Stamp, part: u32, rows: &[u8]) -> [u8; 16] {
     *hasher.finalize().as_bytes().first_chunk().expect("a hash is longer than its half")
 }
 
-fn row_bytes(entry: &ChunkEntry) -> [u8; ROW_BYTES] {
-    let mut bytes = [0; ROW_BYTES];
-    bytes[..32].copy_from_slice(entry.id.as_bytes());
-    bytes[32..48].copy_from_slice(&entry.check.0);
-    bytes[48] = entry.codec.number();
-    bytes[49..53].copy_from_slice(&entry.plain_len.to_le_bytes());
-    bytes[53..].copy_from_slice(&entry.stored_len.to_le_bytes());
+/// What stands behind a check, when the check is right.
+fn checked<'b>(found: &'b [u8], path: &str, stamp: &Stamp, part: u32) -> Option<&'b [u8]> {
+    let (check, bytes) = found.split_at_checked(16)?;
+    (check == part_check(path, stamp, part, bytes)).then_some(bytes)
+}
+
+/// Makes the tables, unless another packing of this process has done so meanwhile.
+fn begin_anew(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version != FORMAT {
+        connection.execute_batch(SCHEMA)?;
+    }
+    connection.execute_batch("COMMIT")
+}
+
+/// The stream, then the entry.
+fn row_bytes(row: &Row) -> [u8; ROW_BYTES] {
+    let mut bytes = [row.stream; ROW_BYTES];
+    bytes[1..].copy_from_slice(&row::to_bytes(&row.entry));
     bytes
 }
 
-fn read_row(bytes: &[u8]) -> Option<ChunkEntry> {
-    let (id, rest) = bytes.split_first_chunk()?;
-    let (check, rest) = rest.split_first_chunk()?;
-    let (codec, rest) = rest.split_first()?;
-    let (plain_len, stored_len) = rest.split_first_chunk()?;
-    let entry = ChunkEntry {
-        id: ChunkId::from_bytes(*id),
-        codec: Codec::from_number(*codec)?,
-        plain_len: u32::from_le_bytes(*plain_len),
-        stored_len: u32::from_le_bytes(stored_len.try_into().ok()?),
-        check: StoredCheck(*check),
-    };
-    entry.is_consistent().then_some(entry)
+fn read_row(bytes: &[u8]) -> Option<Row> {
+    let (stream, rest) = bytes.split_first()?;
+    let entry = row::from_bytes(rest)?;
+    (usize::from(*stream) < STREAMS_MAX).then_some(Row { stream: *stream, entry })
 }

@@ -2,24 +2,30 @@
 //!
 //! What must stay true: files and blocks are taken in item order, so the manifest does not depend on the threads; of a large
 //! file at most [`PART_CHUNKS_MAX`] rows and a block wait; when a file begins again because it changed, the pages its first
-//! reading filled are forgotten (their chunks stay behind as garbage).
+//! reading filled are forgotten (their chunks stay behind as garbage). A file that is taken apart gets its pages once it
+//! has been read, and only when they rebuild it ([`super::proof`]).
 
 use super::error::PackError;
-use super::items::{ItemFile, SourceItem};
-use super::memory::{Draft, Memory, PART_ROWS};
-use super::pages::{Listing, PART_CHUNKS_MAX, PageBuilder};
+use super::items::SourceItem;
+use super::memory::{Memory, PART_ROWS};
+use super::open::{Apart, Open};
+use super::pages::{PART_CHUNKS_MAX, PageBuilder};
+use super::parts::{Limits, PartError, Parts, StreamPart};
+use super::proof::Mapping;
 use super::reader::{self, BLOCKS_IN_FLIGHT, Belt, Step};
-use super::sealer::{self, Sealer};
+use super::row::Row;
+use super::sealer::{self, SealedBlock, Sealer};
 use super::tally::{Tally, Total};
-use super::{Packed, Progress};
-use crate::cut::Block;
+use super::walk::SourceFile;
+use super::{Packed, Plans, Progress};
+use crate::cut::{Block, Fallback, Planned};
 use crate::package::Notices;
 use crate::store::{Store, StoreError};
 use karez_protocol::content::Document;
-use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ManifestId;
-use karez_protocol::content::manifest::{FilePart, ManifestRoot, Metadata, Page, PageRef};
+use karez_protocol::content::manifest::{ManifestRoot, Metadata, Page, PageRef};
 use karez_protocol::content::path::ContentPath;
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -33,32 +39,8 @@ pub(super) struct Run<'a> {
     refs: Vec<PageRef>,
     plain_bytes: u64,
     shown: Progress,
-}
-
-/// A file that is being taken in.
-struct Open<'i> {
-    item: &'i SourceItem,
-    begins_item: bool,
-    head: FilePart,
-    /// What the item says of itself and of this file.
-    ext: Vec<(String, String)>,
-    /// Rows that stand in no page yet.
-    rows: Vec<ChunkEntry>,
-    /// Bytes of the rows that do.
-    listed: u64,
-    /// Pages before its first one, once it has pages of its own.
-    pages_before: Option<usize>,
-    /// Its listing on the way into the memory, and the rows that are not there yet.
-    draft: Option<Draft>,
-    unsaved: Vec<ChunkEntry>,
-}
-
-impl Open<'_> {
-    fn listing(&self) -> Listing<'_> {
-        let SourceItem { key, title, .. } = self.item;
-        let ext = self.ext.clone();
-        Listing { key, title, begins_item: self.begins_item, file: self.head.clone(), chunks: &self.rows, ext }
-    }
+    plans: Plans,
+    limits: Limits,
 }
 
 /// What the storing thread listens and answers to.
@@ -68,9 +50,9 @@ struct Ends {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(store: &'a Store, memory: Option<&'a Mutex<Memory>>, shown: Progress) -> Self {
-        let (sealer, pages) = (Sealer::new(store), PageBuilder::default());
-        Self { store, memory, sealer, pages, refs: Vec::new(), plain_bytes: 0, shown }
+    pub(super) fn new(store: &'a Store, memory: Option<&'a Mutex<Memory>>, shown: Progress, limits: Limits) -> Self {
+        let (sealer, pages, plans) = (Sealer::new(store), PageBuilder::default(), Plans::default());
+        Self { store, memory, sealer, pages, refs: Vec::new(), plain_bytes: 0, shown, plans, limits }
     }
 
     pub(super) fn add_empty_folder(&mut self, folder: ContentPath) -> Result<(), PackError> {
@@ -106,6 +88,7 @@ impl<'a> Run<'a> {
             empty_folders: 0,
             warnings: Notices::default(),
             renditions: 0,
+            plans: self.plans,
         })
     }
 
@@ -131,31 +114,42 @@ impl<'a> Run<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), PackError> {
         let memory = self.memory.filter(|_| !read_all);
+        let files = items.iter().flat_map(|item| &item.files).map(|file| &file.source);
+        self.with_reader(files, memory, None, |run, ends| run.take_files(items, &ends, progress))
+    }
+
+    /// Calls back while other threads read files and seal their chunks.
+    fn with_reader<'f>(
+        &mut self,
+        files: impl Iterator<Item = &'f SourceFile> + Send,
+        memory: Option<&Mutex<Memory>>,
+        distrust: Option<Planned>,
+        take: impl FnOnce(&mut Self, Ends) -> Result<(), PackError>,
+    ) -> Result<(), PackError> {
         let (out, steps) = sync_channel(BLOCKS_IN_FLIGHT);
         let (jobs, work) = sync_channel(BLOCKS_IN_FLIGHT);
         let (back, spare) = sync_channel(BLOCKS_IN_FLIGHT);
         let (store, work) = (self.store, Mutex::new(work));
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         std::thread::scope(|scope| {
-            let files = items.iter().flat_map(|item| &item.files).map(|file| &file.source);
-            scope.spawn(move || reader::read_all(files, &Belt { store, memory, out, jobs, spare }));
+            scope.spawn(move || reader::read_all(files, &Belt { store, memory, distrust, out, jobs, spare }));
             for _ in 0..threads {
                 scope.spawn(|| sealer::seal_all(store, &work));
             }
             // Moved in, so that an early return closes the channels and with them the reader and the sealers.
-            self.take_files(items, Ends { steps, back }, progress)
+            take(self, Ends { steps, back })
         })
     }
 
     fn take_files(
         &mut self,
         items: &[SourceItem],
-        ends: Ends,
+        ends: &Ends,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), PackError> {
         for item in items {
             for (number, file) in item.files.iter().enumerate() {
-                self.take_file(opened(item, file, number == 0), &ends, progress)?;
+                self.take_file(Open::new(item, file, number == 0), ends, progress)?;
             }
         }
         Ok(())
@@ -168,16 +162,38 @@ impl<'a> Run<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), PackError> {
         let before = self.shown.bytes_done;
+        let crc = self.take_steps(&mut open, ends, progress)?;
+        if !self.end_file(&mut open, crc)? {
+            self.shown.bytes_done = before;
+            return self.take_plainly(&open, progress);
+        }
+        self.save(&mut open, &[], 1);
+        if let Some(draft) = open.draft.take() {
+            self.remember(|memory| memory.finish(&draft));
+        }
+        self.plans.add(&open.head.path, &open.planned);
+        self.plain_bytes += open.head.size;
+        self.shown.files_done += 1;
+        progress(self.shown);
+        Ok(())
+    }
+
+    /// Takes all that comes of a file; returns the CRC-32 of what was read.
+    fn take_steps(
+        &mut self,
+        open: &mut Open<'_>,
+        ends: &Ends,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Option<u32>, PackError> {
+        let before = self.shown.bytes_done;
         loop {
             match ends.steps.recv().expect("the reader ends every file or says why not") {
-                Step::Begin { size, executable, media, stamp } => {
-                    open.unsaved.clear();
-                    open.draft =
-                        stamp.and_then(|stamp| self.remember(|memory| memory.begin(open.head.path.as_str(), stamp)));
+                Step::Begin { size, executable, media, stamp, planned } => {
+                    let path = open.head.path.as_str();
+                    open.draft = stamp.and_then(|stamp| self.remember(|memory| memory.begin(path, stamp, &planned)));
                     self.shown.bytes_done = before;
                     self.refs.truncate(open.pages_before.unwrap_or(self.refs.len()));
-                    open.rows.clear();
-                    open.listed = 0;
+                    open.begin(planned, stamp.is_some(), self.store.dir());
                     open.head.size = size;
                     open.head.executable = executable;
                     open.head.cut_profile = media.profile.id.0;
@@ -185,37 +201,53 @@ impl<'a> Run<'a> {
                 }
                 Step::Block(promise) => {
                     let sealed = promise.recv().expect("a sealer answers every job");
-                    let rows = self.sealer.add_block(&sealed)?;
-                    self.save(&mut open, &rows, PART_ROWS);
-                    open.rows.extend(rows);
-                    self.list(&mut open, PART_CHUNKS_MAX)?;
+                    self.take_block(open, &sealed)?;
                     self.shown.bytes_done += sealed.block.len() as u64;
                     progress(self.shown);
                     // A full return channel only means that the reader has blocks enough.
                     let _ = ends.back.try_send(sealed.block);
                 }
                 Step::Known(rows) => {
-                    self.shown.bytes_done += rows.iter().map(|row| u64::from(row.plain_len)).sum::<u64>();
-                    open.rows.extend(rows);
-                    self.list(&mut open, PART_CHUNKS_MAX)?;
+                    self.shown.bytes_done += rows.iter().map(|row| u64::from(row.entry.plain_len)).sum::<u64>();
+                    open.extend(&rows).map_err(|source| self.spool_failed(source))?;
+                    self.list(open, PART_CHUNKS_MAX)?;
                     progress(self.shown);
                 }
-                Step::End => break,
+                Step::End { crc } => return Ok(crc),
                 Step::Failed(error) => return Err(error),
             }
         }
-        self.save(&mut open, &[], 1);
-        if let Some(draft) = open.draft.take() {
-            self.remember(|memory| memory.finish(&draft));
+    }
+
+    fn take_block(&mut self, open: &mut Open<'_>, sealed: &SealedBlock) -> Result<(), PackError> {
+        let entries = self.sealer.add_block(sealed)?;
+        let streams = sealed.block.chunks().map(|chunk| chunk.stream);
+        let rows: Vec<Row> = streams.zip(entries).map(|(stream, entry)| Row { stream, entry }).collect();
+        if let Some(apart) = &mut open.apart {
+            apart.witness(sealed, &rows);
         }
-        self.end_file(open)?;
-        self.shown.files_done += 1;
-        progress(self.shown);
-        Ok(())
+        self.save(open, &rows, PART_ROWS);
+        open.extend(&rows).map_err(|source| self.spool_failed(source))?;
+        self.list(open, PART_CHUNKS_MAX)
+    }
+
+    /// Takes a file again, cut by its content alone: what its recipe rebuilds is not the file.
+    fn take_plainly(&mut self, open: &Open<'_>, progress: &mut dyn FnMut(Progress)) -> Result<(), PackError> {
+        let Open { item, file, begins_item, .. } = *open;
+        tracing::warn!(path = %open.head.path, "a recipe does not rebuild its file, which is cut by its content alone");
+        let distrust = Planned::given_up(open.planned.container, Fallback::NotRebuilt);
+        self.with_reader(std::iter::once(&file.source), None, Some(distrust), |run, ends| {
+            run.take_file(Open::new(item, file, begins_item), &ends, progress)
+        })
+    }
+
+    /// A temporary file in the store's folder failed.
+    fn spool_failed(&self, source: io::Error) -> PackError {
+        PackError::Unreadable { path: self.store.dir().into(), source }
     }
 
     /// Adds rows to the listing in the memory, as long as at least `part` of them wait.
-    fn save(&mut self, open: &mut Open<'_>, rows: &[ChunkEntry], part: usize) {
+    fn save(&mut self, open: &mut Open<'_>, rows: &[Row], part: usize) {
         let Some(draft) = &mut open.draft else { return };
         open.unsaved.extend_from_slice(rows);
         while open.unsaved.len() >= part {
@@ -249,13 +281,51 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn end_file(&mut self, mut open: Open<'_>) -> Result<(), PackError> {
-        self.plain_bytes += open.head.size;
+    /// Lists what is left of a file; false when it was taken apart and does not come together again.
+    fn end_file(&mut self, open: &mut Open<'_>, crc: Option<u32>) -> Result<bool, PackError> {
+        if let Some(apart) = open.apart.take() {
+            let is_read_right = apart.proof.is_none_or(|(_, found)| crc == Some(found));
+            return Ok(is_read_right && self.list_apart(open, &apart)?);
+        }
         if open.listed > 0 {
-            return self.list(&mut open, 0);
+            return self.list(open, 0).map(|()| true);
         }
         self.pages.add(&open.listing()).map_err(PackError::TooLarge)?;
-        self.store_pages()
+        self.store_pages().map(|()| true)
+    }
+
+    /// Lists a file that was taken apart; false, and nothing is listed, when it does not come together again.
+    fn list_apart(&mut self, open: &Open<'_>, apart: &Apart) -> Result<bool, PackError> {
+        let mut parts = Parts::new(&apart.extents, &apart.lanes, self.limits);
+        let expected = apart.proof.map(|(mapping, _)| mapping);
+        if parts.is_whole() {
+            let Some(part) = self.next_part(&mut parts)? else { return Ok(false) };
+            let listed = self.pages.add_streams(&open.listing(), &part, expected).map_err(PackError::TooLarge)?;
+            return self.store_pages().map(|()| listed);
+        }
+        self.pages.close().map_err(PackError::TooLarge)?;
+        self.store_pages()?;
+        let (before, mut offset, mut found) = (self.refs.len(), 0, Mapping::default());
+        while let Some(part) = self.next_part(&mut parts)? {
+            let added = self.pages.add_stream_part(&open.listing(), offset, &part, &mut found);
+            added.map_err(PackError::TooLarge)?;
+            self.store_pages()?;
+            offset += part.bytes;
+        }
+        let is_rebuilt = offset == open.head.size && expected.is_none_or(|expected| expected == found);
+        if !is_rebuilt {
+            self.refs.truncate(before);
+        }
+        Ok(is_rebuilt)
+    }
+
+    /// The next part; none also where a stream is too short, which the file's size tells from the end.
+    fn next_part(&self, parts: &mut Parts<'_>) -> Result<Option<StreamPart>, PackError> {
+        match parts.next() {
+            Ok(part) => Ok(part),
+            Err(PartError::Short) => Ok(None),
+            Err(PartError::Io(source)) => Err(self.spool_failed(source)),
+        }
     }
 
     fn store_pages(&mut self) -> Result<(), PackError> {
@@ -267,30 +337,5 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A file of which nothing is known yet but its place.
-fn opened<'i>(item: &'i SourceItem, file: &ItemFile, begins_item: bool) -> Open<'i> {
-    let head = FilePart {
-        path: file.source.path.clone(),
-        role: file.role,
-        media_type: String::new(),
-        size: 0,
-        offset: 0,
-        executable: false,
-        cut_profile: 0,
-        runs: Vec::new(),
-        language: file.language.clone(),
-        recipe: None,
-    };
-    let ext = item.ext.iter().cloned().chain(file.fact()).collect();
-    Open {
-        item,
-        begins_item,
-        head,
-        ext,
-        rows: Vec::new(),
-        listed: 0,
-        pages_before: None,
-        draft: None,
-        unsaved: Vec::new(),
-    }
-}
+#[cfg(test)]
+mod tests;

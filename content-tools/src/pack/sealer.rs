@@ -5,6 +5,7 @@
 //! workers on later blocks wait for that. They cannot wait for ever: blocks are taken in order, and the one that decides waits
 //! for nobody.
 
+use super::proof;
 use crate::cut::{Block, Chunk};
 use crate::store::{Store, StoreError};
 use crate::verify::{SealedChunk, SealedRow, seal_hashed};
@@ -21,6 +22,8 @@ pub(super) type Sampling = Option<Arc<OnceLock<bool>>>;
 pub(super) struct Job {
     pub(super) block: Block,
     pub(super) sampling: Sampling,
+    /// Size of the file, when it is taken apart and what the block adds to its CRC is wanted.
+    pub(super) share_of: Option<u64>,
     /// Whether the file begins with it.
     pub(super) first: bool,
     pub(super) reply: SyncSender<SealedBlock>,
@@ -31,6 +34,8 @@ pub(super) struct Job {
 pub(super) struct SealedBlock {
     pub(super) block: Block,
     rows: Vec<SealedRow>,
+    /// What its bytes add to the file's CRC-32; 0 when nobody wants it.
+    pub(super) crc_share: u32,
 }
 
 /// Seals blocks until there are no more.
@@ -48,8 +53,9 @@ pub(super) fn seal_all(store: &Store, jobs: &Mutex<Receiver<Job>>) {
                 .collect(),
             Some(decision) => seal_sampled(store, &job, &ids, decision),
         };
+        let crc_share = job.share_of.map_or(0, |size| proof::share(&job.block, size));
         // When the storing half is gone nobody needs it.
-        let _ = job.reply.send(SealedBlock { block: job.block, rows });
+        let _ = job.reply.send(SealedBlock { block: job.block, rows, crc_share });
     }
 }
 

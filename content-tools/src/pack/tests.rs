@@ -12,6 +12,9 @@ use std::fs;
 use std::fs::File;
 use std::io::Write;
 
+mod containers;
+mod films;
+
 struct Bench {
     dir: tempfile::TempDir,
     store: Store,

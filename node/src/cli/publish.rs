@@ -70,6 +70,9 @@ fn report(context: &Context, published: &Published) {
     if published.renditions > 0 {
         context.print(&context.text("publish-renditions", &[("count", published.renditions.into())]));
     }
+    if published.plans.given_up() > 0 {
+        context.tell(&context.text("publish-plain", &[("count", published.plans.given_up().into())]));
+    }
     if !published.listed {
         context.tell(&context.text("publish-unlisted", &[]));
     }

@@ -2,7 +2,7 @@
 
 use super::catalogue::Known;
 use super::{Driver, Outcome, Topic};
-use crate::handle::view::{NoticeView, Published, SkippedView};
+use crate::handle::view::{NoticeView, PlansView, Published, SkippedView};
 use crate::handle::{HandleError, PublishEvent, PublishRequest};
 use crate::state::Change;
 use karez_content_tools::pack::{self, PackError, PackOptions, Packed};
@@ -108,6 +108,7 @@ fn published(collection: &CollectionName, version: u64, packed: &Packed, new_byt
         warnings: NoticeView::all(&packed.warnings),
         warnings_more: packed.warnings.more,
         renditions: packed.renditions,
+        plans: PlansView::of(&packed.plans),
     }
 }
 

@@ -19,7 +19,10 @@ struct Site {
 
 impl Site {
     async fn start(swarm: Swarm) -> Self {
-        let course = Course::new();
+        Self::show(Course::new(), swarm).await
+    }
+
+    async fn show(course: Arc<Course>, swarm: Swarm) -> Self {
         let (handle, wanted) = driver(&course, swarm);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -69,6 +72,30 @@ async fn ranges_of_a_file_that_is_here() {
     let behind = site.range("bytes=3000000-").await;
     assert_eq!(behind.status(), StatusCode::RANGE_NOT_SATISFIABLE);
     assert_eq!(head(&behind, "content-range"), "bytes */3000000");
+}
+
+/// A film that was taken apart into its tracks, whose slices take turns: here, and as it arrives.
+#[tokio::test]
+async fn ranges_of_a_film_that_was_taken_apart() {
+    let recorded = include_bytes!("../../../content-tools/tests/corpus/mp4/progressive.mp4");
+    let film = [recorded, &(8 + (1u32 << 20)).to_be_bytes()[..], b"free", &noise("pad", 1 << 20)].concat();
+    for here in [true, false] {
+        let course = Course::with(&[("03.mp4", &film)]);
+        let file = course.layout.file("03.mp4").unwrap();
+        assert!(file.head.recipe.is_some(), "it has a recipe");
+        let site = Site::show(course.clone(), if here { Swarm::Deserted } else { Swarm::Helpful }).await;
+        if here {
+            site.course.arrive_whole();
+        }
+        let (size, last) = (film.len(), recorded.len());
+        for bytes in [size - 9..size, 0..1, 100..last / 2, last - 500..last + 9, 0..size] {
+            let range = format!("bytes={}-{}", bytes.start, bytes.end - 1);
+            let request = site.request(Method::GET, &format!("/c/{NAME}/03.mp4")).header(header::RANGE, &range);
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT, "{range}");
+            assert!(response.bytes().await.unwrap() == film[bytes], "{range}");
+        }
+    }
 }
 
 #[tokio::test]

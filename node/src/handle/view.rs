@@ -4,6 +4,7 @@
 pub mod care;
 
 use care::CareView;
+use karez_content_tools::cut::Fallback;
 use serde::{Deserialize, Serialize};
 
 /// A catalogue row.
@@ -129,6 +130,51 @@ pub struct Published {
     /// Renditions among the files.
     #[serde(default)]
     pub renditions: u64,
+    /// How containers were cut.
+    #[serde(default)]
+    pub plans: PlansView,
+}
+
+/// How films, archives and medical pictures were cut.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlansView {
+    /// Files taken apart into streams.
+    pub streams: u64,
+    /// Files cut in order, at the ends of members or pixels.
+    pub linear: u64,
+    /// Containers cut like any other file, the first of them.
+    pub plain: Vec<PlainView>,
+    /// How many more there are.
+    pub plain_more: u64,
+}
+
+/// A container that was cut like any other file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlainView {
+    /// Its path inside the collection.
+    pub path: String,
+    /// What it is: `mp4`, `mkv`, `zip`, `dicom`.
+    pub container: String,
+    /// Why, by name.
+    pub reason: String,
+}
+
+impl PlansView {
+    /// Plans as they are shown.
+    pub fn of(plans: &karez_content_tools::pack::Plans) -> Self {
+        let view = |plain: &karez_content_tools::pack::PlainContainer| PlainView {
+            path: plain.path.to_string(),
+            container: plain.container.name().into(),
+            reason: plain.reason.name().into(),
+        };
+        let plain = plans.plain.iter().map(view).collect();
+        Self { streams: plans.streams, linear: plans.linear, plain, plain_more: plans.plain_more }
+    }
+
+    /// Containers that are large enough to be taken apart, and were not.
+    pub fn given_up(&self) -> u64 {
+        self.plain.iter().filter(|plain| plain.reason != Fallback::TooSmall.name()).count() as u64
+    }
 }
 
 /// What was noticed about a file: `code` is for programs and stays, `text` explains it in English.

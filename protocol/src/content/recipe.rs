@@ -73,6 +73,11 @@ pub fn encode_extents(extents: impl IntoIterator<Item = Extent>) -> Vec<u8> {
     bytes
 }
 
+/// Decodes extents; what is none yields one `None` and ends.
+pub fn decode_extents(bytes: &[u8]) -> impl Iterator<Item = Option<Extent>> + '_ {
+    Extents(bytes)
+}
+
 /// Reads extents; `None` once for bytes that are not extents.
 struct Extents<'a>(&'a [u8]);
 
@@ -127,7 +132,7 @@ impl Recipe {
     }
 
     /// The slices of a byte range of the part. What is not usable yields nothing; pages are validated before.
-    pub(super) fn slices(&self, table: &[ChunkEntry], range: Range<u64>) -> Vec<RowSlice> {
+    pub fn slices(&self, table: &[ChunkEntry], range: Range<u64>) -> Vec<RowSlice> {
         let mut cursors: Vec<_> = self.streams.iter().map(|stream| Cursor::new(&stream.runs, table)).collect();
         let mut skipped: Vec<u64> = self.streams.iter().map(|stream| u64::from(stream.skip)).collect();
         let (mut at, mut slices) = (0, Vec::new());

@@ -40,6 +40,11 @@ pub(crate) fn noise(seed: &str, len: usize) -> Vec<u8> {
 impl Course {
     /// Packs the course; the site holds nothing of it but its description.
     pub(crate) fn new() -> Arc<Self> {
+        Self::with(&[])
+    }
+
+    /// The course with more files.
+    pub(crate) fn with(more: &[(&str, &[u8])]) -> Arc<Self> {
         let dir = tempfile::tempdir().unwrap();
         let source = dir.path().join("source");
         let write = |path: &str, bytes: &[u8]| {
@@ -51,6 +56,7 @@ impl Course {
         write("01-导入/讲 课.zh.vtt", b"WEBVTT\n");
         write("02-handout/notes.html", b"<script>alert(1)</script>");
         write("02-handout/empty.txt", b"");
+        more.iter().for_each(|(path, bytes)| write(path, bytes));
         let full = Store::open(&dir.path().join("full"), StoreOptions::default()).unwrap();
         let options = PackOptions { title: Some("代数 <1>".into()), ..PackOptions::default() };
         let packed = pack::pack(&source, &options, &full, &mut |_| {}).unwrap();
