@@ -108,7 +108,7 @@ fn rows(bytes: &[u8], profile: CutProfile, compress: bool) -> Vec<ChunkEntry> {
     let plan = cut::plan(&Memory(bytes), bytes.len() as u64, &profile).plan;
     let (mut cutter, mut block, mut rows) = (Cutter::new(bytes, profile, plan), Block::default(), Vec::new());
     while cutter.next_block(&mut block).expect("memory can be read") {
-        rows.extend(block.chunks().map(|(_, plain)| sealed(plain, compress)));
+        rows.extend(block.chunks().map(|chunk| sealed(chunk.plain, compress)));
     }
     rows
 }

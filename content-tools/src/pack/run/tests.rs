@@ -22,7 +22,7 @@ fn planned(extents: &[(u8, u64)]) -> Planned {
 
 /// What the reader says of a file that was `read`, cut by one plan and described by another.
 fn steps(read: &[u8], cut_by: Planned, said: Planned, crc: Option<u32>) -> Vec<Step> {
-    let media = media::of("film.mp4", read.len() as u64);
+    let media = media::of("film.mp4");
     let size = read.len() as u64;
     let stamp = Some(super::super::memory::Stamp::of(&std::fs::metadata(".").unwrap(), 1));
     let mut steps = vec![Step::Begin { size, executable: false, media, stamp, planned: said }];
