@@ -12,7 +12,7 @@ pub use real::RealDisk;
 
 use std::ffi::OsString;
 use std::fmt::Debug;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,12 +73,25 @@ pub trait DiskFile: Send + Sync + Debug {
     /// Writes all bytes at an offset. After an error any part of them may be in the file.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Writes all bytes of some pieces, one behind the other. After an error any part of them may be in the file.
+    fn write_pieces_at(&self, pieces: &mut [IoSlice<'_>], offset: u64) -> io::Result<()>;
+
     /// Cuts the file off, or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
     /// Makes the file's bytes and length durable, not its name. After an error nothing is known about what was written
     /// since the last sync, and another sync proves nothing.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Begins [`DiskFile::sync_data`] for what is written now; what is written before it has ended may or may not be durable
+    /// then. Cannot fail: its end tells.
+    fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync>;
+}
+
+/// A sync that was begun. One that is dropped ends some time, and nobody learns how.
+pub trait PendingSync: Send + Debug {
+    /// Waits for its end.
+    fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
 /// A held lock; dropping it gives it up.

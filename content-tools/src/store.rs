@@ -25,6 +25,7 @@ mod scan;
 mod scrub;
 mod segment;
 mod source;
+mod writer;
 
 pub use error::StoreError;
 pub use gc::{Compacted, GcPlan, HeldVersion, SegmentGarbage};
@@ -40,21 +41,22 @@ pub use source::SourceFile;
 use crate::disk::{self, Disk, DiskLock, RealDisk};
 use crate::verify::{SealedChunk, VerifiedChunk};
 use index::{Index, Location};
-use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
-use record::{Place, Record, RecordKind};
-use segment::{Readers, Segment};
+use record::{Place, Record};
+use segment::Readers;
 use source::Sources;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use writer::Writer;
 
 /// How a store behaves.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// Written bytes after which a put syncs: what a power cut may cost.
+    /// Written bytes that may be without a sync: what a power cut may cost. A sync begins at half of them and runs while
+    /// the other half is written.
     pub sync_bytes: u64,
     /// Age of the oldest unsynced byte at which [`Store::sync_if_due`] syncs.
     pub sync_interval: Duration,
@@ -105,16 +107,6 @@ pub struct Store {
     _lock: DiskLock,
 }
 
-#[derive(Debug)]
-struct Writer {
-    segment: Segment,
-    unsynced: u64,
-    oldest_unsynced: Instant,
-    poisoned: bool,
-    /// Records that a pending one stands in for: their rows go in the commit that brings the new ones.
-    replaced: Vec<(ChunkId, Location)>,
-}
-
 #[derive(Debug, Default)]
 struct Counts {
     chunks: AtomicU64,
@@ -145,17 +137,10 @@ impl Store {
         let readers = Readers::new(Arc::clone(&disk), &dir.join("segments"));
         readers.insert(recovered.segment.number, recovered.segment.file());
         let opened_at = Place { segment: recovered.segment.number, offset: recovered.segment.len() };
-        let writer = Writer {
-            segment: recovered.segment,
-            unsynced: 0,
-            oldest_unsynced: Instant::now(),
-            poisoned: false,
-            replaced: Vec::new(),
-        };
         Ok(Self {
             dir: dir.into(),
             options,
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Writer::new(recovered.segment)),
             index: Mutex::new(index),
             pending: RwLock::default(),
             readers,
@@ -184,67 +169,27 @@ impl Store {
     /// Appends a chunk, which is usable when this returns; false when it was there already.
     pub fn put(&self, chunk: &VerifiedChunk) -> Result<bool, StoreError> {
         let mut writer = self.writer()?;
-        self.put_new(&mut writer, chunk.entry(), chunk.stored())
-    }
-
-    /// [`Store::put`] for several chunks, in order; which of them were new.
-    pub fn put_many(&self, chunks: &[SealedChunk<'_>]) -> Result<Vec<bool>, StoreError> {
-        let mut writer = self.writer()?;
-        chunks.iter().map(|chunk| self.put_new(&mut writer, chunk.entry(), chunk.stored())).collect()
-    }
-
-    fn put_new(&self, writer: &mut Writer, entry: ChunkEntry, stored: &[u8]) -> Result<bool, StoreError> {
-        if self.locate(&entry.id)?.is_some() {
+        if self.locate(&chunk.id())?.is_some() {
             return Ok(false);
         }
-        self.within_quota((record::RECORD_HEADER_LEN + stored.len()) as u64)?;
-        self.write(writer, Record::chunk(entry), stored, None)?;
+        self.write_all(&mut writer, &[(Record::chunk(chunk.entry()), chunk.stored())])?;
         Ok(true)
     }
 
-    /// Appends a record, which is usable when this returns; rolls and syncs as is due. The row of a record that it stands
-    /// in for goes in the commit that brings its own.
-    fn write(
-        &self,
-        writer: &mut Writer,
-        record: Record,
-        payload: &[u8],
-        stands_in_for: Option<Location>,
-    ) -> Result<(), StoreError> {
-        let record_len = (record::RECORD_HEADER_LEN + payload.len()) as u64;
-        let full = writer.segment.len() + record_len > self.options.segment_bytes && !writer.segment.is_empty();
-        if full || !writer.segment.takes(record.kind) {
-            self.roll(writer, record.kind)?;
-        }
-        self.append(writer, record, payload)?;
-        if let Some(at) = stands_in_for {
-            // Between the append and the next sync: neither may know one row without the other.
-            writer.replaced.push((record.entry.id, at));
-            self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
-            self.counts.stored_bytes.fetch_sub(u64::from(at.stored_len), Ordering::Relaxed);
-        }
-        if writer.unsynced == 0 {
-            writer.oldest_unsynced = Instant::now();
-        }
-        writer.unsynced += record_len;
-        if writer.unsynced >= self.options.sync_bytes {
-            self.sync_writer(writer)?;
-        }
-        Ok(())
-    }
-
-    fn append(&self, writer: &mut Writer, record: Record, payload: &[u8]) -> Result<(), StoreError> {
-        let place = writer.segment.append(&record, payload).map_err(|failed| {
-            writer.poisoned |= !failed.whole;
-            failed.error
-        })?;
-        let (id, stored_len) = (record.entry.id, payload.len() as u32);
-        self.pending.write().unwrap_or_else(PoisonError::into_inner).insert(id, Location { place, stored_len });
-        let record_len = (record::RECORD_HEADER_LEN + payload.len()) as u64;
-        self.counts.disk_bytes.fetch_add(record_len, Ordering::Relaxed);
-        self.counts.chunks.fetch_add(1, Ordering::Relaxed);
-        self.counts.stored_bytes.fetch_add(u64::from(stored_len), Ordering::Relaxed);
-        Ok(())
+    /// [`Store::put`] for several chunks, in order, with few writes; which of them were new. When it fails, any number of
+    /// the first ones are there.
+    pub fn put_many(&self, chunks: &[SealedChunk<'_>]) -> Result<Vec<bool>, StoreError> {
+        let mut writer = self.writer()?;
+        let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.entry().id).collect();
+        let mut new: Vec<bool> = self.contains_many(&ids)?.into_iter().map(|held| !held).collect();
+        let mut among = HashSet::with_capacity(ids.len());
+        new.iter_mut().zip(&ids).for_each(|(new, id)| *new = *new && among.insert(id));
+        let records: Vec<_> = std::iter::zip(chunks, &new)
+            .filter(|(_, new)| **new)
+            .map(|(chunk, _)| (Record::chunk(chunk.entry()), chunk.stored()))
+            .collect();
+        self.write_all(&mut writer, &records)?;
+        Ok(new)
     }
 
     /// Makes every chunk written so far durable.
@@ -256,7 +201,7 @@ impl Store {
     /// Syncs if something has been waiting for longer than [`StoreOptions::sync_interval`].
     pub fn sync_if_due(&self) -> Result<(), StoreError> {
         let mut writer = self.writer()?;
-        if writer.unsynced > 0 && writer.oldest_unsynced.elapsed() >= self.options.sync_interval {
+        if writer.waiting_since().is_some_and(|since| since.elapsed() >= self.options.sync_interval) {
             self.sync_writer(&mut writer)?;
         }
         Ok(())
@@ -297,47 +242,6 @@ impl Store {
             segments: self.counts.segments.load(Ordering::Relaxed),
             recovered_at_open: self.counts.recovered,
         }
-    }
-
-    fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.poisoned { Err(StoreError::Poisoned { dir: self.dir.clone() }) } else { Ok(writer) }
-    }
-
-    /// fsync first, index rows second, and only then out of the pending map, so that a reader always finds the chunk.
-    fn sync_writer(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        if writer.unsynced == 0 && writer.replaced.is_empty() {
-            return Ok(());
-        }
-        if let Err(error) = writer.segment.sync() {
-            writer.poisoned = true;
-            return Err(error);
-        }
-        let rows: Vec<(ChunkId, Location)> = {
-            let pending = self.pending.read().unwrap_or_else(PoisonError::into_inner);
-            pending.iter().map(|(id, at)| (*id, *at)).collect()
-        };
-        self.with_index(|index| index.commit(writer.segment.number, writer.segment.len(), &rows, &writer.replaced))?;
-        writer.replaced.clear();
-        // Whoever adds to the map holds the writer lock, as this does: nothing came in since.
-        self.pending.write().unwrap_or_else(PoisonError::into_inner).clear();
-        writer.unsynced = 0;
-        Ok(())
-    }
-
-    fn roll(&self, writer: &mut Writer, kind: RecordKind) -> Result<(), StoreError> {
-        self.sync_writer(writer)?;
-        let exhausted = || StoreError::SegmentsExhausted { dir: self.dir.clone() };
-        let number = writer.segment.number.checked_add(1).ok_or_else(exhausted)?;
-        let format = match kind {
-            RecordKind::Chunk => record::SEGMENT_FORMAT,
-            RecordKind::Reference => record::SEGMENT_FORMAT_REFERENCES,
-        };
-        writer.segment = Segment::create(&self.disk, &self.dir.join("segments"), number, format)?;
-        self.readers.insert(number, writer.segment.file());
-        self.counts.segments.fetch_add(1, Ordering::Relaxed);
-        self.counts.disk_bytes.fetch_add(writer.segment.len(), Ordering::Relaxed);
-        Ok(())
     }
 
     /// Runs a call on the index; when the index turns out damaged, leaves word that it must be rebuilt.

@@ -1,13 +1,19 @@
 //! The disk of the operating system.
 //!
-//! What must stay true: each method is the system call of its name; interrupted calls are repeated, nothing else is.
+//! What must stay true: each method is the system call of its name; interrupted calls are repeated, nothing else is. A sync that
+//! is begun is that system call in a thread of its own.
 
-use super::{Access, Disk, DiskFile, DiskLock, Listed, Space};
+use super::{Access, Disk, DiskFile, DiskLock, Listed, PendingSync, Space};
+use rustix::io::Errno;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+/// Linux takes so many pieces in a call (IOV_MAX).
+const PIECES_MAX: usize = 1024;
 
 /// The disk of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,11 +101,52 @@ impl DiskFile for File {
         FileExt::write_all_at(self, bytes, offset)
     }
 
+    fn write_pieces_at(&self, mut pieces: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            match rustix::io::pwritev(self, &pieces[..pieces.len().min(PIECES_MAX)], offset) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut pieces, written);
+                    offset += written as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         File::set_len(self, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         File::sync_data(self)
+    }
+
+    fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync> {
+        let file = Arc::clone(&self);
+        match thread::Builder::new().name("sync".into()).spawn(move || File::sync_data(&file)) {
+            Ok(thread) => Box::new(Syncing::Behind(thread)),
+            // No thread to be had: the caller waits here instead.
+            Err(_) => Box::new(Syncing::Ended(File::sync_data(&self))),
+        }
+    }
+}
+
+/// A sync begun on a real file.
+#[derive(Debug)]
+enum Syncing {
+    Behind(JoinHandle<io::Result<()>>),
+    Ended(io::Result<()>),
+}
+
+impl PendingSync for Syncing {
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        match *self {
+            Self::Behind(thread) => thread.join().expect("a thread that makes one system call does not panic"),
+            Self::Ended(result) => result,
+        }
     }
 }

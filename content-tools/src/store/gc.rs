@@ -244,7 +244,7 @@ impl Store {
         if writer.segment.number == at.place.segment {
             self.roll(&mut writer, record.kind)?;
         }
-        self.write(&mut writer, record, &payload, Some(at))?;
+        self.write_instead(&mut writer, (record, &payload), at)?;
         Ok(RECORD_HEADER_LEN as u64 + u64::from(at.stored_len))
     }
 

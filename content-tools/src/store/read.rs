@@ -210,8 +210,7 @@ impl Store {
             pending.get(id) == Some(&at) && pending.remove(id).is_some()
         };
         if was_pending {
-            // What it stood in for stays.
-            writer.replaced.retain(|(replaced, _)| replaced != id);
+            writer.keep_replaced(id);
         }
         match self.with_index(|index| index.remove(id, at)) {
             Ok(removed) if removed || was_pending => {

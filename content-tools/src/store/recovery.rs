@@ -1,7 +1,8 @@
 //! Opening a store: making the index agree with the segments, whatever happened to either.
 //!
 //! What must stay true: the segments are right and the index follows. Bytes behind what the index knows are scanned,
-//! whole records are taken in, a torn tail of the last segment is cut off. Recovered records are fsynced before their
+//! whole records are taken in, a torn tail of the last segment is cut off (one before it may have such a tail too, as the
+//! next segment begins while its last sync is under way). Recovered records are fsynced before their
 //! rows are committed, because after a kill they may be in the page cache only.
 
 use super::error::StoreError;
@@ -50,7 +51,8 @@ pub(super) fn recover(
     let mut recovered = 0;
     let mut last = None;
     for number in &numbers {
-        let checked = check_segment(&**disk, dir, *number, known.get(number).copied().unwrap_or_default(), index)?;
+        let known = known.get(number).copied().unwrap_or_default();
+        let checked = check_segment(&**disk, dir, *number, known, index, numbers.last() == Some(number))?;
         recovered += checked.recovered;
         last = Some(checked);
     }
@@ -90,6 +92,7 @@ fn check_segment(
     number: u32,
     known: SegmentRow,
     index: &Index,
+    last: bool,
 ) -> Result<Checked, StoreError> {
     let path = segment::path(dir, number);
     let io = |e| StoreError::io("read", &path, e);
@@ -125,7 +128,9 @@ fn check_segment(
         .collect();
     // After a kill the pages may not be on the disk yet; no row may refer to them before they are.
     file.sync_data().map_err(|e| StoreError::io("sync", &path, e))?;
-    index.commit(number, scan.end, &rows, &[]).map_err(failed)?;
+    // The tail of the last segment is about to be cut off; a torn one of another is looked at this once.
+    let known_to = if last { scan.end } else { len };
+    index.commit(number, known_to, &rows, &[]).map_err(failed)?;
     Ok(Checked { number, end: scan.end, clean, recovered: rows.len() as u64 })
 }
 

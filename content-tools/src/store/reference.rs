@@ -88,8 +88,7 @@ impl Store {
         if self.locate(&id)?.is_some() {
             return Ok(false);
         }
-        self.within_quota((RECORD_HEADER_LEN + payload.len()) as u64)?;
-        self.write(&mut writer, record, &payload, None)?;
+        self.write_all(&mut writer, &[(record, &payload)])?;
         Ok(true)
     }
 
@@ -111,7 +110,7 @@ impl Store {
         }
         let mut writer = self.writer()?;
         let Some(at) = self.locate(&id)? else { return Ok(false) };
-        self.write(&mut writer, record, &payload, Some(at))?;
+        self.write_instead(&mut writer, (record, &payload), at)?;
         Ok(true)
     }
 
@@ -155,7 +154,7 @@ impl Store {
         if self.locate(&entry.id)? != Some(at) {
             return Ok(false);
         }
-        self.write(&mut writer, Record::chunk(entry), stored, Some(at))?;
+        self.write_instead(&mut writer, (Record::chunk(entry), stored), at)?;
         Ok(true)
     }
 

@@ -1,13 +1,12 @@
 //! Segment files: names, the one that is being appended to, and handles for reading.
 //!
-//! What must stay true: a failed append leaves the file at the last record boundary, and a sync that failed once is not
-//! tried again (the kernel may have dropped the pages and would report success).
+//! What must stay true: a failed append leaves the file at the last record boundary.
 
 use super::error::StoreError;
 use super::record::{self, Place, RECORD_HEADER_LEN, Record, RecordKind, SEGMENT_HEADER_LEN};
-use crate::disk::{Access, Disk, DiskFile};
+use crate::disk::{Access, Disk, DiskFile, PendingSync};
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +48,7 @@ pub(super) struct Segment {
     len: u64,
     /// What its header says: which kinds of records it may hold.
     format: u16,
-    buffer: Vec<u8>,
+    headers: Vec<[u8; RECORD_HEADER_LEN]>,
 }
 
 impl Segment {
@@ -57,7 +56,7 @@ impl Segment {
     pub(super) fn create(disk: &Arc<dyn Disk>, dir: &Path, number: u32, format: u16) -> Result<Self, StoreError> {
         let path = path(dir, number);
         let file = begin(&**disk, &path).map_err(|e| StoreError::io("create", &path, e))?;
-        let segment = Self { number, file, path: path.clone(), len: 0, format, buffer: Vec::new() };
+        let segment = Self { number, file, path: path.clone(), len: 0, format, headers: Vec::new() };
         let begun = segment.with_header().and_then(|segment| {
             disk.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))?;
             Ok(segment)
@@ -74,7 +73,7 @@ impl Segment {
         let path = path(dir, number);
         let file = disk.open(&path, Access::Write).map_err(|e| StoreError::io("open", &path, e))?;
         file.set_len(len).map_err(|e| StoreError::io("truncate", &path, e))?;
-        let segment = Self { number, file, path, len, format, buffer: Vec::new() };
+        let segment = Self { number, file, path, len, format, headers: Vec::new() };
         if len < SEGMENT_HEADER_LEN as u64 { segment.with_header() } else { Ok(segment) }
     }
 
@@ -105,23 +104,30 @@ impl Segment {
         Arc::clone(&self.file)
     }
 
-    /// Appends a record. After an error the file ends where it ended before, unless [`AppendError::whole`] says otherwise.
-    pub(super) fn append(&mut self, record: &Record, stored: &[u8]) -> Result<Place, AppendError> {
-        let place = Place { segment: self.number, offset: self.len };
-        self.buffer.clear();
-        self.buffer.extend_from_slice(&record::record_header(record, place));
-        self.buffer.extend_from_slice(stored);
-        if let Err(error) = self.file.write_all_at(&self.buffer, self.len) {
+    /// Appends records with one write; returns where the first one stands. After an error the file ends where it ended
+    /// before, unless [`AppendError::whole`] says otherwise.
+    pub(super) fn append(&mut self, records: &[(Record, &[u8])]) -> Result<Place, AppendError> {
+        let first = Place { segment: self.number, offset: self.len };
+        let mut place = first;
+        self.headers.clear();
+        for (record, stored) in records {
+            self.headers.push(record::record_header(record, place));
+            place.offset += (RECORD_HEADER_LEN + stored.len()) as u64;
+        }
+        let pieces = self.headers.iter().zip(records);
+        let mut pieces: Vec<IoSlice<'_>> =
+            pieces.flat_map(|(header, (_, stored))| [IoSlice::new(header), IoSlice::new(stored)]).collect();
+        if let Err(error) = self.file.write_pieces_at(&mut pieces, self.len) {
             let whole = self.file.set_len(self.len).is_ok();
             return Err(AppendError { error: StoreError::io("append to", &self.path, error), whole });
         }
-        self.len += (RECORD_HEADER_LEN + stored.len()) as u64;
-        Ok(place)
+        self.len = place.offset;
+        Ok(first)
     }
 
-    /// Makes everything appended so far durable.
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_data().map_err(|e| StoreError::io("sync", &self.path, e))
+    /// Begins to make everything appended so far durable.
+    pub(super) fn begin_sync(&self) -> Box<dyn PendingSync> {
+        Arc::clone(&self.file).begin_sync()
     }
 }
 

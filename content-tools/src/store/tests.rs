@@ -339,17 +339,28 @@ fn a_newer_segment_format_is_refused() {
 fn syncs_when_due() {
     let dir = tempfile::tempdir().unwrap();
     let pending = |store: &Store| store.pending.read().unwrap().len();
-    let store = Store::open(dir.path(), StoreOptions { sync_bytes: 3000, ..lazy() }).unwrap();
-    fill(&store, 0..2);
-    assert_eq!(pending(&store), 2);
+    let bytes = |store: &Store| {
+        let pending = store.pending.read().unwrap();
+        pending.values().map(|at| u64::from(at.stored_len) + RECORD_HEADER_LEN as u64).sum::<u64>()
+    };
+    let options = StoreOptions { sync_bytes: 6000, segment_bytes: 10_000, ..lazy() };
+    let store = Store::open(dir.path(), options.clone()).unwrap();
+    let mut most = 0;
+    for seed in 0..60 {
+        fill(&store, seed..seed + 1);
+        most = most.max(bytes(&store));
+    }
+    assert!(most > options.sync_bytes / 2 && most <= options.sync_bytes, "{most} bytes without a sync");
+    let waiting = pending(&store);
     store.sync_if_due().unwrap();
-    assert_eq!(pending(&store), 2);
-    fill(&store, 2..3);
-    assert_eq!(pending(&store), 0);
+    assert_eq!((pending(&store), waiting > 0), (waiting, true));
+    assert_eq!(held(&store, 0..60), 60);
+    store.sync().unwrap();
+    assert_eq!((pending(&store), held(&store, 0..60)), (0, 60));
     drop(store);
     let eager = StoreOptions { sync_interval: Duration::ZERO, ..lazy() };
     let store = Store::open(dir.path(), eager).unwrap();
-    fill(&store, 5..6);
+    fill(&store, 60..61);
     store.sync_if_due().unwrap();
     assert_eq!(pending(&store), 0);
 }

@@ -6,9 +6,9 @@
 //! be opened at another place, where copies of SQLite's real files are.
 
 use super::seeded::Seeded;
-use karez_content_tools::disk::{Access, Disk, DiskFile, DiskLock, Listed, Space};
+use karez_content_tools::disk::{Access, Disk, DiskFile, DiskLock, Listed, PendingSync, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -32,6 +32,8 @@ struct Content {
     synced: Vec<u8>,
     now: Vec<u8>,
     unsynced: Vec<Change>,
+    /// Changes that a sync has taken out of `unsynced`: what was the how manieth is known by this.
+    settled: usize,
 }
 
 /// A name that came, went or moved: `gone` was removed, `come` refers to the node.
@@ -316,7 +318,7 @@ impl Content {
                 (_, Change::Write { offset, bytes }) => sectors(&mut left, *offset, bytes, random),
             }
         }
-        Self { synced: left.clone(), now: left, unsynced: Vec::new() }
+        Self { synced: left.clone(), now: left, unsynced: Vec::new(), settled: 0 }
     }
 }
 
@@ -481,19 +483,53 @@ impl DiskFile for SimFile {
         self.change(Change::Write { offset, bytes: bytes.to_vec() })
     }
 
+    fn write_pieces_at(&self, pieces: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let bytes = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        self.change(Change::Write { offset, bytes })
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.change(Change::SetLen(len))
     }
 
-    /// After an error the pages count as clean: the bytes can still be read, and no later sync writes them (fsyncgate).
     fn sync_data(&self) -> io::Result<()> {
+        self.settle(usize::MAX)
+    }
+
+    /// Here nothing happens between beginning and end: all that a sync may do early, a cut may keep as well.
+    fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync> {
+        let file = &self.disk.state().files[self.id];
+        let until = file.settled + file.unsynced.len();
+        Box::new(Syncing { file: self, until })
+    }
+}
+
+impl SimFile {
+    /// Makes the changes before number `until` durable. After an error the pages count as clean: the bytes can still be read,
+    /// and no later sync writes them (fsyncgate).
+    fn settle(&self, until: usize) -> io::Result<()> {
         let segment = self.path.extension().is_some_and(|extension| extension == "kseg");
         let what = if segment { Synced::SegmentData } else { Synced::ReleaseData };
         self.disk.sync(Some(what), |state, done| {
             let file = &mut state.files[self.id];
-            for change in std::mem::take(&mut file.unsynced).iter().filter(|_| done) {
-                Content::apply(&mut file.synced, change);
+            let settled = until.saturating_sub(file.settled).min(file.unsynced.len());
+            for change in file.unsynced.drain(..settled).filter(|_| done) {
+                Content::apply(&mut file.synced, &change);
             }
+            file.settled += settled;
         })
+    }
+}
+
+/// A sync under way: of what was written before it began, and of nothing else.
+#[derive(Debug)]
+struct Syncing {
+    file: Arc<SimFile>,
+    until: usize,
+}
+
+impl PendingSync for Syncing {
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.file.settle(self.until)
     }
 }
