@@ -42,26 +42,45 @@ pub fn first_chunk_len(profile: &CutProfile, bytes: &[u8]) -> usize {
         return end;
     }
     let normal = end.min(profile.normal as usize);
-    let gear: &[u64; 256] = &GEAR;
-    let step = |hash: u64, byte: u8| (hash << 1).wrapping_add(gear[byte as usize]);
     // The last of these bytes is the last byte of a chunk of `min` bytes.
     let mut hash = bytes[min - WINDOW..min].iter().fold(0, |hash, byte| step(hash, *byte));
-    let mut len = min;
-    for byte in &bytes[min..normal] {
-        if hash & profile.mask_strict == 0 {
-            return len;
-        }
-        hash = step(hash, *byte);
-        len += 1;
+    if let Some(at) = boundary(&mut hash, &bytes[min..normal], profile.mask_strict) {
+        return min + at;
     }
-    for byte in &bytes[normal..end] {
-        if hash & profile.mask_loose == 0 {
-            return len;
+    boundary(&mut hash, &bytes[normal..end], profile.mask_loose).map_or(end, |at| normal + at)
+}
+
+fn step(hash: u64, byte: u8) -> u64 {
+    (hash << 1).wrapping_add(GEAR[usize::from(byte)])
+}
+
+/// How many of some bytes go into the hash until it has zeros under a mask; none when it has them already.
+///
+/// Four bytes at a time: the hash behind them is made of the hash before them and a sum that does not depend on it, so that
+/// the processor works on the next four while it still compares.
+fn boundary(hash: &mut u64, bytes: &[u8], mask: u64) -> Option<usize> {
+    let gear: &[u64; 256] = &GEAR;
+    let (fours, rest) = bytes.as_chunks::<4>();
+    for (at, four) in fours.iter().enumerate() {
+        let [a, b, c, d] = four.map(|byte| gear[usize::from(byte)]);
+        let first = *hash;
+        let second = (first << 1).wrapping_add(a);
+        let third = (second << 1).wrapping_add(b);
+        let fourth = (third << 1).wrapping_add(c);
+        let sum = (a << 3).wrapping_add(b << 2).wrapping_add(c << 1).wrapping_add(d);
+        *hash = (first << 4).wrapping_add(sum);
+        let found = [first, second, third, fourth].iter().position(|hash| hash & mask == 0);
+        if let Some(found) = found {
+            return Some(4 * at + found);
         }
-        hash = step(hash, *byte);
-        len += 1;
     }
-    end
+    for (at, byte) in rest.iter().enumerate() {
+        if *hash & mask == 0 {
+            return Some(4 * fours.len() + at);
+        }
+        *hash = step(*hash, *byte);
+    }
+    None
 }
 
 /// Consecutive bytes of a file.
