@@ -124,6 +124,11 @@ pub struct Space {
     pub total: u64,
 }
 
+/// Whether an error says that there is no space left, on the disk or for this user.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 /// Creates a folder and those above it, each durable when this returns, the innermost included.
 pub fn create_dirs(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     let created = match disk.create_dir(dir) {

@@ -13,5 +13,6 @@ pub mod package;
 pub mod pages;
 pub mod quote;
 pub mod rendition;
+pub mod reserve;
 pub mod store;
 pub mod verify;

@@ -9,6 +9,7 @@
 //!
 //! Locks are taken in the order writer, index, pending; readers never take the writer lock, so a sync does not stop them.
 
+mod claims;
 mod error;
 mod filter;
 mod gc;
@@ -27,8 +28,9 @@ mod segment;
 mod source;
 mod writer;
 
+pub use claims::Claims;
 pub use error::StoreError;
-pub use gc::{Compacted, GcPlan, HeldVersion, SegmentGarbage};
+pub use gc::{AtWork, Compacted, GcGroup, GcOrder, GcPlan, GroupShare, HeldVersion, SegmentGarbage};
 pub use held::HeldRelease;
 pub use pins::{Pin, PinError};
 pub use read::{DamagedChunk, StoredChunk};
@@ -39,7 +41,9 @@ pub use scrub::{ScrubCursor, ScrubStep};
 pub use source::SourceFile;
 
 use crate::disk::{self, Disk, DiskLock, RealDisk};
+use crate::reserve::{RESERVE_BYTES, Reserve};
 use crate::verify::{SealedChunk, VerifiedChunk};
+use claims::Claimed;
 use index::{Index, Location};
 use karez_protocol::content::hash::ChunkId;
 use record::{Place, Record};
@@ -63,11 +67,13 @@ pub struct StoreOptions {
     /// Length at which a segment file is closed and the next one begun. 256 MiB: small enough to rewrite when half of
     /// it is garbage, large enough that 20 TB are 80 000 files.
     pub segment_bytes: u64,
+    /// File of the reserve that a release may be written with when the disk is full.
+    pub reserve: Option<PathBuf>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { sync_bytes: 64 << 20, sync_interval: Duration::from_secs(5), segment_bytes: 256 << 20 }
+        Self { sync_bytes: 64 << 20, sync_interval: Duration::from_secs(5), segment_bytes: 256 << 20, reserve: None }
     }
 }
 
@@ -97,6 +103,9 @@ pub struct Store {
     sources: Sources,
     counts: Counts,
     quota: AtomicU64,
+    /// Bytes that may be written before the free space is looked at again.
+    allowance: AtomicU64,
+    claimed: Claimed,
     /// Where the store ended when it was opened: what was written since belongs to work under way.
     opened_at: Place,
     /// Held while a release file is replaced: two calls must not share its temporary name.
@@ -145,6 +154,8 @@ impl Store {
             pending: RwLock::default(),
             readers,
             quota: quota::load(&*disk, dir).into(),
+            allowance: AtomicU64::new(0),
+            claimed: Claimed::default(),
             sources: Sources::default(),
             opened_at,
             counts: Counts {
@@ -169,6 +180,7 @@ impl Store {
     /// Appends a chunk, which is usable when this returns; false when it was there already.
     pub fn put(&self, chunk: &VerifiedChunk) -> Result<bool, StoreError> {
         let mut writer = self.writer()?;
+        self.claim(&[chunk.id()]);
         if self.locate(&chunk.id())?.is_some() {
             return Ok(false);
         }
@@ -231,7 +243,11 @@ impl Store {
 
     fn save_document(&self, folder: &str, release: &HeldRelease) -> Result<(), StoreError> {
         let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-        held::save(&*self.disk, &self.dir.join(folder), release)
+        let save = || held::save(&*self.disk, &self.dir.join(folder), release);
+        match &self.options.reserve {
+            Some(path) => Reserve::at(Arc::clone(&self.disk), path, RESERVE_BYTES).spend(save),
+            None => save(),
+        }
     }
 
     /// What the store holds now.

@@ -25,10 +25,7 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     if !flags.dry_run {
         store.gc_drop(&plan)?;
         for segment in &plan.segments {
-            let one = store.gc_segment(&plan, segment.number)?;
-            done.moved += one.moved;
-            done.freed_bytes += one.freed_bytes;
-            done.damaged += one.damaged;
+            done.add(store.gc_segment(&plan, segment.number)?);
         }
     }
     if json {
@@ -37,10 +34,6 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
         print(&plan, &done, flags.dry_run)?
     }
     Ok(if done.damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn garbage_bytes(plan: &GcPlan) -> u64 {
-    plan.segments.iter().map(|segment| segment.garbage_bytes).sum()
 }
 
 fn document(plan: &GcPlan, done: &Compacted, dry_run: bool) -> Value {
@@ -53,7 +46,7 @@ fn document(plan: &GcPlan, done: &Compacted, dry_run: bool) -> Value {
         "kept": versions(&plan.kept),
         "dropped": versions(&plan.dropped),
         "segments": plan.segments.len(),
-        "garbage_bytes": garbage_bytes(plan),
+        "garbage_bytes": plan.garbage_bytes(),
         "left_bytes": plan.left_bytes,
         "freed_bytes": done.freed_bytes,
         "moved": done.moved,
@@ -70,7 +63,7 @@ fn print(plan: &GcPlan, done: &Compacted, dry_run: bool) -> io::Result<()> {
     for held in &plan.dropped {
         writeln!(out, "drop {}@{} ({}): there is a newer one", held.collection, held.version, kind(held))?;
     }
-    let (segments, garbage) = (plan.segments.len(), garbage_bytes(plan));
+    let (segments, garbage) = (plan.segments.len(), plan.garbage_bytes());
     if dry_run {
         // The plan weighs what no kept version names; the dropped ones are among it already.
         writeln!(out, "{garbage} bytes would come free by rewriting {segments} segments")?;

@@ -1,5 +1,6 @@
 //! What can go wrong in a store, and what the person in front of it can do.
 
+use crate::reserve::MayBeFull;
 use karez_protocol::content::DocumentError;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::name::CollectionName;
@@ -22,7 +23,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The store takes as many bytes as it may.
-    #[error("the store {} has reached its quota of {quota_bytes} bytes: compact it, unpin something, or raise the quota", dir.display())]
+    #[error("the store {} has reached its quota of {quota_bytes} bytes: `karez gc` gives back what is not needed, or raise the quota", dir.display())]
     QuotaReached {
         /// The store's folder.
         dir: PathBuf,
@@ -94,7 +95,7 @@ pub enum StoreError {
     },
     /// A version of which not all pages are here: what it names cannot be told from garbage.
     #[error(
-        "{collection}@{version} is not whole in this store: finish pulling it, or pack it again, then compact the store"
+        "{collection}@{version} is not whole in this store: finish pulling it, or pack it again, then compact the store (`karez gc` in the running node need not wait)"
     )]
     UnknownContents {
         /// The collection.
@@ -141,9 +142,9 @@ pub enum StoreError {
 impl StoreError {
     /// Wraps a system error, telling a full disk from the rest.
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path: path.into() },
-            _ => Self::Io { action, path: path.into(), source },
+        match crate::disk::is_full(&source) {
+            true => Self::DiskFull { path: path.into() },
+            false => Self::Io { action, path: path.into(), source },
         }
     }
 
@@ -165,6 +166,12 @@ fn damaged(chunk: &ChunkId, segment: u32, offset: u64, file: Option<&Path>) -> S
             let file = file.display();
             format!("{file} was changed, moved or removed: chunk {chunk} is no longer in it, and is not served from it")
         }
+    }
+}
+
+impl MayBeFull for StoreError {
+    fn is_full(&self) -> bool {
+        matches!(self, Self::DiskFull { .. })
     }
 }
 

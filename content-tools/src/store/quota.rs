@@ -1,7 +1,8 @@
-//! The quota: how many bytes the segments of this store may take. A line in a file of its own.
+//! The quota: how many bytes the segments of this store may take, as a line in a file of its own; and the floor: how much
+//! of the disk content leaves free.
 //!
-//! What must stay true: only new chunks are refused; reading, moving and removing go on at the quota, so that compaction
-//! gets below it again.
+//! What must stay true: only new chunks are refused; reading, moving and removing go on at both, so that compaction
+//! gets away from them again.
 
 use super::{Store, StoreError};
 use crate::disk;
@@ -13,6 +14,12 @@ use std::sync::atomic::Ordering;
 /// A name and a number.
 const NOTE_BYTES_MAX: u64 = 100;
 const HEAD: &str = "karez-quota 1 ";
+/// What content leaves free: the index, a compaction and the node's own files go on there.
+const FLOOR_BYTES: u64 = 64 << 20;
+/// On a small disk a part of it instead.
+const FLOOR_PARTS: u64 = 16;
+/// Bytes after which the free space is looked at again: others write to the disk as well.
+const ALLOWANCE_BYTES: u64 = 16 << 20;
 /// No quota.
 const NONE: u64 = u64::MAX;
 
@@ -57,8 +64,32 @@ impl Store {
         Ok(())
     }
 
-    /// Refuses a record that would take the store over its quota.
-    pub(super) fn within_quota(&self, record_bytes: u64) -> Result<(), StoreError> {
+    /// Bytes that new chunks may take now, by the quota and the disk.
+    pub fn room(&self) -> Result<u64, StoreError> {
+        let quota = self.quota.load(Ordering::Relaxed).saturating_sub(self.disk_bytes());
+        Ok(quota.min(self.above_floor()?))
+    }
+
+    fn above_floor(&self) -> Result<u64, StoreError> {
+        let space = self.disk.space(&self.dir).map_err(|e| StoreError::io("look at", &self.dir, e))?;
+        Ok(space.free.saturating_sub(FLOOR_BYTES.min(space.total / FLOOR_PARTS)))
+    }
+
+    /// Refuses a record that would take the store over its quota, or the disk under its floor. Under the writer's lock.
+    pub(super) fn may_grow(&self, record_bytes: u64) -> Result<(), StoreError> {
+        let left = match self.allowance.load(Ordering::Relaxed) {
+            left if left >= record_bytes => left,
+            _ => self.above_floor()?.min(ALLOWANCE_BYTES.max(record_bytes)),
+        };
+        let Some(left) = left.checked_sub(record_bytes) else {
+            return Err(StoreError::DiskFull { path: self.dir.clone() });
+        };
+        self.within_quota(record_bytes)?;
+        self.allowance.store(left, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn within_quota(&self, record_bytes: u64) -> Result<(), StoreError> {
         let quota_bytes = self.quota.load(Ordering::Relaxed);
         if self.disk_bytes().saturating_add(record_bytes) > quota_bytes {
             return Err(StoreError::QuotaReached { dir: self.dir.clone(), quota_bytes });

@@ -50,11 +50,13 @@ pub struct DamagedChunk {
 impl Store {
     /// Whether the store has a chunk.
     pub fn contains(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.claim(&[*id]);
         Ok(self.locate(id)?.is_some())
     }
 
     /// Which of some chunks the store has, in the order asked.
     pub fn contains_many(&self, ids: &[ChunkId]) -> Result<Vec<bool>, StoreError> {
+        self.claim(ids);
         let mut found: Vec<bool> = {
             let pending = self.pending.read().unwrap_or_else(PoisonError::into_inner);
             ids.iter().map(|id| pending.contains_key(id)).collect()
@@ -100,6 +102,7 @@ impl Store {
 
     /// A chunk's row as the store holds it, from its record header alone; `None` when the store does not have it.
     pub fn describe(&self, id: &ChunkId) -> Result<Option<ChunkEntry>, StoreError> {
+        self.claim(&[*id]);
         self.at_its_place(id, |at| {
             let header = self.read(at, RECORD_HEADER_LEN)?;
             header_of(id, at, &header).map(|record| described(&record)).ok_or(Failed::Lost)
@@ -157,6 +160,7 @@ impl Store {
         }
     }
 
+    /// Where a chunk stands now. Whoever counts on it later claims it first.
     pub(super) fn locate(&self, id: &ChunkId) -> Result<Option<Location>, StoreError> {
         // Pending first: a sync commits the row before it clears the map.
         let pending = self.pending.read().unwrap_or_else(PoisonError::into_inner).get(id).copied();

@@ -23,7 +23,7 @@ impl Store {
                     self.roll(&mut writer, RecordKind::Chunk)?;
                 }
             }
-            let one = self.rewrite(number, &|_, _| Ok(true))?;
+            let one = self.rewrite(number, &|_, _| Ok(true), None)?;
             done.moved += one.moved;
             done.freed_bytes += one.freed_bytes;
             done.damaged += one.damaged;

@@ -85,6 +85,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (record, payload) = reference_record(id, plain_len, file, ranges)?;
         let mut writer = self.writer()?;
+        self.claim(&[id]);
         if self.locate(&id)?.is_some() {
             return Ok(false);
         }
@@ -118,7 +119,7 @@ impl Store {
     pub(crate) fn put_copy(&self, chunk: &SealedChunk<'_>) -> Result<bool, StoreError> {
         let entry = chunk.entry();
         let Some((at, _)) = self.refers_to(&entry.id)? else { return Ok(false) };
-        self.within_quota((RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
+        self.may_grow((RECORD_HEADER_LEN + chunk.stored().len()) as u64)?;
         self.put_in_place_of(at, entry, chunk.stored())
     }
 

@@ -96,7 +96,7 @@ impl Store {
         while let Some((first, _)) = rest.first() {
             self.make_room(writer, first.kind, rest)?;
             let (now, later) = rest.split_at(self.batch_len(writer, rest));
-            self.within_quota(bytes_of(now))?;
+            self.may_grow(bytes_of(now))?;
             self.append(writer, now)?;
             rest = later;
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Small segments, so that a few dozen chunks fill several.
 pub(crate) fn options() -> StoreOptions {
     let (sync_bytes, sync_interval) = (7_000, Duration::MAX);
-    StoreOptions { sync_bytes, sync_interval, segment_bytes: 12_000 }
+    StoreOptions { sync_bytes, sync_interval, segment_bytes: 12_000, reserve: None }
 }
 
 /// Chunk number `n`: every third one is text that zstd shrinks.

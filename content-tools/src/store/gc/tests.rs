@@ -4,6 +4,8 @@ use super::*;
 use crate::pack::{self, PackOptions};
 use crate::store::{SourceRange, StoreOptions};
 use crate::verify::seal;
+use karez_protocol::content::Document as _;
+use karez_protocol::content::manifest::Page;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -225,4 +227,130 @@ fn references_survive() {
     }
     fs::remove_file(&film).unwrap();
     assert!(bench.open().read_plain(&chunk).is_err(), "still a reference");
+}
+
+fn version(name: &str, version: u64) -> HeldVersion {
+    HeldVersion { collection: format!("bj4/{name}").parse().unwrap(), version, draft: true }
+}
+
+/// One group for each version.
+fn order(groups: &[(&str, u64, bool)], free_bytes: u64) -> GcOrder {
+    let group = |(name, number, for_room): &(&str, u64, bool)| GcGroup {
+        versions: vec![version(name, *number)],
+        for_room: *for_room,
+    };
+    GcOrder { groups: groups.iter().map(group).collect(), free_bytes, recent: true, ..GcOrder::default() }
+}
+
+fn carry_out(store: &Store, plan: &GcPlan) -> u64 {
+    store.gc_drop(plan).unwrap();
+    plan.segments.iter().map(|segment| store.gc_segment(plan, segment.number).unwrap().freed_bytes).sum()
+}
+
+/// Chunks of a version that no other one names.
+fn own_chunks(store: &Store, name: &str, number: u64) -> Vec<ChunkId> {
+    let all = store.drafts().unwrap();
+    let named = |draft: &HeldRelease| -> Vec<ChunkId> {
+        let root = ManifestRoot::from_bytes(&draft.root).unwrap();
+        let pages = root.pages.iter().map(|page| Page::from_bytes(&store.read_plain(&page.entry.id).unwrap().unwrap()));
+        pages.flat_map(|page| page.unwrap().chunks).map(|entry| entry.id).collect()
+    };
+    let is_it = |draft: &&HeldRelease| draft.collection.name() == name && draft.version == number;
+    let others: Vec<_> = all.iter().filter(|draft| !is_it(draft)).flat_map(&named).collect();
+    let own = named(all.iter().find(is_it).unwrap());
+    own.into_iter().filter(|id| !others.contains(id)).collect()
+}
+
+/// Whoever is told "it is here" between plan and removal keeps it, asked by whichever call.
+#[test]
+fn what_is_claimed_meanwhile_stays() {
+    let bench = three_versions();
+    let store = bench.open();
+    let doomed = own_chunks(&store, "algebra", 1);
+    let plain = store.read_plain(&doomed[1]).unwrap().unwrap();
+    let plan = store.gc_plan().unwrap();
+    assert!(store.contains(&doomed[0]).unwrap());
+    assert!(!store.put(&seal(&plain, false).unwrap()).unwrap());
+    assert_eq!(store.contains_many(&doomed[2..4]).unwrap(), [true, true]);
+    let young = seal(&noise(99, 70_000), false).unwrap();
+    store.put(&young).unwrap();
+    carry_out(&store, &plan);
+    for id in doomed[..4].iter().chain([&young.id()]) {
+        assert!(store.read_plain(id).unwrap().is_some(), "{id}");
+    }
+    assert!(doomed[4..].iter().any(|id| store.read_plain(id).unwrap().is_none()));
+    drop(plan);
+    // The next run has no such claims.
+    let plan = store.gc_plan_for(&order(&[], 0), store.claims()).unwrap();
+    carry_out(&store, &plan);
+    assert!(doomed.iter().all(|id| store.read_plain(id).unwrap().is_none()));
+}
+
+/// A node that runs for months gives back what it wrote itself.
+#[test]
+fn what_was_written_since_opening_goes_for_whoever_knows_what_is_at_work() {
+    let bench = Bench::new();
+    let store = bench.open();
+    (1..=3).for_each(|number| bench.pack(&store, "algebra", number));
+    assert!(store.gc_plan().unwrap().segments.is_empty());
+    let root = ManifestRoot::from_bytes(&store.drafts().unwrap()[1].root).unwrap();
+    let collection = "bj4/algebra".parse().unwrap();
+    let at_work = vec![AtWork { collection, version: 2, root, half: false }];
+    let plan = store.gc_plan_for(&GcOrder { at_work, ..order(&[("algebra", 1, false)], 0) }, store.claims()).unwrap();
+    let before = disk_bytes(&bench.store());
+    assert!(carry_out(&store, &plan) > 700_000);
+    assert!(before - disk_bytes(&bench.store()) > 700_000);
+    assert_eq!(store.disk_bytes(), disk_bytes(&bench.store()));
+    assert!(whole(&store, "algebra", 2) && whole(&store, "algebra", 3) && !whole(&store, "algebra", 1));
+}
+
+/// As many collections go as the room asked for takes, in the order given, and their bytes are what comes free.
+#[test]
+fn room_is_made_in_order_and_as_foretold() {
+    let groups = [("algebra", 1, false), ("algebra", 2, true), ("film", 1, true), ("algebra", 3, true)];
+    for (free_bytes, pin, gone) in [
+        (0, None, vec![("algebra", 1)]),
+        (800_000, None, vec![("algebra", 1)]),
+        (1_000_000, None, vec![("algebra", 1), ("algebra", 2)]),
+        (1_000_000, Some("bj4/algebra@2"), vec![("algebra", 1), ("film", 1)]),
+        (u64::MAX, None, vec![("algebra", 1), ("algebra", 2), ("algebra", 3), ("film", 1)]),
+    ] {
+        let bench = three_versions();
+        let store = bench.open();
+        if let Some(pin) = pin {
+            store.pin(pin.parse().unwrap()).unwrap();
+        }
+        let plan = store.gc_plan_for(&order(&groups, free_bytes), store.claims()).unwrap();
+        let expected: Vec<_> = gone.iter().map(|(name, number)| version(name, *number)).collect();
+        assert_eq!(plan.dropped, expected, "{free_bytes}");
+        let foretold: u64 = plan.shares.iter().filter(|share| share.goes).map(|share| share.bytes).sum();
+        let before = store.stats().stored_bytes;
+        carry_out(&store, &plan);
+        // Record headers are foretold as well; garbage may stay in segments that hold little of it.
+        let freed = before - store.stats().stored_bytes;
+        assert!(freed <= foretold && foretold - freed < 250_000, "{freed} of {foretold}");
+        for name in ["algebra", "film"] {
+            let stays = |number: u64| !plan.dropped.contains(&version(name, number));
+            let numbers = (1..=3).filter(|number| name == "algebra" || *number == 1);
+            assert!(numbers.filter(|number| stays(*number)).all(|number| whole(&store, name, number)));
+        }
+    }
+}
+
+/// A version of which a page is missing stops a run, unless somebody knows that nobody counts on the rest.
+#[test]
+fn a_half_version_protects_what_is_known_of_it() {
+    let bench = three_versions();
+    let store = bench.open();
+    let draft = store.drafts().unwrap().into_iter().find(|draft| draft.version == 3).unwrap();
+    let page = ManifestRoot::from_bytes(&draft.root).unwrap().pages[0].entry.id;
+    let at = store.locate(&page).unwrap().unwrap();
+    store.drop_damaged(&page, at);
+    let half = BTreeSet::from([version("algebra", 3)]);
+    let groups = [("algebra", 1, false), ("algebra", 3, true)];
+    let refused = store.gc_plan_for(&order(&groups, 0), store.claims());
+    assert!(matches!(refused, Err(StoreError::UnknownContents { version: 3, .. })), "{refused:?}");
+    let plan = store.gc_plan_for(&GcOrder { half, ..order(&groups, 0) }, store.claims()).unwrap();
+    carry_out(&store, &plan);
+    assert!(whole(&store, "algebra", 2) && whole(&store, "film", 1));
 }

@@ -1,0 +1,155 @@
+//! A small disk on top of the real one: it counts what its files take and refuses the rest.
+
+use super::*;
+use crate::disk::{self, Access, DiskFile, DiskLock, Listed, RealDisk, Space};
+use crate::store::{HeldRelease, Store, StoreError, StoreOptions};
+use crate::verify::seal;
+use rustix::io::Errno;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A disk with so much room for the files of one folder tree.
+#[derive(Debug)]
+struct SmallDisk {
+    root: PathBuf,
+    room: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct SmallFile {
+    file: Arc<dyn DiskFile>,
+    root: PathBuf,
+    room: Arc<AtomicU64>,
+}
+
+fn taken(root: &Path) -> u64 {
+    let entries = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap());
+    // SQLite's files are on the real disk and none of this one's business.
+    let counts = |path: &Path| !path.to_string_lossy().contains("sqlite");
+    let bytes = |entry: std::fs::DirEntry| match entry.file_type().unwrap().is_dir() {
+        true => taken(&entry.path()),
+        false if counts(&entry.path()) => entry.metadata().unwrap().len(),
+        false => 0,
+    };
+    entries.map(bytes).sum()
+}
+
+impl SmallDisk {
+    fn new(root: &Path, room: u64) -> (Arc<dyn Disk>, Arc<AtomicU64>) {
+        let room = Arc::new(AtomicU64::new(room));
+        (Arc::new(Self { root: root.into(), room: room.clone() }), room)
+    }
+
+    fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(SmallFile { file, root: self.root.clone(), room: self.room.clone() })
+    }
+}
+
+impl Disk for SmallDisk {
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(RealDisk.create_new(path)?))
+    }
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(RealDisk.open(path, access)?))
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
+        RealDisk.create_dir(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
+        RealDisk.list(dir)
+    }
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        RealDisk.len(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
+        RealDisk.lock(path)
+    }
+    fn space(&self, _dir: &Path) -> io::Result<Space> {
+        let total = self.room.load(Ordering::Relaxed);
+        Ok(Space { free: total.saturating_sub(taken(&self.root)), total })
+    }
+}
+
+impl DiskFile for SmallFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let grows = (offset + bytes.len() as u64).saturating_sub(self.file.len()?);
+        if taken(&self.root) + grows > self.room.load(Ordering::Relaxed) {
+            return Err(Errno::NOSPC.into());
+        }
+        self.file.write_all_at(bytes, offset)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+fn noise(seed: u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_full_disk_takes_what_matters_and_the_reserve_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, room) = SmallDisk::new(dir.path(), 1000);
+    let reserve = Reserve::at(disk.clone(), &dir.path().join("reserve"), 300);
+    assert!(reserve.take().unwrap() && reserve.take().unwrap());
+    let write = |name: &str, bytes: usize| disk::replace(&*disk, &dir.path().join(name), &noise(1, bytes));
+    write("filler", 600).unwrap();
+    assert!(write("roster", 200).unwrap_err().is_full());
+    reserve.spend(|| write("roster", 200)).unwrap();
+    assert_eq!(std::fs::read(dir.path().join("roster")).unwrap(), noise(1, 200));
+    // Given up once, it cannot be given up again; what was there stays.
+    assert!(reserve.spend(|| write("roster", 399)).unwrap_err().is_full());
+    assert_eq!(std::fs::read(dir.path().join("roster")).unwrap(), noise(1, 200));
+    assert!(!reserve.take().unwrap(), "there is no room for it");
+    room.store(2000, Ordering::Relaxed);
+    assert!(reserve.take().unwrap());
+    // A kill left half of it.
+    std::fs::write(dir.path().join("reserve"), noise(2, 100)).unwrap();
+    assert!(reserve.take().unwrap());
+    assert_eq!(disk.len(&dir.path().join("reserve")).unwrap(), 300);
+}
+
+/// Chunks stop at the floor, the release is still written, and room lets chunks in again.
+#[test]
+fn content_stops_before_the_disk_is_full_and_a_release_is_still_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, room) = SmallDisk::new(dir.path(), 2 << 20);
+    let path = dir.path().join("reserve");
+    let reserve = Reserve::at(disk.clone(), &path, 100_000);
+    assert!(reserve.take().unwrap());
+    let options = StoreOptions { reserve: Some(path.clone()), ..StoreOptions::default() };
+    let store = Store::open_on(disk.clone(), &dir.path().join("store"), options).unwrap();
+    let full = (0..100).find_map(|n| store.put(&seal(&noise(n, 60_000), false).unwrap()).err()).unwrap();
+    assert!(matches!(full, StoreError::DiskFull { .. }), "{full}");
+    let free = disk.space(dir.path()).unwrap().free;
+    assert!((60_000..200_000).contains(&free), "{free} bytes are left of a floor of 131072");
+    std::fs::write(dir.path().join("filler"), noise(1, free as usize)).unwrap();
+    let release =
+        HeldRelease { collection: "bj4/algebra".parse().unwrap(), version: 1, signed: vec![], root: vec![7; 500] };
+    store.save_release(&release).unwrap();
+    assert!(!path.exists(), "the reserve was given up for it");
+    assert_eq!(store.releases().unwrap(), [release]);
+    room.store(8 << 20, Ordering::Relaxed);
+    assert!(store.put(&seal(&noise(200, 60_000), false).unwrap()).unwrap());
+    assert!(reserve.take().unwrap());
+}
