@@ -16,6 +16,7 @@
 //! | `POST /v1/pin`, `/v1/unpin` with [`PinOrder`](event::care::PinOrder) | [`PinChanged`](crate::handle::view::care::PinChanged) |
 //! | `GET /v1/quota`; `POST` with [`QuotaOrder`](event::care::QuotaOrder) | [`QuotaView`](crate::handle::view::care::QuotaView) |
 //! | `POST /v1/scrub` with [`ScrubOrder`](event::care::ScrubOrder) | lines of [`ScrubLine`](event::care::ScrubLine) |
+//! | `POST /v1/gc` with [`RoomOrder`](event::care::RoomOrder) | lines of [`RoomLine`](event::care::RoomLine) |
 //!
 //! Refusals are `4xx` or `5xx` with a [`ErrorBody`](error::ErrorBody). A client that goes away stops nothing but the
 //! report to it: the download goes on.
@@ -32,6 +33,7 @@ mod lines;
 mod play;
 mod publish;
 mod pull;
+mod room;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -103,6 +105,7 @@ fn router(doors: Doors) -> Router {
         .route("/v1/unpin", post(care::unpin))
         .route("/v1/quota", get(care::quota).post(care::set_quota))
         .route("/v1/scrub", post(care::scrub))
+        .route("/v1/gc", post(room::gc))
         .fallback(async || ApiError::from(RequestError::UnknownEndpoint))
         .with_state(doors)
 }
@@ -156,8 +159,12 @@ async fn start_export(State(handle): State<Handle>, body: Bytes) -> Result<Respo
     courier::export(&handle, read(&body)?).await
 }
 
-async fn start_import(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
-    courier::import(handle, read(&body)?).await
+async fn start_import(
+    State(handle): State<Handle>,
+    State(care): State<Care>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    courier::import(handle, &care.imports, read(&body)?).await
 }
 
 fn asked_collection(query: &Parameters) -> Result<CollectionName, ApiError> {

@@ -1,18 +1,24 @@
-//! Looking after the store while the node runs: pins, quota, reading everything again.
+//! Looking after the store while the node runs: pins, quota, reading everything again, making room.
 //!
 //! What must stay true: what is in use is the driver's knowledge, so nothing goes and nothing is fetched again but through
 //! it; long work runs here, off its loop, one scrub at a time, and goes on when whoever asked for it leaves.
 
+mod busy;
+mod choice;
 mod damage;
+mod quota;
+mod room;
 mod scrub;
 
 use crate::handle::view::care::{CareView, PinChanged, PinsView, QuotaView, ScrubView};
 use crate::handle::{Handle, HandleError};
+pub use busy::Busy;
+pub use choice::Wish;
 use karez_content_tools::disk::{Disk as _, RealDisk};
 use karez_content_tools::store::{Pin, Store, StoreError};
 use scrub::Pace;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 /// Looks after one store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,12 +27,23 @@ pub struct Care {
     handle: Handle,
     scrub: watch::Sender<ScrubView>,
     pace: Arc<Pace>,
+    /// Held by the one run that makes room.
+    room: Arc<Mutex<()>>,
+    /// Bundles that are being taken in.
+    pub imports: Busy,
 }
 
 impl Care {
     /// The care of a store whose driver this handle reaches.
     pub fn new(store: Arc<Store>, handle: Handle) -> Self {
-        Self { store, handle, scrub: watch::Sender::default(), pace: Arc::default() }
+        Self {
+            store,
+            handle,
+            scrub: watch::Sender::default(),
+            pace: Arc::default(),
+            room: Arc::default(),
+            imports: Busy::default(),
+        }
     }
 
     /// How things stand.

@@ -19,6 +19,7 @@ mod play;
 mod progress;
 mod publish;
 mod pull;
+mod room;
 mod setup_complaint;
 mod status;
 #[cfg(test)]
@@ -85,6 +86,7 @@ async fn perform(context: &Context, request: Request) -> Result<(), Complaint> {
         Request::Pin(pin, on) => care::pin(context, &client()?, pin.to_string(), on).await,
         Request::Pins => care::pins(context, &client()?).await,
         Request::Quota(change) => care::quota(context, &client()?, change).await,
+        Request::Room(order) => room::gc(context, &client()?, order).await,
         Request::Scrub(order) => care::scrub(context, &client()?, order).await,
         Request::Completions(shell) => {
             help::completions(context.texts.lang(), shell);

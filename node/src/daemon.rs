@@ -12,6 +12,7 @@ use crate::shelf::Shelf;
 use crate::state::{State, StateError};
 use crate::tracker_client::TrackerClient;
 use crate::{api, gateway};
+use karez_content_tools::reserve::Reserve;
 use karez_content_tools::store::{Store, StoreError, StoreOptions};
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::plan::limiter::BytesPerSecond;
@@ -22,11 +23,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Events that may wait for the driver, from each plane.
 const EVENTS_MAX: usize = 1_024;
+/// How often a reserve that was given up is looked after.
+const RESERVE_CHECK: Duration = Duration::from_secs(10);
 /// How often the store is asked whether a sync is due.
 const SYNC_CHECK: Duration = Duration::from_secs(1);
 /// Ports tried when the system may choose: the TCP port must be free on UDP as well.
@@ -141,8 +144,13 @@ struct Servers {
 }
 
 impl Servers {
-    fn start(gateway: Option<TcpListener>, api: api::Listener, handle: &Handle, store: Arc<Store>) -> Self {
-        let care = Care::new(store.clone(), handle.clone());
+    fn start(
+        gateway: Option<TcpListener>,
+        api: api::Listener,
+        handle: &Handle,
+        care: Care,
+        (store, reserve): (Arc<Store>, Reserve),
+    ) -> Self {
         let (stop, stopping) = watch::channel(false);
         let logged = |name, result: std::io::Result<()>| {
             if let Err(cause) = result {
@@ -150,6 +158,7 @@ impl Servers {
             }
         };
         let mut tasks = vec![tokio::spawn(keep_synced(store, stopping.clone()))];
+        tasks.push(tokio::spawn(keep_reserve(reserve, stopping.clone())));
         let serving = api::serve(api, handle.clone(), care, stopped(stopping.clone()));
         tasks.push(tokio::spawn(async move { logged("control socket", serving.await) }));
         if let Some(listener) = gateway {
@@ -177,8 +186,11 @@ pub async fn run(
     // Two crypto providers are linked; the first to come would panic without a choice. A second choice is no error.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let identity = load(&home)?;
-    let store = Arc::new(Store::open(&home.store(), StoreOptions::default())?);
-    let (state, remembered) = State::open(&home.state())?;
+    let reserve = home.reserve();
+    take_reserve(&reserve);
+    let options = StoreOptions { reserve: Some(home.reserve_file()), ..StoreOptions::default() };
+    let store = Arc::new(Store::open(&home.store(), options)?);
+    let (state, remembered) = State::open(&home.state(), reserve.clone())?;
     let gateway = bind_gateway(config.gateway).await?;
     let api = api::bind(&home.socket()).map_err(RunError::Api)?;
 
@@ -189,6 +201,7 @@ pub async fn run(
     let (members, shelf) = (bulk_config.members.clone(), bulk_config.shelf.clone());
     let bulk = Bulk::start(bulk_config, port, bulk_events);
     let report = report(&config, &identity, bulk.port(), gateway.as_ref());
+    let full = Arc::new(Notify::new());
     let publisher_key = Key::load_or_make(&home, &home.publisher_key())?;
     let parts = Parts {
         publisher: identity.network.publisher().map(|name| (name, publisher_key)),
@@ -200,6 +213,7 @@ pub async fn run(
         members,
         shelf,
         store: store.clone(),
+        full: full.clone(),
         bulk: bulk.clone(),
         control,
         addresses: report.listen.clone(),
@@ -209,12 +223,15 @@ pub async fn run(
         home,
     };
     let (handle, commands) = Handle::new();
+    let care = Care::new(store.clone(), handle.clone());
     let driver = Driver::new(parts, (state, remembered));
     let driver = tokio::spawn(driver.run(Inboxes { commands, bulk: bulk_inbox, control: control_inbox }));
-    let servers = Servers::start(gateway, api, &handle, store);
+    let servers = Servers::start(gateway, api, &handle, care.clone(), (store, reserve));
+    let within_quota = tokio::spawn(async move { care.keep_within_quota(&full).await });
     ready(&report);
     shutdown.await;
     tracing::info!("stopping");
+    within_quota.abort();
     handle.stop().await;
     bulk.stop().await;
     let _ = driver.await;
@@ -266,6 +283,26 @@ fn told_addresses(config: &RunConfig, port: u16) -> Vec<String> {
 async fn stopped(mut stopping: watch::Receiver<bool>) {
     // An error means that the sender is gone, which is a stop as well.
     let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// What was given up on a full disk is taken back when there is room.
+async fn keep_reserve(reserve: Reserve, stopping: watch::Receiver<bool>) {
+    let stop = stopped(stopping);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(RESERVE_CHECK) => {}
+        }
+        let reserve = reserve.clone();
+        let _ = tokio::task::spawn_blocking(move || take_reserve(&reserve)).await;
+    }
+}
+
+fn take_reserve(reserve: &Reserve) {
+    if let Err(cause) = reserve.take() {
+        tracing::warn!(%cause, "the reserve for a full disk cannot be taken");
+    }
 }
 
 /// Written chunks become durable claims within the store's interval, also when nothing more arrives.

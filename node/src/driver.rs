@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use transfer::Transfer;
 
 pub(crate) use publication::Packing;
@@ -79,6 +79,8 @@ pub struct Parts {
     pub shelf: Shelf,
     /// The store.
     pub store: Arc<Store>,
+    /// Told when the store could not take something.
+    pub full: Arc<Notify>,
     /// The bulk lane.
     pub bulk: Bulk,
     /// The control plane.
@@ -163,6 +165,8 @@ pub struct Driver {
     counters: crate::handle::view::Counters,
     problems: Problems,
     store_retry: Option<Instant>,
+    /// In which order collections were opened.
+    opened: care::Opened,
 }
 
 impl Driver {
@@ -190,6 +194,7 @@ impl Driver {
             counters: crate::handle::view::Counters::default(),
             problems: Problems::default(),
             store_retry: None,
+            opened: care::Opened::new(remembered.opened),
             parts,
         };
         driver.apply_roster();
@@ -310,8 +315,8 @@ impl Driver {
 
     /// Goes on after a full disk, but not before there is room: what is fetched into a full disk was paid for in vain.
     fn retry_store(&mut self, now: Instant) {
-        let room = rustix::fs::statvfs(self.parts.store.dir()).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
-        if room < ROOM_TO_RESUME {
+        let room = self.parts.store.room().unwrap_or(0);
+        if room < ROOM_TO_RESUME.min(self.needed_bytes()) {
             self.store_retry = Some(now + STORE_RETRY);
         } else {
             self.store_retry = None;

@@ -107,6 +107,12 @@ pub enum HandleError {
         /// How many more there are.
         more: u64,
     },
+    /// Something else has to end first: `publish`, `import` or `use`.
+    #[error("this has to wait: {work} is under way; try again when it has ended")]
+    Busy {
+        /// What is under way.
+        work: String,
+    },
     /// The store failed; the text says what to do.
     #[error("{detail}")]
     Store {

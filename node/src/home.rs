@@ -1,5 +1,7 @@
 //! Where a node keeps its things, and how small files are written so that a power cut leaves the old or the new one.
 
+use karez_content_tools::disk::RealDisk;
+use karez_content_tools::reserve::{RESERVE_BYTES, Reserve};
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::content::name::PublisherName;
 use karez_protocol::trust::PublicKey;
@@ -8,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A node's folder.
 #[derive(Debug, Clone)]
@@ -113,6 +116,16 @@ impl Home {
         self.0.join("api.sock")
     }
 
+    /// Room for rosters, releases and state on a full disk.
+    pub fn reserve(&self) -> Reserve {
+        Reserve::at(Arc::new(RealDisk), &self.reserve_file(), RESERVE_BYTES)
+    }
+
+    /// Its file.
+    pub fn reserve_file(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
+
     fn network_file(&self) -> PathBuf {
         self.0.join("network.toml")
     }
@@ -147,7 +160,8 @@ impl Home {
         self.write(&self.network_file(), text.as_bytes())
     }
 
-    /// Replaces a small file as a whole: temp in the same folder, sync, rename, sync the folder. Owner-only.
+    /// Replaces a small file as a whole: temp in the same folder, sync, rename, sync the folder. Owner-only. On a full disk
+    /// the reserve is given up for it.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
         let write = || -> io::Result<()> {
             let temp = path.with_extension("new");
@@ -157,7 +171,7 @@ impl Home {
             fs::rename(&temp, path)?;
             File::open(&self.0)?.sync_all()
         };
-        write().map_err(|source| self.io(path, source))
+        self.reserve().spend(write).map_err(|source| self.io(path, source))
     }
 
     fn io(&self, path: &Path, source: io::Error) -> HomeError {

@@ -2,7 +2,9 @@
 //!
 //! All of it is read once at start and then lives in the driver; changes go to a writer thread through a bounded queue,
 //! so the loop never waits for the disk. Losing the file loses convenience only: a damaged one is set aside and begun anew.
+//! On a full disk the reserve is given up for a change, because a follow that is forgotten is a course that never comes.
 
+use karez_content_tools::reserve::{MayBeFull, Reserve};
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::SignedRelease;
@@ -21,6 +23,7 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS catalogue (
         collection TEXT PRIMARY KEY, revision INTEGER NOT NULL, release BLOB NOT NULL, root BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS addresses (peer TEXT PRIMARY KEY, addresses TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS opened (collection TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS unlisted (collection TEXT PRIMARY KEY) STRICT;";
 
 /// Why the state cannot be kept.
@@ -40,6 +43,18 @@ pub enum Change {
         collection: CollectionName,
         /// New versions too.
         follow: bool,
+    },
+    /// A collection is not wanted here any more.
+    Unwanted {
+        /// The collection.
+        collection: CollectionName,
+    },
+    /// A collection was opened.
+    Opened {
+        /// The collection.
+        collection: CollectionName,
+        /// Larger than that of all opened before.
+        number: u64,
     },
     /// A release is the newest known.
     Catalogue {
@@ -74,6 +89,8 @@ pub type RememberedRelease = (String, u64, SignedRelease);
 pub struct Remembered {
     /// Collection and whether it is followed.
     pub wanted: Vec<(CollectionName, bool)>,
+    /// Collections in the order they were opened last: the larger the number, the later.
+    pub opened: Vec<(CollectionName, u64)>,
     /// Newest releases known.
     pub catalogue: Vec<RememberedRelease>,
     /// Addresses of peers.
@@ -91,9 +108,13 @@ pub struct State {
 
 impl State {
     /// Opens the file, or begins anew when it is damaged, and returns what it remembers.
-    pub fn open(path: &Path) -> Result<(Self, Remembered), StateError> {
+    pub fn open(path: &Path, reserve: Reserve) -> Result<(Self, Remembered), StateError> {
         let error = |source| StateError { path: path.display().to_string(), source };
-        let opened = open_and_load(path).or_else(|cause| {
+        let opened = reserve.spend(|| open_and_load(path).map_err(Failed)).map_err(|failed| failed.0);
+        let opened = opened.or_else(|cause| {
+            if cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+                return Err(cause);
+            }
             tracing::warn!(%cause, path = %path.display(), "state file is damaged: set aside");
             let _ = std::fs::rename(path, path.with_extension("damaged"));
             open_and_load(path)
@@ -104,7 +125,7 @@ impl State {
             .name("karez-state".into())
             .spawn(move || {
                 for change in inbox {
-                    if let Err(cause) = apply(&connection, &change) {
+                    if let Err(Failed(cause)) = reserve.spend(|| apply(&connection, &change).map_err(Failed)) {
                         tracing::error!(%cause, "cannot remember a change");
                     }
                 }
@@ -131,6 +152,16 @@ impl Drop for State {
     }
 }
 
+/// A failure of SQLite.
+#[derive(Debug)]
+struct Failed(rusqlite::Error);
+
+impl MayBeFull for Failed {
+    fn is_full(&self) -> bool {
+        self.0.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}
+
 fn open_and_load(path: &Path) -> rusqlite::Result<(Connection, Remembered)> {
     let connection = Connection::open(path)?;
     connection.execute_batch(SCHEMA)?;
@@ -144,6 +175,11 @@ fn load(connection: &Connection) -> rusqlite::Result<Remembered> {
     for row in rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))? {
         let (collection, follow) = row?;
         remembered.wanted.extend(collection.parse().ok().map(|name| (name, follow)));
+    }
+    let mut rows = connection.prepare("SELECT collection, number FROM opened")?;
+    for row in rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)? as u64)))? {
+        let (collection, number) = row?;
+        remembered.opened.extend(collection.parse().ok().map(|name| (name, number)));
     }
     let mut rows = connection.prepare("SELECT collection, revision, release, root FROM catalogue")?;
     let release = |row: &rusqlite::Row<'_>| {
@@ -168,6 +204,13 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
         Change::Wanted { collection, follow } => connection.execute(
             "INSERT INTO wanted VALUES (?1, ?2) ON CONFLICT DO UPDATE SET follow = ?2",
             params![collection.to_string(), follow],
+        )?,
+        Change::Unwanted { collection } => {
+            connection.execute("DELETE FROM wanted WHERE collection = ?1", [collection.to_string()])?
+        }
+        Change::Opened { collection, number } => connection.execute(
+            "INSERT OR REPLACE INTO opened VALUES (?1, ?2)",
+            params![collection.to_string(), *number as i64],
         )?,
         Change::Catalogue { collection, revision, release } => connection.execute(
             "INSERT OR REPLACE INTO catalogue VALUES (?1, ?2, ?3, ?4)",
@@ -195,20 +238,25 @@ mod tests {
     fn remembers_and_survives_a_damaged_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.sqlite");
+        let reserve = crate::home::Home::at(dir.path()).reserve();
         let collection: CollectionName = "bj4/algebra".parse().unwrap();
-        let (state, before) = State::open(&path).unwrap();
+        let (state, before) = State::open(&path, reserve.clone()).unwrap();
         assert!(before.wanted.is_empty());
         state.remember(Change::Wanted { collection: collection.clone(), follow: true });
         state.remember(Change::Unlisted { collection: collection.clone(), pending: true });
+        state.remember(Change::Wanted { collection: "bj4/gone".parse().unwrap(), follow: true });
+        state.remember(Change::Unwanted { collection: "bj4/gone".parse().unwrap() });
+        state.remember(Change::Opened { collection: collection.clone(), number: 7 });
         drop(state);
-        let (state, after) = State::open(&path).unwrap();
+        let (state, after) = State::open(&path, reserve.clone()).unwrap();
+        assert_eq!(after.opened, [(collection.clone(), 7)]);
         assert_eq!((after.wanted, after.unlisted), (vec![(collection.clone(), true)], vec![collection]));
         drop(state);
         std::fs::write(&path, b"this is no database").unwrap();
         for side in ["state.sqlite-wal", "state.sqlite-shm"] {
             let _ = std::fs::remove_file(dir.path().join(side));
         }
-        let (_state, fresh) = State::open(&path).unwrap();
+        let (_state, fresh) = State::open(&path, reserve.clone()).unwrap();
         assert!(fresh.wanted.is_empty());
     }
 }

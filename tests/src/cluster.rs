@@ -61,6 +61,12 @@ pub async fn run_json(program: &str, args: &[&str]) -> Value {
     serde_json::from_str(last).unwrap_or_else(|e| panic!("{program} {args:?}: {e} in {last}"))
 }
 
+/// Whether mount namespaces can be made here.
+fn may_mount() -> bool {
+    let tried = std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
 /// Asks until the answer is there.
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let poll = async {
@@ -160,9 +166,7 @@ impl Node {
 
     /// Starts the daemon with its store on a disk of this many megabytes. False where namespaces cannot be made.
     pub async fn start_on_small_disk(&mut self, megabytes: u32) -> bool {
-        let allowed =
-            std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
-        if !allowed.is_ok_and(|output| output.status.success()) {
+        if !may_mount() {
             return false;
         }
         let (home, store) = (self.home.display().to_string(), self.home.join("store"));
@@ -174,6 +178,27 @@ impl Node {
         let mut args = vec!["-m", "sh", "-c", script, "sh", &size, &store, &program, "--home", &home, "--json", "run"];
         args.extend(["--listen", "127.0.0.1:0", "--gateway", "off"]);
         let (daemon, ready) = Daemon::start("unshare", &args, &self.home.with_extension("log")).await;
+        (self.daemon, self.ready) = (Some(daemon), ready);
+        true
+    }
+
+    /// Starts the daemon with its whole home on a disk of this many megabytes, and looks at it there from now on. False
+    /// where namespaces cannot be made.
+    pub async fn start_with_home_on_small_disk(&mut self, megabytes: u32) -> bool {
+        if !may_mount() {
+            return false;
+        }
+        let (home, small) = (self.home.display().to_string(), self.home.with_extension("small"));
+        std::fs::create_dir_all(&small).expect("a folder");
+        let (program, small) = (process::binary("karez").display().to_string(), small.display().to_string());
+        let size = format!("size={megabytes}m");
+        let script = "mount -t tmpfs -o \"$1\" none \"$3\" && cp -a \"$2/.\" \"$3/\" && mount --bind \"$3\" \"$2\" \
+                      && shift 3 && exec \"$@\"";
+        let mut args = vec!["-m", "sh", "-c", script, "sh", &size, &home, &small, &program, "--home", &home, "--json"];
+        args.extend(["run", "--listen", "127.0.0.1:0", "--gateway", "off"]);
+        let (daemon, ready) = Daemon::start("unshare", &args, &self.home.with_extension("log")).await;
+        let pid = daemon.pid().expect("it runs");
+        self.home = PathBuf::from(format!("/proc/{pid}/root{home}"));
         (self.daemon, self.ready) = (Some(daemon), ready);
         true
     }

@@ -1,7 +1,7 @@
 //! The other end of the socket, for the commands.
 
 use super::error::{ApiError, ErrorBody};
-use super::event::care::{PinOrder, QuotaOrder, ScrubLine, ScrubOrder};
+use super::event::care::{PinOrder, QuotaOrder, RoomLine, RoomOrder, ScrubLine, ScrubOrder};
 use super::event::{CourierEvent, ExportOrder, MediumPath, RequestWritten};
 use super::event::{Named, PlayView, PublishLine, PullEvent, PullRequest};
 use crate::handle::PublishRequest;
@@ -138,6 +138,11 @@ impl Client {
     /// Reads the store again.
     pub async fn scrub(&self, order: &ScrubOrder) -> Result<Lines<ScrubLine>, ClientError> {
         Ok(Lines::new(self.post("scrub", order).await?))
+    }
+
+    /// Makes room, or tells what would go.
+    pub async fn gc(&self, order: &RoomOrder) -> Result<Lines<RoomLine>, ClientError> {
+        Ok(Lines::new(self.post("gc", order).await?))
     }
 
     async fn get<T: DeserializeOwned>(&self, name: &str, parameters: &[(&str, &str)]) -> Result<T, ClientError> {

@@ -4,6 +4,7 @@
 use super::error::{ApiError, RequestError};
 use super::event::{BundleTaken, BundleWritten, CourierEvent, DamageView, ExportOrder, MediumPath, RequestWritten};
 use super::{collection, lines};
+use crate::care::Busy;
 use crate::handle::courier::Courier;
 use crate::handle::{Handle, HandleError};
 use axum::response::Response;
@@ -66,8 +67,9 @@ pub(super) async fn export(handle: &Handle, order: ExportOrder) -> Result<Respon
 }
 
 /// Starts to take bundles in.
-pub(super) async fn import(handle: Handle, from: MediumPath) -> Result<Response, ApiError> {
+pub(super) async fn import(handle: Handle, imports: &Busy, from: MediumPath) -> Result<Response, ApiError> {
     absolute(&from.path)?;
+    let under_way = imports.begin();
     let courier = handle.courier().await?;
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
     tokio::spawn(async move {
@@ -81,6 +83,8 @@ pub(super) async fn import(handle: Handle, from: MediumPath) -> Result<Response,
             },
             Err(error) => Err(error),
         };
+        // The driver knows of what came: from here on it may be looked after like the rest.
+        drop(under_way);
         last(&reports, taken.map(CourierEvent::Imported)).await;
     });
     Ok(lines::response(receiver))

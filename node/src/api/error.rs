@@ -125,6 +125,7 @@ impl ApiError {
                 | HandleError::UnknownItem { .. }
                 | HandleError::UnknownFile { .. } => StatusCode::NOT_FOUND,
                 HandleError::NotReady { .. } | HandleError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                HandleError::Busy { .. } => StatusCode::CONFLICT,
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
                 HandleError::Pack { .. }
                 | HandleError::Refused { .. }

@@ -143,6 +143,11 @@ pub enum Complaint {
         /// How many.
         chunks: u64,
     },
+    /// Less room than asked for.
+    Short {
+        /// Bytes that are missing.
+        bytes: u64,
+    },
     /// An error that explains itself, in English.
     Other {
         /// Its text.
@@ -158,7 +163,7 @@ impl Complaint {
 
     /// Whether the command has printed its result, which says the same: `--json` prints one value.
     pub(super) fn follows_result(&self) -> bool {
-        matches!(self, Self::Kept { .. } | Self::Damaged { .. } | Self::StillDamaged { .. })
+        matches!(self, Self::Kept { .. } | Self::Damaged { .. } | Self::StillDamaged { .. } | Self::Short { .. })
     }
 }
 
@@ -175,6 +180,7 @@ impl Spoken for Complaint {
             Self::NoPlayer { url } => ("error-no-player", with([("url", url)])),
             Self::Kept { files } => ("error-kept", with([("files", files)])),
             Self::Damaged { records } => ("error-import-damaged", with([("count", records)])),
+            Self::Short { bytes } => ("error-short", with([("bytes", figure::bytes(*bytes))])),
             Self::StillDamaged { chunks } => ("error-still-damaged", with([("chunks", chunks)])),
             Self::Other { text } => ("error-other", with([("text", text)])),
         }
@@ -248,6 +254,7 @@ impl Spoken for HandleError {
             }
             Self::Sensitivity { found } => ("error-sensitivity", with([("found", found)])),
             Self::Refused { .. } => ("error-refused", Vec::new()),
+            Self::Busy { work } => (busy_key(work), Vec::new()),
             Self::Store { detail } => ("error-store", with([("detail", detail)])),
             Self::Stopping => ("error-stopping", Vec::new()),
         }
@@ -278,6 +285,15 @@ impl Spoken for RequestError {
                 ("error-nothing-to-play", with([("collection", collection), ("item", item)]))
             }
         }
+    }
+}
+
+/// What has to end first.
+fn busy_key(work: &str) -> &'static str {
+    match work {
+        "publish" => "error-busy-publish",
+        "import" => "error-busy-import",
+        _ => "error-busy-use",
     }
 }
 

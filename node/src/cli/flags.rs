@@ -146,6 +146,21 @@ pub(super) enum Command {
         /// Folder on the stick
         from: PathBuf,
     },
+    /// Give back the space of versions that have newer ones; with --free of whole collections, too
+    ///
+    /// Nothing goes that is pinned, followed, published here, being fetched or read. --dry-run tells what would go, and why
+    /// the rest stays.
+    Gc {
+        /// Only tell what would go
+        #[arg(long)]
+        dry_run: bool,
+        /// Bytes that are to come free, for example 20G: collections that nobody follows go, those not opened for longest first
+        #[arg(long, value_name = "BYTES")]
+        free: Option<String>,
+        /// Also collections of which no other copy is known in the county
+        #[arg(long, requires = "free")]
+        last_copies: bool,
+    },
     /// Protect a collection, or one version of it: nothing removes it to make room
     Pin {
         /// PUBLISHER/NAME, as `karez ls` lists it, or PUBLISHER/NAME@VERSION

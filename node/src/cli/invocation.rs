@@ -6,7 +6,7 @@ use super::context::Context;
 use super::flags::{Command, Flags, Run};
 use super::language::{Lang, Texts};
 use crate::api::event::ExportOrder;
-use crate::api::event::care::ScrubOrder;
+use crate::api::event::care::{RoomOrder, ScrubOrder};
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
 use karez_content_tools::rendition::Height;
@@ -108,6 +108,8 @@ pub enum Request {
     Pins,
     /// How many bytes the store may take.
     Quota(QuotaChange),
+    /// Make room.
+    Room(RoomOrder),
     /// Read the store again.
     Scrub(ScrubOrder),
     /// A completion script; needs no daemon.
@@ -186,6 +188,9 @@ fn action(command: Command) -> Result<Action, Wrong> {
         Command::Quota { lift: true, .. } => Request::Quota(QuotaChange::Lift),
         Command::Quota { bytes: None, .. } => Request::Quota(QuotaChange::Show),
         Command::Quota { bytes: Some(text), .. } => Request::Quota(QuotaChange::Set(size(text)?)),
+        Command::Gc { dry_run, free, last_copies } => {
+            Request::Room(RoomOrder { dry_run, free_bytes: free.map(size).transpose()?, last_copies })
+        }
         Command::Scrub { rate, resume, stop } => {
             Request::Scrub(ScrubOrder { rate: rate.map(size).transpose()?, resume, stop })
         }

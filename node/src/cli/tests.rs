@@ -4,7 +4,7 @@ use super::flags::{self, Command, Flags};
 use super::invocation::{Action, PullOrder, Request, understand};
 use super::{Lang, QuotaChange, Texts, help};
 use crate::api::event::ExportOrder;
-use crate::api::event::care::ScrubOrder;
+use crate::api::event::care::{RoomOrder, ScrubOrder};
 use clap::CommandFactory as _;
 use fluent_bundle::FluentResource;
 use karez_protocol::plan::limiter::BytesPerSecond;
@@ -55,6 +55,11 @@ fn client_commands_are_understood() {
         ("pin bj4/algebra-1@3", Request::Pin("bj4/algebra-1@3".parse().unwrap(), true)),
         ("unpin bj4/algebra-1", Request::Pin("bj4/algebra-1".parse().unwrap(), false)),
         ("pins", Request::Pins),
+        ("gc --dry-run", Request::Room(RoomOrder { dry_run: true, free_bytes: None, last_copies: false })),
+        (
+            "gc --free 20G --last-copies",
+            Request::Room(RoomOrder { dry_run: false, free_bytes: Some(20_000_000_000), last_copies: true }),
+        ),
         ("quota", Request::Quota(QuotaChange::Show)),
         ("quota 500G", Request::Quota(QuotaChange::Set(500_000_000_000))),
         ("quota --lift", Request::Quota(QuotaChange::Lift)),
@@ -106,6 +111,7 @@ fn nonsense_names_what_is_wrong() {
         ("pin algebra", "@VERSION"),
         ("quota 5G --lift", "--lift"),
         ("quota many", "20M"),
+        ("gc --last-copies", "--free"),
         ("scrub --rate 0", "20M"),
         ("scrub --stop --resume", "--resume"),
         ("publish .", "--as"),

@@ -17,12 +17,15 @@ impl Driver {
             version: transfer.version,
             chunks: (!transfer.complete).then(|| transfer.swarm.have().clone()),
         });
+        let complete = self.newest_complete();
+        let in_use = complete.iter().filter_map(|release| self.transfers.get(release));
         Courier {
+            in_use: in_use.map(|transfer| transfer.changes.subscribe()).collect(),
             store: self.parts.store.clone(),
             network: self.parts.network,
             roster: self.parts.roster.value().clone(),
             name: self.name_of(&self.me()),
-            complete: self.newest_complete(),
+            complete,
             held: held.collect(),
             members: self.members_held(),
         }

@@ -125,7 +125,9 @@ impl Driver {
         held.truncate(LIST_MAX);
         let mut questions = 0;
         self.peers.entry(peer).collections.clear();
-        self.peers.entry(peer).held.clone_from(&held);
+        let entry = self.peers.entry(peer);
+        entry.heard = true;
+        entry.held.clone_from(&held);
         for held in held {
             let known = self.catalogue.get(&held.collection).map_or(0, super::catalogue::Known::version);
             if held.version > known && questions < QUESTIONS_MAX {

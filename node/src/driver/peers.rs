@@ -32,6 +32,8 @@ pub(super) struct Peer {
     pub(super) control: bool,
     /// Collections it is known to hold or fetch; true when it said that it holds all.
     pub(super) collections: BTreeMap<CollectionName, bool>,
+    /// Whether it said what it holds since this node started.
+    pub(super) heard: bool,
     /// What it said last that it holds.
     pub(super) held: Vec<HeldVersion>,
     next_dial: Option<Instant>,

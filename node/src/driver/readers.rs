@@ -79,6 +79,7 @@ impl Driver {
 
     /// The newest complete version is read undisturbed; without one, the version being fetched.
     pub(super) fn open(&mut self, collection: CollectionName, reply: OpenReply) {
+        self.note_opened(&collection);
         let complete = self.transfers.values().filter(|t| t.complete && t.collection == collection);
         if let Some(transfer) = complete.max_by_key(|transfer| transfer.version) {
             return drop(reply.send(Ok(self.pull(transfer))));

@@ -67,6 +67,7 @@ impl Driver {
         let follow = follow.unwrap_or_else(|| self.wanted.get(&collection).copied().unwrap_or(false));
         self.state.remember(Change::Wanted { collection: collection.clone(), follow });
         self.wanted.insert(collection.clone(), follow);
+        self.note_opened(&collection);
         self.fetch_newest(&collection);
         self.contact.hurry();
         Ok(())
@@ -121,7 +122,7 @@ impl Driver {
     }
 
     /// Lets a restart know which version was being fetched.
-    fn save(&self, collection: CollectionName, known: &Known) {
+    pub(super) fn save(&self, collection: CollectionName, known: &Known) {
         let (store, held, release) = (self.parts.store.clone(), known.held(), known.id());
         self.spawn(async move {
             let saved = tokio::task::spawn_blocking(move || store.save_release(&held)).await;
@@ -141,6 +142,7 @@ impl Driver {
     /// The store could not take something: look again in a while.
     pub(super) fn store_full(&mut self, detail: String) {
         self.problems.report(Topic::Disk, detail);
+        self.parts.full.notify_one();
         self.store_retry = Some(Instant::now() + STORE_RETRY);
     }
 

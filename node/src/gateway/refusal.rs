@@ -44,7 +44,9 @@ impl Refusal {
                 HandleError::UnknownCollection { .. }
                 | HandleError::UnknownItem { .. }
                 | HandleError::UnknownFile { .. } => StatusCode::NOT_FOUND,
-                HandleError::NotReady { .. } | HandleError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                HandleError::NotReady { .. } | HandleError::Busy { .. } | HandleError::Stopping => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
                 HandleError::Pack { .. }
                 | HandleError::Refused { .. }

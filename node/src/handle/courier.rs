@@ -9,6 +9,7 @@ use karez_protocol::trust::roster::Roster;
 use karez_protocol::wire::control::SignedRelease;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// A look at the node for a courier.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Courier {
     pub complete: BTreeSet<ReleaseId>,
     /// What is here, whole or in part.
     pub held: Vec<SiteHeld>,
+    /// Those releases stay in use as long as this lives.
+    pub in_use: Vec<watch::Receiver<u64>>,
     /// By name, what other members said last that they hold whole; only those heard of since the node started.
     pub members: BTreeMap<String, Vec<SiteHeld>>,
 }

@@ -1,7 +1,7 @@
 //! Looking after a store while its node runs: damage, pins, quota.
 
-use karez_tests::cluster::tree::{course, fingerprint, flip_bits};
-use karez_tests::cluster::{Cluster, Node, until};
+use karez_tests::cluster::tree::{course, fingerprint, flip_bits, noise};
+use karez_tests::cluster::{Cluster, Node, NodeOptions, until};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -121,4 +121,190 @@ async fn pins_and_quota_are_set_through_the_node() {
     let said = site.command(&["--lang", "zh", "quota"]).await;
     assert!(String::from_utf8_lossy(&said.stdout).contains("限额 500.0 MB"), "{said:?}");
     assert_eq!(site.json(&["quota", "--lift"]).await["quota_bytes"], Value::Null);
+}
+
+/// What a run says of each version: `collection@version` -> goes, reason.
+fn rows(view: &Value) -> Vec<(String, bool, String)> {
+    let row = |row: &Value| {
+        let name = format!("{}@{}", row["collection"].as_str().unwrap(), row["version"]);
+        (name, row["goes"].as_bool().unwrap(), row["reason"].as_str().unwrap().to_owned())
+    };
+    view["rows"].as_array().unwrap().iter().map(row).collect()
+}
+
+fn says(name: &str, goes: bool, reason: &str) -> (String, bool, String) {
+    (name.into(), goes, reason.into())
+}
+
+/// Version 2 shares the text of version 1, and nothing of its film.
+fn second_version(source: &std::path::Path, megabytes: usize) {
+    std::fs::write(source.join("第一课/视频.mp4"), noise(8, megabytes << 20)).unwrap();
+}
+
+async fn assert_whole(cluster: &Cluster, node: &Node, collection: &str, source: &std::path::Path) {
+    let copy = tempfile::tempdir_in(cluster.path("")).unwrap();
+    node.json(&["pull", collection, "--to", copy.path().to_str().unwrap()]).await;
+    assert_eq!(fingerprint(copy.path()), fingerprint(source));
+}
+
+#[tokio::test]
+async fn gc_removes_what_is_superseded_while_a_pull_runs_and_a_pin_protects() {
+    let cluster = Cluster::start().await;
+    let (source, other) = (cluster.path("source"), cluster.path("other"));
+    course(&source, 6);
+    course(&other, 8);
+    std::fs::write(other.join("第一课/视频.mp4"), noise(9, 8 << 20)).unwrap();
+    let flagship = cluster.flagship(&["--up-mbit", "40"]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let (site, pinned) = (cluster.site("a", &[]).await, cluster.site("b", &[]).await);
+    for node in [&site, &pinned] {
+        node.follow("bj4/shui").await;
+        node.complete("bj4/shui", 1).await;
+    }
+    pinned.json(&["pin", "bj4/shui@1"]).await;
+    second_version(&source, 6);
+    flagship.publish(&source, "bj4/shui").await;
+    for node in [&site, &pinned] {
+        node.complete("bj4/shui", 2).await;
+    }
+    let stored = flagship.publish(&other, "bj4/other").await["stored_bytes"].as_u64().unwrap();
+    site.follow("bj4/other").await;
+    site.have_bytes("bj4/other", stored / 10).await;
+    let before = count(&site.json(&["quota"]).await, "used_bytes");
+    let dry = site.json(&["gc", "--dry-run"]).await;
+    let done = site.json(&["gc"]).await;
+    let row = site.collection("bj4/other").await;
+    assert_eq!(row["complete"], false, "the pull was to run meanwhile: {row}");
+    let expected = [
+        says("bj4/other@1", false, "pulling"),
+        says("bj4/shui@1", true, "superseded"),
+        says("bj4/shui@2", false, "following"),
+    ];
+    assert_eq!((rows(&dry), rows(&done)), (expected.to_vec(), expected.to_vec()));
+    let freed = count(&done, "freed_bytes");
+    assert!(freed > 6 << 20, "{freed} of {before} bytes came free: {done}");
+    site.complete("bj4/other", 1).await;
+    assert_eq!(site.counter("refetched_chunks").await, 0);
+    assert_whole(&cluster, &site, "bj4/other", &other).await;
+    assert_whole(&cluster, &site, "bj4/shui", &source).await;
+    assert_eq!(count(&site.json(&["scrub"]).await, "found"), 0);
+
+    let done = pinned.json(&["gc"]).await;
+    assert_eq!(rows(&done), [says("bj4/shui@1", false, "pinned"), says("bj4/shui@2", false, "following")]);
+    assert_eq!(count(&done, "freed_bytes"), 0, "{done}");
+    pinned.json(&["unpin", "bj4/shui@1"]).await;
+    let done = pinned.json(&["gc"]).await;
+    assert_eq!(rows(&done)[0], says("bj4/shui@1", true, "superseded"));
+    assert!(count(&done, "freed_bytes") > 6 << 20, "{done}");
+    // The flagship removes nothing that it published.
+    assert!(rows(&flagship.json(&["gc"]).await).iter().all(|(_, goes, reason)| !goes && reason == "published"));
+}
+
+/// A folder with a film of its own.
+fn film(cluster: &Cluster, name: &str, seed: u64) -> PathBuf {
+    let dir = cluster.path(name);
+    std::fs::create_dir_all(dir.join("a")).unwrap();
+    std::fs::write(dir.join("a/film.bin"), noise(seed, 4 << 20)).unwrap();
+    dir
+}
+
+async fn pull(cluster: &Cluster, node: &Node, collection: &str) {
+    node.see(collection).await;
+    let copy = tempfile::tempdir_in(cluster.path("")).unwrap();
+    node.json(&["pull", collection, "--to", copy.path().to_str().unwrap()]).await;
+}
+
+/// Waits until a dry run says it, and until the other sites' holdings are known.
+async fn foretold(node: &Node, free: &str, holders: u64) -> Value {
+    until("the county's copies are known", || async {
+        let output = node.command(&["--json", "gc", "--dry-run", "--free", free]).await;
+        let view: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let known = view["rows"].as_array()?.iter().all(|row| row["holders_county"] == holders);
+        (known && output.status.success()).then_some(view)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn eviction_does_what_the_dry_run_said_and_the_quota_makes_it_happen() {
+    let cluster = Cluster::start().await;
+    let flagship = cluster.flagship(&[]).await;
+    let county = |name| cluster.node(name, NodeOptions { invite: &["--domain", "gansu/minqin"], run: &[] });
+    let elsewhere = NodeOptions { invite: &["--domain", "gansu/gulang"], run: &[] };
+    let (site, other, away) = (county("a").await, county("b").await, cluster.node("c", elsewhere).await);
+    let dirs = [("bj4/one", 11), ("bj4/two", 12), ("bj4/three", 13)]
+        .map(|(name, seed)| (name, film(&cluster, &name[4..], seed)));
+    for (name, dir) in &dirs {
+        flagship.publish(dir, name).await;
+        other.follow(name).await;
+        other.complete(name, 1).await;
+    }
+    for name in ["bj4/one", "bj4/two"] {
+        pull(&cluster, &site, name).await;
+    }
+    let dry = foretold(&site, "3M", 1).await;
+    let expected = [says("bj4/one@1", true, "for_room"), says("bj4/two@1", false, "not_needed")];
+    assert_eq!(rows(&dry), expected);
+    let done = site.json(&["gc", "--free", "3M"]).await;
+    assert_eq!((&done["rows"], done["dry_run"].as_bool()), (&dry["rows"], Some(false)));
+    assert!(count(&done, "freed_bytes") >= 3_000_000, "{done}");
+    assert_eq!(site.collection("bj4/one").await, Value::Null, "it is no longer listed");
+    pull(&cluster, &site, "bj4/one").await;
+    assert_whole(&cluster, &site, "bj4/one", &dirs[0].1).await;
+
+    // The quota has room for three megabytes more: the third film makes the second go, which was opened before the first.
+    let quota = count(&site.json(&["quota"]).await, "used_bytes") + (3 << 20);
+    site.json(&["quota", &quota.to_string()]).await;
+    assert_eq!(rows(&foretold(&site, "3M", 1).await)[1], says("bj4/two@1", true, "for_room"));
+    pull(&cluster, &site, "bj4/three").await;
+    assert_whole(&cluster, &site, "bj4/three", &dirs[2].1).await;
+    assert_eq!(site.collection("bj4/two").await, Value::Null);
+    assert_eq!(site.collection("bj4/one").await["complete"], true);
+    assert!(count(&site.json(&["quota"]).await, "used_bytes") <= quota);
+
+    // Elsewhere it may be the last copy: it stays, and the exit code says that there is no room.
+    pull(&cluster, &away, "bj4/one").await;
+    let output = away.command(&["gc", "--free", "3M"]).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("maybe the last copy in the county"), "{said}");
+    assert_eq!(away.collection("bj4/one").await["complete"], true);
+    let done = away.json(&["gc", "--free", "3M", "--last-copies"]).await;
+    assert_eq!(rows(&done), [says("bj4/one@1", true, "for_room")]);
+}
+
+/// Takes all that is left of a disk.
+fn fill(path: &std::path::Path) {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(path).unwrap();
+    for piece in [1 << 16, 4096, 1] {
+        while file.write_all(&vec![7; piece]).is_ok() {}
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_still_takes_a_new_roster() {
+    let cluster = Cluster::start().await;
+    let mut site = cluster.site("a", &[]).await;
+    site.kill().await;
+    if !site.start_with_home_on_small_disk(24).await {
+        println!("skipped: mount namespaces are not allowed here");
+        return;
+    }
+    let (reserve, roster) = (site.home.join("reserve"), site.home.join("roster.bin"));
+    assert_eq!(reserve.metadata().unwrap().len(), 4 << 20);
+    site.status().await;
+    let before = std::fs::read(&roster).unwrap();
+    fill(&site.home.join("filler"));
+    let _late = cluster.site("late", &[]).await;
+    until("the roster that names the new site is saved", || async {
+        std::fs::read(&roster).is_ok_and(|now| now != before).then_some(())
+    })
+    .await;
+    assert!(!reserve.exists(), "the reserve was given up for it");
+    std::fs::remove_file(site.home.join("filler")).unwrap();
+    until("the reserve is taken back", || async {
+        reserve.metadata().is_ok_and(|found| found.len() == 4 << 20).then_some(())
+    })
+    .await;
 }

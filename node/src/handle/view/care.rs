@@ -77,3 +77,53 @@ pub struct PinChanged {
     /// False when it was so before.
     pub changed: bool,
 }
+
+/// What making room does, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomView {
+    /// Nothing was removed.
+    pub dry_run: bool,
+    /// Every version in the store, with its reason.
+    pub rows: Vec<RoomRow>,
+    /// Bytes asked for.
+    pub asked_bytes: Option<u64>,
+    /// Bytes that come free.
+    pub will_free_bytes: u64,
+    /// Garbage that stays in files which hold little of it.
+    pub left_bytes: u64,
+    /// Bytes that came free.
+    pub freed_bytes: u64,
+    /// Chunks that were moved for it.
+    pub moved_chunks: u64,
+}
+
+impl RoomView {
+    /// Bytes of those asked for that do not come free.
+    pub fn short_bytes(&self) -> u64 {
+        self.asked_bytes.unwrap_or(0).saturating_sub(self.will_free_bytes)
+    }
+}
+
+/// A version, and what becomes of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomRow {
+    /// `publisher/name`.
+    pub collection: String,
+    /// The version.
+    pub version: u64,
+    /// Whether nobody signed it.
+    pub draft: bool,
+    /// Whether it goes.
+    pub goes: bool,
+    /// Stays: `pinned`, `published`, `following`, `pulling`, `in_use`, `newest`, `until_newer`, `last_copy`, `not_needed`.
+    /// Goes: `superseded`, `for_room`.
+    pub reason: String,
+    /// Bytes that only it, and what goes before it, needs.
+    pub bytes: u64,
+    /// Other members of the county that said they hold it, or a newer version.
+    pub holders_county: u64,
+    /// Members of the county that were not heard of since the node started.
+    pub holders_unknown: u64,
+    /// Members elsewhere that said they hold it, or a newer version.
+    pub holders_elsewhere: u64,
+}
