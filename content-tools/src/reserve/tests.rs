@@ -34,7 +34,7 @@ fn taken(root: &Path) -> u64 {
 }
 
 impl SmallDisk {
-    fn new(root: &Path, room: u64) -> (Arc<dyn Disk>, Arc<AtomicU64>) {
+    fn with_room(root: &Path, room: u64) -> (Arc<dyn Disk>, Arc<AtomicU64>) {
         let room = Arc::new(AtomicU64::new(room));
         (Arc::new(Self { root: root.into(), room: room.clone() }), room)
     }
@@ -109,7 +109,7 @@ fn noise(seed: u8, len: usize) -> Vec<u8> {
 #[test]
 fn a_full_disk_takes_what_matters_and_the_reserve_comes_back() {
     let dir = tempfile::tempdir().unwrap();
-    let (disk, room) = SmallDisk::new(dir.path(), 1000);
+    let (disk, room) = SmallDisk::with_room(dir.path(), 1000);
     let reserve = Reserve::at(disk.clone(), &dir.path().join("reserve"), 300);
     assert!(reserve.take().unwrap() && reserve.take().unwrap());
     let write = |name: &str, bytes: usize| disk::replace(&*disk, &dir.path().join(name), &noise(1, bytes));
@@ -133,7 +133,7 @@ fn a_full_disk_takes_what_matters_and_the_reserve_comes_back() {
 #[test]
 fn content_stops_before_the_disk_is_full_and_a_release_is_still_written() {
     let dir = tempfile::tempdir().unwrap();
-    let (disk, room) = SmallDisk::new(dir.path(), 2 << 20);
+    let (disk, room) = SmallDisk::with_room(dir.path(), 2 << 20);
     let path = dir.path().join("reserve");
     let reserve = Reserve::at(disk.clone(), &path, 100_000);
     assert!(reserve.take().unwrap());
