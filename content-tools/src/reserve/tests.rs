@@ -1,10 +1,11 @@
 //! A small disk on top of the real one: it counts what its files take and refuses the rest.
 
 use super::*;
-use crate::disk::{self, Access, DiskFile, DiskLock, Listed, RealDisk, Space};
+use crate::disk::{self, Access, DiskFile, DiskLock, Listed, PendingSync, RealDisk, Space};
 use crate::store::{HeldRelease, Store, StoreError, StoreOptions};
 use crate::verify::seal;
 use rustix::io::Errno;
+use std::io::IoSlice;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A disk with so much room for the files of one folder tree.
@@ -86,17 +87,29 @@ impl DiskFile for SmallFile {
         self.file.read_at(buffer, offset)
     }
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let grows = (offset + bytes.len() as u64).saturating_sub(self.file.len()?);
-        if taken(&self.root) + grows > self.room.load(Ordering::Relaxed) {
-            return Err(Errno::NOSPC.into());
-        }
+        self.grow_to(offset + bytes.len() as u64)?;
         self.file.write_all_at(bytes, offset)
+    }
+    fn write_pieces_at(&self, pieces: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        self.grow_to(offset + pieces.iter().map(|piece| piece.len() as u64).sum::<u64>())?;
+        self.file.write_pieces_at(pieces, offset)
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
     }
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+    fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync> {
+        self.file.clone().begin_sync()
+    }
+}
+
+impl SmallFile {
+    fn grow_to(&self, len: u64) -> io::Result<()> {
+        let grows = len.saturating_sub(self.file.len()?);
+        let fits = taken(&self.root) + grows <= self.room.load(Ordering::Relaxed);
+        if fits { Ok(()) } else { Err(Errno::NOSPC.into()) }
     }
 }
 

@@ -18,7 +18,6 @@ mod live;
 mod plan;
 
 use super::index::Location;
-use super::read::Failed;
 use super::record::{RECORD_HEADER_LEN, RecordKind};
 use super::{Claims, HeldRelease, Store, StoreError, held, segment};
 use karez_protocol::content::hash::ChunkId;

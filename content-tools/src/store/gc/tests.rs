@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pack::{self, PackOptions};
+use crate::store::read::Failed;
 use crate::store::{SourceRange, StoreOptions};
 use crate::verify::seal;
 use karez_protocol::content::Document as _;
@@ -345,7 +346,7 @@ fn a_half_version_protects_what_is_known_of_it() {
     let draft = store.drafts().unwrap().into_iter().find(|draft| draft.version == 3).unwrap();
     let page = ManifestRoot::from_bytes(&draft.root).unwrap().pages[0].entry.id;
     let at = store.locate(&page).unwrap().unwrap();
-    store.drop_damaged(&page, at);
+    let _ = store.give_up(&page, at, Failed::Lost);
     let half = BTreeSet::from([version("algebra", 3)]);
     let groups = [("algebra", 1, false), ("algebra", 3, true)];
     let refused = store.gc_plan_for(&order(&groups, 0), store.claims());
