@@ -7,10 +7,13 @@
 //! listed as a stream. A manifest in another order is read too, from its beginning.
 
 mod files;
+mod held;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use files::File;
+pub use held::HeldPart;
 
 use crate::export::LoadError;
 use crate::store::Store;
@@ -18,7 +21,9 @@ use karez_protocol::content::Document;
 use karez_protocol::content::layout::{ChunkSpace, read_page};
 use karez_protocol::content::manifest::{ManifestRoot, Page};
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
+use tables::Tables;
 
 /// Decoded pages kept: the ends of a file that spans pages, and its neighbours. A page of 1 MiB decodes to 20 MiB at the
 /// very most (nothing but empty files).
@@ -29,9 +34,35 @@ const KEPT: usize = 4;
 pub struct Pages<'a> {
     root: Arc<ManifestRoot>,
     space: ChunkSpace,
-    store: &'a Store,
+    store: StoreRef<'a>,
     /// Latest last.
     kept: Mutex<VecDeque<(usize, Arc<Page>)>>,
+    tables: Tables,
+}
+
+/// A store that is borrowed or shared.
+#[derive(Debug)]
+enum StoreRef<'a> {
+    Borrowed(&'a Store),
+    Shared(Arc<Store>),
+}
+
+impl Deref for StoreRef<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        match self {
+            Self::Borrowed(store) => store,
+            Self::Shared(store) => store,
+        }
+    }
+}
+
+impl Pages<'static> {
+    /// The pages of a root, for those who share the store.
+    pub fn shared(root: Arc<ManifestRoot>, store: Arc<Store>) -> Self {
+        Self::over(root, StoreRef::Shared(store))
+    }
 }
 
 impl<'a> Pages<'a> {
@@ -42,8 +73,12 @@ impl<'a> Pages<'a> {
 
     /// The pages of a root.
     pub fn new(root: Arc<ManifestRoot>, store: &'a Store) -> Self {
+        Self::over(root, StoreRef::Borrowed(store))
+    }
+
+    fn over(root: Arc<ManifestRoot>, store: StoreRef<'a>) -> Self {
         let space = ChunkSpace::of(&root);
-        Self { root, space, store, kept: Mutex::default() }
+        Self { root, space, store, kept: Mutex::default(), tables: Tables::default() }
     }
 
     /// The root page.
@@ -57,8 +92,8 @@ impl<'a> Pages<'a> {
     }
 
     /// The store that holds the pages.
-    pub fn store(&self) -> &'a Store {
-        self.store
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Number of pages.
@@ -73,19 +108,26 @@ impl<'a> Pages<'a> {
 
     /// A page.
     pub fn page(&self, number: usize) -> Result<Arc<Page>, LoadError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = kept.iter().position(|(kept, _)| *kept == number) {
-            let found = kept.remove(at).expect("it was found there");
-            let page = found.1.clone();
-            kept.push_back(found);
+        if let Some(page) = self.kept_page(number) {
             return Ok(page);
         }
+        // Two readers may read the same page; none waits for the disk of another.
         let page = Arc::new(self.read(number)?);
-        if kept.len() == KEPT {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        while kept.len() >= KEPT {
             kept.pop_front();
         }
         kept.push_back((number, page.clone()));
         Ok(page)
+    }
+
+    fn kept_page(&self, number: usize) -> Option<Arc<Page>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(kept, _)| *kept == number)?;
+        let found = kept.remove(at)?;
+        let page = found.1.clone();
+        kept.push_back(found);
+        Some(page)
     }
 
     /// A page that is not needed again soon: for passes over all of them.

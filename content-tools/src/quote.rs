@@ -11,9 +11,10 @@
 use crate::export::LoadError;
 use crate::pages::Pages;
 use karez_protocol::content::chunk::ChunkEntry;
+use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::manifest::Page;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Ids looked at in one pass: 48 MB.
 const PASS_IDS_MAX: u64 = 2 << 20;
@@ -76,6 +77,32 @@ fn wire_bytes_in_passes(new: &Pages<'_>, held: Held<'_>, pass_ids: u64) -> Resul
         bytes += wanted.bytes();
     }
     Ok(bytes)
+}
+
+/// Different ids of missing chunks up to which [`missing_bytes`] is exact: 100 MB.
+const COUNTED_ONCE_MAX: usize = 2 << 20;
+
+/// Stored bytes of what a pull still puts on the wire, given what is known to be here: one pass over the pages, in their
+/// order. Without all pages, and of more missing chunks than memory is spent on, an upper bound.
+pub fn missing_bytes(pages: &Pages<'_>, known: &ChunkSet) -> Result<(u64, Bound), LoadError> {
+    let stored = pages.root().stored_bytes;
+    if !pages.are_here()? {
+        return Ok((stored, Bound::Upper));
+    }
+    let mut once = HashSet::new();
+    let (mut bytes, mut bound) = (0u64, Bound::Exact);
+    for page in 0..pages.len() {
+        let [_, gone] = pages.lacking(page, known)?;
+        for (_, entry) in gone {
+            if once.len() >= COUNTED_ONCE_MAX {
+                bound = Bound::Upper;
+            }
+            if bound == Bound::Upper || once.insert(entry.id) {
+                bytes += u64::from(entry.stored_len);
+            }
+        }
+    }
+    Ok((bytes.min(stored), bound))
 }
 
 /// Numbers of the pages of `one` that `other` has not.

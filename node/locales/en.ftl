@@ -84,7 +84,11 @@ list-empty = No collection is here yet: `karez search` lists what there is, `kar
 show-creators = By { $value }
 show-languages = Languages: { $value }
 show-licence = Licence: { $value }
-show-sizes = { $plain } in files; fetching it now takes { $wire } over the network, a copy { $copy } of disk
+show-sizes = { $plain } in files; fetching it now takes { $bound ->
+    [upper] at most { $wire }
+   *[exact] { $wire }
+  } over the network, a copy { $copy } of disk
+show-more-items = { $count } more items are not listed; any of them can be pulled by its name
 show-following = New versions arrive unasked.
 follow-on = { $collection }: new versions arrive unasked from now on.
 follow-off = { $collection }: no new versions unasked. What is here stays.

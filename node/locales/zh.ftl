@@ -84,7 +84,11 @@ list-empty = 本机还没有内容集：`karez search` 列出可取的内容，`
 show-creators = 作者：{ $value }
 show-languages = 语言：{ $value }
 show-licence = 许可：{ $value }
-show-sizes = 文件共 { $plain }；现在取回需经网络传输 { $wire }，另存副本占磁盘 { $copy }
+show-sizes = 文件共 { $plain }；现在取回需经网络传输 { $bound ->
+    [upper] 最多 { $wire }
+   *[exact] { $wire }
+  }，另存副本占磁盘 { $copy }
+show-more-items = 还有 { $count } 个条目没有列出；每个都可以按名称取回
 show-following = 新版本会自动到达。
 follow-on = { $collection }：今后新版本会自动到达。
 follow-off = { $collection }：不再自动接收新版本，已有内容保留。

@@ -121,11 +121,11 @@ async fn search(State(handle): State<Handle>, query: Parameters) -> Result<Json<
 }
 
 async fn show(State(handle): State<Handle>, query: Parameters) -> Result<Json<CollectionView>, ApiError> {
-    Ok(Json(handle.show(asked_collection(&query)?).await?))
+    Ok(Json(handle.show(asked_collection(&query)?).await?.view))
 }
 
 async fn play_urls(State(handle): State<Handle>, query: Parameters) -> Result<Json<PlayView>, ApiError> {
-    let view = handle.show(asked_collection(&query)?).await?;
+    let view = handle.show(asked_collection(&query)?).await?.view;
     Ok(Json(play::urls(&view, query.get("item").map(String::as_str))?))
 }
 

@@ -8,12 +8,14 @@ mod courier;
 mod greetings;
 mod lanes;
 mod meter;
+mod opening;
 mod peers;
 mod problems;
 mod publication;
 mod readers;
 mod report;
 mod roster;
+mod shown;
 mod transfer;
 mod transfers;
 
@@ -111,8 +113,12 @@ pub struct Inboxes {
 /// A result of one of the driver's own tasks.
 #[derive(Debug)]
 enum Outcome {
-    /// A release was opened: its layout as far as the store has the pages, and what else it has.
-    Opened(ReleaseId, transfers::Opened),
+    /// A release was opened: what of it the store has.
+    Opened(ReleaseId, opening::Opened),
+    /// Chunks that the store lost were looked for in the releases at work.
+    Lost(care::Lost),
+    /// Pages were read for a swarm.
+    PagesRead(ReleaseId, opening::PagesRead),
     /// All chunks of a release are on the disk for good.
     Durable(ReleaseId, Result<(), String>),
     /// The tracker answered an announce.
@@ -289,6 +295,8 @@ impl Driver {
     fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Opened(release, opened) => self.on_opened(release, opened),
+            Outcome::Lost(lost) => self.on_lost_chunks(lost),
+            Outcome::PagesRead(release, read) => self.on_pages_read(release, read),
             Outcome::Durable(release, result) => self.on_durable(release, result),
             Outcome::Announced(answer) => self.on_announced(answer),
             Outcome::Packed(packing) => self.on_packed(*packing),

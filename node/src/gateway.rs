@@ -14,7 +14,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use crate::handle::Handle;
+use crate::handle::{Handle, HandleError};
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
@@ -70,7 +70,7 @@ async fn listing(
     Path((publisher, name)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     let pull = handle.open(collection(&publisher, &name)?).await?;
-    Ok(page::listing(&pull))
+    off_the_loop(move || page::listing(&pull)).await
 }
 
 async fn content(
@@ -79,7 +79,13 @@ async fn content(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let pull = handle.open(collection(&publisher, &name)?).await?;
-    file::answer(handle, pull, path, &headers)
+    off_the_loop(move || file::answer(handle, pull, path, &headers)).await
+}
+
+/// Runs what reads the disk on a thread of its own.
+async fn off_the_loop(work: impl FnOnce() -> Result<Response, Refusal> + Send + 'static) -> Result<Response, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|cause| HandleError::Store { detail: cause.to_string() })?
 }
 
 fn collection(publisher: &str, name: &str) -> Result<CollectionName, Refusal> {

@@ -8,10 +8,10 @@ pub mod courier;
 pub mod view;
 
 use courier::Courier;
+use karez_content_tools::pages::Pages;
 use karez_content_tools::rendition::Height;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::layout::Layout;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::wire::control::SignedRelease;
@@ -181,12 +181,21 @@ pub struct Pull {
     pub collection: CollectionName,
     /// Version.
     pub version: u64,
-    /// The manifest, whole.
-    pub layout: Arc<Layout>,
+    /// The manifest's pages, all of which are in the store.
+    pub pages: Arc<Pages<'static>>,
     /// The store that holds its chunks.
     pub store: Arc<Store>,
     /// Counts stored chunks of this release: wait on it, then look into the store again.
     pub changes: watch::Receiver<u64>,
+}
+
+/// A collection as it is shown, and the version shown for whoever wants to look further.
+#[derive(Debug)]
+pub struct Shown {
+    /// For people.
+    pub view: CollectionView,
+    /// The version shown, whole or on its way.
+    pub pull: Pull,
 }
 
 /// A command to the driver.
@@ -195,7 +204,7 @@ pub enum Command {
     /// Catalogue rows that match.
     Search(String, oneshot::Sender<Vec<SearchRow>>),
     /// One collection with its items.
-    Show(CollectionName, oneshot::Sender<Result<CollectionView, HandleError>>),
+    Show(CollectionName, oneshot::Sender<Result<Shown, HandleError>>),
     /// Start (or go on) fetching the newest version known.
     Want(CollectionName, oneshot::Sender<Result<(), HandleError>>),
     /// Fetch new versions unasked, from now on.
@@ -255,7 +264,7 @@ impl Handle {
     }
 
     /// One collection with its items; fetches its description first when the node does not hold it.
-    pub async fn show(&self, collection: CollectionName) -> Result<CollectionView, HandleError> {
+    pub async fn show(&self, collection: CollectionName) -> Result<Shown, HandleError> {
         self.ask(|reply| Command::Show(collection, reply)).await?
     }
 

@@ -14,8 +14,8 @@ mod trace;
 mod world;
 
 use karez_protocol::content::chunk_set::ChunkSet;
-use karez_protocol::swarm::Status;
 use karez_protocol::swarm::io::EgressMode;
+use karez_protocol::swarm::{Status, WINDOW_ROWS};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -112,6 +112,17 @@ pub struct Scenario {
     pub until: Duration,
     /// Seed of sizes, ids, connection times and ties.
     pub seed: u64,
+    /// Chunks that each site looks at one by one, and rows of a manifest page.
+    pub window: Window,
+}
+
+/// How much of a release is looked at one by one.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Rows in the window.
+    pub rows: u32,
+    /// Rows of a page.
+    pub page_rows: u32,
 }
 
 impl Scenario {
@@ -127,6 +138,7 @@ impl Scenario {
             strangers: Vec::new(),
             until: Duration::from_secs(3_600),
             seed,
+            window: Window { rows: WINDOW_ROWS, page_rows: 1_000 },
         }
     }
 

@@ -5,7 +5,7 @@
 
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::swarm::io::EgressMode::{self, Fast, Thrifty};
-use karez_tests::sim::{Conduct, Fate, Incident, Moment, Outcome, Scenario, Site};
+use karez_tests::sim::{Conduct, Fate, Incident, Moment, Outcome, Scenario, Site, Window};
 use std::time::Duration;
 
 /// Seeds of each scenario.
@@ -220,6 +220,54 @@ fn late_sites_finish_from_the_others() {
         scenario
     };
     check_failures("late sites", make, |outcome| outcome.last().is_some() && outcome.flagship_copies < 1.1);
+}
+
+/// Four pages of the release's 1,024 or so chunks in the window, of thirty-two.
+const SMALL: Window = Window { rows: 128, page_rows: 32 };
+
+fn windowed(sites: &[Site], seed: u64) -> Scenario {
+    Scenario { window: SMALL, ..Scenario::new(sites.to_vec(), 64, Thrifty, seed) }
+}
+
+#[test]
+fn a_window_much_smaller_than_the_release_costs_no_egress() {
+    for (count, up) in [(5, 5.0), (8, 5.0), (8, 20.0)] {
+        let sites = equal(count, up, 20.0);
+        let name = format!("windowed, {count} sites {up}/20");
+        let bound = windowed(&sites, 1).bound(1.0);
+        check(&name, bound, &Limits { time: 1.25, egress: 1.1, ..ANY }, |seed| windowed(&sites, seed));
+    }
+    // Sites that go at different speeds have windows at different places.
+    let sites = [equal(4, 10.0, 20.0), equal(4, 1.0, 4.0)].concat();
+    check("windowed, unequal", windowed(&sites, 1).bound(1.0), &Limits { egress: 1.1, ..ANY }, |seed| {
+        windowed(&sites, seed)
+    });
+    let sites = [group(4, 8.0, 8.0), equal(4, 5.0, 20.0)].concat();
+    check("windowed, a group", windowed(&sites, 1).bound(1.0), &Limits { egress: 1.1, group: 1.1, ..ANY }, |seed| {
+        windowed(&sites, seed)
+    });
+}
+
+#[test]
+fn windowed_sites_that_come_late_or_stay_without_the_flagship_share_what_there_is() {
+    let make = |seed| {
+        let mut scenario = windowed(&equal(5, 20.0, 20.0), seed);
+        scenario.sites[3].joins = Duration::from_secs(4);
+        scenario.sites[4].joins = Duration::from_secs(30);
+        scenario
+    };
+    check_failures("windowed, late sites", make, |outcome| outcome.last().is_some() && outcome.flagship_copies < 1.1);
+    let make = |seed| {
+        let mut scenario = windowed(&equal(5, 20.0, 20.0), seed);
+        scenario.sites[4].joins = Duration::from_secs(20);
+        scenario.incidents = vec![Incident { when: Moment::CopiesSent(0.6), node: 0, fate: Fate::Dies }];
+        Scenario { until: Duration::from_secs(300), ..scenario }
+    };
+    check_failures("windowed, the flagship dies at 0.6 copies", make, |outcome| {
+        let mut union = ChunkSet::new();
+        outcome.held.iter().for_each(|held| union.extend_from(held));
+        union.len() < u64::from(outcome.chunks) && outcome.held.iter().all(|held| *held == union)
+    });
 }
 
 #[test]

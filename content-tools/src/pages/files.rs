@@ -120,6 +120,15 @@ impl Pages<'_> {
         })
     }
 
+    /// Calls back with what decides a file's bytes: the ids of its chunks, and how they are put together.
+    pub fn fingerprint(&self, file: &File, mut visit: impl FnMut(&[u8])) -> Result<(), LoadError> {
+        for at in &file.parts {
+            let page = self.page(at.page as usize)?;
+            page.part_fingerprint(&page.items[at.item as usize].files[at.file as usize], &mut visit);
+        }
+        Ok(())
+    }
+
     fn part_slices(&self, at: &Part, range: &Range<u64>) -> Result<Vec<Slice>, LoadError> {
         let page = self.page(at.page as usize)?;
         let part = &page.items[at.item as usize].files[at.file as usize];

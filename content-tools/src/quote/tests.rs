@@ -32,7 +32,7 @@ fn manifest(store: &Store, pages: &[Vec<u16>]) -> Vec<u8> {
         description: None,
     };
     let (header, pages) = (ManifestRoot::new_header(), refs.collect());
-    ManifestRoot { header, metadata, pages, plain_bytes: 0, stored_bytes: 0, files: 0, items: 0 }.to_bytes()
+    ManifestRoot { header, metadata, pages, plain_bytes: 0, stored_bytes: 1 << 40, files: 0, items: 0 }.to_bytes()
 }
 
 fn unique(pages: &Pages<'_>) -> BTreeMap<ChunkId, u64> {
@@ -68,6 +68,17 @@ proptest! {
             prop_assert_eq!(quoted(Held::Nothing), sum(&|_| false));
             prop_assert_eq!(quoted(Held::Version(&old)), sum(&|id| before.contains_key(id)));
             prop_assert_eq!(quoted(Held::Store), sum(&|id| store.contains(id).unwrap()));
+        }
+        let lacking = sum(&|id| store.contains(id).unwrap());
+        let held = new.held().unwrap();
+        for known in [&ChunkSet::new(), &held.chunks] {
+            prop_assert_eq!(missing_bytes(&new, known).unwrap(), (lacking, Bound::Exact));
+        }
+        prop_assert!(held.has_all_pages);
+        let is_whole = held.chunks.len() == u64::from(new.space().count());
+        prop_assert_eq!(is_whole, lacking == 0);
+        if !is_whole {
+            prop_assert_eq!(held.bytes, sum(&|_| false) - lacking);
         }
     }
 }

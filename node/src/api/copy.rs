@@ -3,12 +3,10 @@
 use super::error::{ApiError, RequestError};
 use super::event::PullEvent;
 use crate::handle::Pull;
-use crate::handle::view::FileView;
-use karez_content_tools::export::{self, ExportOptions, ExportProgress, ExportReport, Names};
-use karez_content_tools::pages::Pages;
+use karez_content_tools::export::{self, ExportOptions, ExportProgress, ExportReport, LoadError, Names};
+use karez_content_tools::pages::{File, Pages};
 use karez_protocol::content::name::CollectionName;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -18,34 +16,44 @@ const REPORT_EVERY: Duration = Duration::from_millis(300);
 /// What a copy takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
-    /// Bytes of the files that are not there yet.
+    /// Files copied.
+    pub(super) files: u64,
+    /// Sum of their sizes.
+    pub(super) plain_bytes: u64,
+    /// Bytes of the files that are not there yet; all when no folder is named.
     pub(super) needed: u64,
     /// Bytes free, where the system tells.
     pub(super) free: Option<u64>,
 }
 
-/// Looks how much a copy of these files to `to` takes. Blocks.
-pub(super) fn room(files: &[FileView], to: &Path) -> Room {
+/// Looks how much a copy of the files of a release, or of one item of it, takes. Blocks.
+pub(super) fn room(pages: &Pages<'_>, item: Option<&str>, to: Option<&Path>) -> Result<Room, LoadError> {
     let mut names = Names::default();
-    let mut there = |file: &&FileView| {
-        let path = file.path.parse().map(|path| names.file(&path).path);
-        let path = path.map_or_else(|_| to.join(&file.path), |path| to.join(path.as_str()));
-        let found = std::fs::symlink_metadata(path);
-        found.is_ok_and(|found| found.is_file() && found.len() == file.bytes)
+    let mut room = Room { files: 0, plain_bytes: 0, needed: 0, free: to.and_then(free_bytes) };
+    let mut count = |file: File| {
+        room.files += 1;
+        room.plain_bytes += file.head.size;
+        let there = |to: &Path| is_there(&to.join(names.file(&file.head.path).path.as_str()), file.head.size);
+        if !to.is_some_and(there) {
+            room.needed += file.head.size;
+        }
     };
-    let needed = files.iter().filter(|file| !there(file)).map(|file| file.bytes).sum();
-    Room { needed, free: free_bytes(to) }
+    match item {
+        Some(key) => pages.files_of(key)?.try_for_each(|file| file.map(&mut count))?,
+        None => pages.files().try_for_each(|file| file.map(&mut count))?,
+    }
+    Ok(room)
 }
 
-impl Room {
-    /// Refuses a copy that cannot fit.
-    pub(super) fn check(self, to: &Path) -> Result<Self, RequestError> {
-        match self.free {
-            Some(free) if free < self.needed => {
-                Err(RequestError::NoSpace { needed: self.needed, free, path: to.to_owned() })
-            }
-            _ => Ok(self),
-        }
+fn is_there(path: &Path, bytes: u64) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes)
+}
+
+/// Refuses a copy that cannot fit.
+pub(super) fn check_room(needed: u64, free: Option<u64>, to: &Path) -> Result<(), RequestError> {
+    match free {
+        Some(free) if free < needed => Err(RequestError::NoSpace { needed, free, path: to.to_owned() }),
+        _ => Ok(()),
     }
 }
 
@@ -94,8 +102,7 @@ pub(super) fn write(
         overwrite: order.overwrite,
         previous: &previous,
     };
-    let pages = Pages::new(Arc::new(pull.layout.root().clone()), &pull.store);
-    export::export(&pages, &options, &order.to, &mut report)
+    export::export(&pull.pages, &options, &order.to, &mut report)
         .map_err(|cause| RequestError::Copy { path: order.to.clone(), detail: cause.to_string() }.into())
 }
 
@@ -110,25 +117,37 @@ fn previous_versions<'a>(pull: &'a Pull, collection: &CollectionName) -> Vec<Pag
 #[cfg(test)]
 mod tests {
     use super::*;
+    use karez_content_tools::pack::{PackOptions, pack};
+    use karez_content_tools::store::{Store, StoreOptions};
 
     #[test]
     fn files_that_are_there_take_no_room() {
         let dir = tempfile::tempdir().unwrap();
-        let file = |path: &str, bytes| FileView { path: path.into(), bytes, ..FileView::default() };
-        let files = [file("课/a", 3), file("b", 5), file("c", 7)];
-        std::fs::create_dir(dir.path().join("课")).unwrap();
-        std::fs::write(dir.path().join("课/a"), "abc").unwrap();
-        std::fs::write(dir.path().join("b"), "half").unwrap();
-        assert_eq!(room(&files, dir.path()).needed, 12);
-        let room = room(&files, &dir.path().join("not/yet"));
-        assert_eq!(room.needed, 15);
-        assert!(room.free.is_some_and(|free| free > 0));
+        let [source, copy] = ["source", "copy"].map(|name| dir.path().join(name));
+        for (path, bytes) in [("课/a", "abc"), ("b", "bytes"), ("c", "seven b")] {
+            let path = source.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        std::fs::create_dir_all(copy.join("课")).unwrap();
+        std::fs::write(copy.join("课/a"), "abc").unwrap();
+        std::fs::write(copy.join("b"), "half").unwrap();
+        let store = Store::open(&dir.path().join("store"), StoreOptions::default()).unwrap();
+        let root = pack(&source, &PackOptions::default(), &store, &mut |_| {}).unwrap().root_bytes;
+        let pages = Pages::open(&root, &store).unwrap();
+        let needed = |item: Option<&str>, to: &Path| {
+            let room = room(&pages, item, Some(to)).unwrap();
+            assert!(room.free.is_some_and(|free| free > 0));
+            (room.files, room.plain_bytes, room.needed)
+        };
+        assert_eq!(needed(None, &copy), (3, 15, 12));
+        assert_eq!(needed(Some("课"), &copy), (1, 3, 0));
+        assert_eq!(needed(None, &dir.path().join("not/yet")), (3, 15, 15));
     }
 
     #[test]
     fn a_copy_that_does_not_fit_is_refused() {
-        let to = Path::new("/copy");
-        let fits = |needed, free| Room { needed, free }.check(to).is_ok();
+        let fits = |needed, free| check_room(needed, free, Path::new("/copy")).is_ok();
         assert!(fits(10, Some(10)) && fits(10, None) && !fits(11, Some(10)));
     }
 }

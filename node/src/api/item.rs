@@ -1,12 +1,14 @@
 //! Items by what a teacher types, and what of an item is still missing.
 
+use super::pull::{blocking, load_error};
 use crate::handle::view::{CollectionView, ItemView};
 use crate::handle::{HandleError, Pull};
-use karez_content_tools::store::StoreError;
-use karez_protocol::content::chunk::ChunkEntry;
+use karez_content_tools::export::LoadError;
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::ChunkId;
-use std::collections::BTreeMap;
+use karez_protocol::content::chunk_set::ChunkSet;
+
+/// Chunks looked up in one call.
+const LOOKED_AT_MAX: usize = 8_192;
 
 /// The item meant by a key, a number or a title, tried in this order.
 pub(super) fn find<'a>(view: &'a CollectionView, asked: &str) -> Result<&'a ItemView, HandleError> {
@@ -18,42 +20,81 @@ pub(super) fn find<'a>(view: &'a CollectionView, asked: &str) -> Result<&'a Item
     key.or_else(by_number).or_else(by_title).ok_or_else(unknown)
 }
 
-/// Chunks of a release that the store does not have; none when it cannot say.
-pub(super) fn missing_here(pull: &Pull) -> Vec<ChunkIndex> {
-    let (chunks, entries): (Vec<_>, Vec<_>) = pull.layout.entries().unzip();
-    let ids: Vec<ChunkId> = entries.iter().map(|entry| entry.id).collect();
-    let here = pull.store.contains_many(&ids).unwrap_or_else(|_| vec![true; ids.len()]);
-    chunks.into_iter().zip(here).filter(|(_, here)| !here).map(|(chunk, _)| chunk).collect()
+/// The same, and by key among the items that are too many to be listed.
+pub(super) async fn find_anywhere(view: &CollectionView, pull: &Pull, asked: &str) -> Result<ItemView, HandleError> {
+    let unknown = match find(view, asked) {
+        Err(unknown) if view.items_more > 0 => unknown,
+        found => return found.cloned(),
+    };
+    let (pull, key) = (pull.clone(), asked.to_owned());
+    let found = blocking(move || {
+        let mut item = ItemView { key: key.clone(), ..ItemView::default() };
+        for file in pull.pages.files_of(&key)? {
+            let file = file?;
+            item.bytes += file.head.size;
+            item.files_more += 1;
+            item.title = file.title;
+        }
+        Ok(item)
+    });
+    let item: ItemView = found.await?.map_err(load_error)?;
+    if item.files_more > 0 { Ok(item) } else { Err(unknown) }
 }
 
-/// The chunks of an item that are not here.
+/// Chunks named to the driver at a time, where a copy found some damaged.
+const MISSING_MAX: usize = 4_096;
+
+/// The first chunks of a release that the store does not have; none when it cannot say.
+pub(super) fn missing_here(pull: &Pull) -> Vec<ChunkIndex> {
+    let mut missing = Vec::new();
+    for page in 0..pull.pages.len() {
+        let gone = pull.pages.lacking(page, &ChunkSet::new()).map_or_else(|_| Vec::new(), |[_, gone]| gone);
+        missing.extend(gone.into_iter().map(|(chunk, _)| chunk));
+        if missing.len() >= MISSING_MAX {
+            break;
+        }
+    }
+    missing
+}
+
+/// The chunks of an item that are not here: eight bytes each.
 #[derive(Debug)]
 pub(super) struct Missing {
-    chunks: Vec<(ChunkIndex, ChunkEntry)>,
+    /// With their stored lengths.
+    chunks: Vec<(ChunkIndex, u32)>,
     total_bytes: u64,
 }
 
 impl Missing {
     /// All chunks of the item, in file order.
-    pub(super) fn all(pull: &Pull, key: &str) -> Self {
-        let mut seen: BTreeMap<ChunkIndex, ()> = BTreeMap::new();
+    pub(super) fn all(pull: &Pull, key: &str) -> Result<Self, LoadError> {
+        let mut seen = ChunkSet::new();
         let mut chunks = Vec::new();
-        for file in pull.layout.files().iter().filter(|file| file.item == key) {
-            for slice in pull.layout.slices(file, 0..file.head.size) {
-                if seen.insert(slice.chunk, ()).is_none() {
-                    chunks.push((slice.chunk, slice.entry));
+        for file in pull.pages.files_of(key)? {
+            let file = file?;
+            for slice in pull.pages.slices(&file, 0..file.head.size) {
+                let slice = slice?;
+                if seen.insert(slice.chunk) {
+                    chunks.push((slice.chunk, slice.entry.stored_len));
                 }
             }
         }
-        let total_bytes = chunks.iter().map(|(_, entry)| u64::from(entry.stored_len)).sum();
-        Self { chunks, total_bytes }
+        let total_bytes = chunks.iter().map(|(_, len)| u64::from(*len)).sum();
+        Ok(Self { chunks, total_bytes })
     }
 
     /// Drops those that the store holds by now.
-    pub(super) fn look(mut self, pull: &Pull) -> Result<Self, StoreError> {
-        let ids: Vec<ChunkId> = self.chunks.iter().map(|(_, entry)| entry.id).collect();
-        let mut here = pull.store.contains_many(&ids)?.into_iter();
-        self.chunks.retain(|_| here.next() != Some(true));
+    pub(super) fn look(mut self, pull: &Pull) -> Result<Self, LoadError> {
+        let mut left = Vec::new();
+        for some in self.chunks.chunks(LOOKED_AT_MAX) {
+            let mut ids = Vec::with_capacity(some.len());
+            for (chunk, _) in some {
+                ids.extend(pull.pages.entry(*chunk)?.map(|entry| entry.id));
+            }
+            let mut here = pull.store.contains_many(&ids)?.into_iter();
+            left.extend(some.iter().filter(|_| here.next() != Some(true)));
+        }
+        self.chunks = left;
         Ok(self)
     }
 
@@ -69,7 +110,7 @@ impl Missing {
 
     /// Stored bytes of the item: here, and in all.
     pub(super) fn bytes(&self) -> (u64, u64) {
-        let missing: u64 = self.chunks.iter().map(|(_, entry)| u64::from(entry.stored_len)).sum();
+        let missing: u64 = self.chunks.iter().map(|(_, len)| u64::from(*len)).sum();
         (self.total_bytes - missing, self.total_bytes)
     }
 }

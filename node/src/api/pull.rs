@@ -6,8 +6,8 @@ use super::error::{ApiError, RequestError};
 use super::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest};
 use super::item::{self, Missing};
 use super::{collection, lines};
-use crate::handle::view::{CollectionState, CollectionView, FileView, Status};
-use crate::handle::{Handle, HandleError, Pull};
+use crate::handle::view::{CollectionState, Status};
+use crate::handle::{Handle, HandleError, Pull, Shown};
 use axum::response::Response;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::name::CollectionName;
@@ -54,14 +54,14 @@ pub(super) async fn start(handle: Handle, request: PullRequest) -> Result<Respon
         return Err(RequestError::RelativePath { path: to.clone() }.into());
     }
     let started = Instant::now();
-    let view = match handle.show(collection.clone()).await {
+    let shown = match handle.show(collection.clone()).await {
         Err(HandleError::NotReady { .. }) => None,
         found => Some(found?),
     };
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
     let run = Run { handle, collection, request, reports, started };
-    let planned = match view {
-        Some(view) => Some(run.plan(&view).await?),
+    let planned = match shown {
+        Some(shown) => Some(run.plan(shown).await?),
         None => None,
     };
     tokio::spawn(run.finish(planned));
@@ -100,7 +100,7 @@ impl Run {
         self.handle.want(self.collection.clone()).await?;
         loop {
             match self.handle.show(self.collection.clone()).await {
-                Ok(view) => return Ok(self.plan(&view).await?),
+                Ok(shown) => return Ok(self.plan(shown).await?),
                 Err(HandleError::NotReady { .. }) => self.tell(None).await?,
                 Err(error) => return Err(error.into()),
             }
@@ -108,26 +108,30 @@ impl Run {
         }
     }
 
-    async fn plan(&self, view: &CollectionView) -> Result<(PullPlan, Target), ApiError> {
-        let item = self.request.item.as_deref().map(|asked| item::find(view, asked)).transpose()?;
-        let items = item.map_or(&view.items[..], std::slice::from_ref);
-        let files: Vec<FileView> = items.iter().flat_map(|item| item.files.iter().cloned()).collect();
-        let plain_bytes = files.iter().map(|file| file.bytes).sum();
-        let wire_bytes = item.map_or(view.wire_bytes, |item| item.bytes.saturating_sub(item.have_bytes));
+    async fn plan(&self, shown: Shown) -> Result<(PullPlan, Target), ApiError> {
+        let Shown { view, pull } = shown;
+        let item = match self.request.item.as_deref() {
+            Some(asked) => Some(item::find_anywhere(&view, &pull, asked).await?),
+            None => None,
+        };
+        let (key, to) = (item.as_ref().map(|item| item.key.clone()), self.request.to.clone());
+        let Room { files, plain_bytes, needed, free } =
+            blocking(move || copy::room(&pull.pages, key.as_deref(), to.as_deref())).await?.map_err(load_error)?;
+        let wire_bytes = item.as_ref().map_or(view.wire_bytes, |item| item.bytes.saturating_sub(item.have_bytes));
         let plan = PullPlan {
             collection: self.collection.to_string(),
             version: view.shown_version,
             title: view.row.title.clone(),
-            item: item.map(|item| item.title.clone()),
-            files: files.len() as u64,
+            item: item.as_ref().map(|item| item.title.clone()),
+            files,
             plain_bytes,
             wire_bytes: wire_bytes.min(view.wire_bytes),
             ..PullPlan::default()
         };
-        let target = Target { version: view.shown_version, item: item.map(|item| item.key.clone()) };
+        let target = Target { version: view.shown_version, item: item.map(|item| item.key) };
         let Some(to) = self.request.to.clone() else { return Ok((plan, target)) };
-        let Room { needed, free } = blocking(move || copy::room(&files, &to).check(&to)).await??;
-        Ok((PullPlan { copy_bytes: needed, free_bytes: free, to: self.request.to.clone(), ..plan }, target))
+        copy::check_room(needed, free, &to)?;
+        Ok((PullPlan { copy_bytes: needed, free_bytes: free, to: Some(to), ..plan }, target))
     }
 
     async fn wait_for_all(&self, version: u64) -> Result<Pull, End> {
@@ -149,11 +153,11 @@ impl Run {
     async fn wait_for_item(&self, version: u64, key: &str) -> Result<Pull, End> {
         let pull = self.wait_for_version(version).await?;
         let (opened, key) = (pull.clone(), key.to_owned());
-        let mut missing = blocking(move || Missing::all(&opened, &key)).await?;
+        let mut missing = blocking(move || Missing::all(&opened, &key)).await?.map_err(load_error)?;
         let mut asked: Vec<ChunkIndex> = Vec::new();
         loop {
             let opened = pull.clone();
-            missing = blocking(move || missing.look(&opened)).await?.map_err(store_error)?;
+            missing = blocking(move || missing.look(&opened)).await?.map_err(load_error)?;
             self.tell(Some(&missing)).await?;
             if missing.is_empty() {
                 return Ok(pull);
@@ -245,11 +249,11 @@ impl Run {
     }
 }
 
-fn store_error(cause: karez_content_tools::store::StoreError) -> HandleError {
+pub(super) fn load_error(cause: karez_content_tools::export::LoadError) -> HandleError {
     HandleError::Store { detail: cause.to_string() }
 }
 
 /// Runs disk work off the loop.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HandleError> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HandleError> {
     tokio::task::spawn_blocking(work).await.map_err(|cause| HandleError::Store { detail: cause.to_string() })
 }

@@ -73,12 +73,16 @@ async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStrea
 
 /// Verifies and stores off the async threads; false when the driver is gone.
 async fn judge(shared: &Arc<Shared>, lane: &Lane, header: FrameHeader, stored: Vec<u8>) -> bool {
-    let entry = shared.config.shelf.get(&header.release).and_then(|layout| layout.entry(header.chunk));
     // Asked for, but the release was dropped since: nothing to tell anybody.
-    let Some(entry) = entry else { return true };
+    let Some(pages) = shared.config.shelf.get(&header.release) else { return true };
     let bytes = stored.len() as u64;
-    let store = shared.config.store.clone();
-    let judged = tokio::task::spawn_blocking(move || verify_and_store(&store, &entry, header.codec, stored)).await;
+    let (chunk, codec) = (header.chunk, header.codec);
+    let judged = tokio::task::spawn_blocking(move || match pages.entry(chunk) {
+        Ok(Some(entry)) => verify_and_store(pages.store(), &entry, codec, stored),
+        Ok(None) => Outcome::Bad,
+        Err(cause) => Outcome::NotStored { detail: cause.to_string() },
+    });
+    let judged = judged.await;
     let outcome = judged.unwrap_or_else(|e| Outcome::NotStored { detail: e.to_string() });
     let (release, chunk) = (header.release, header.chunk);
     shared.events.send(Event::Chunk { peer: lane.peer, release, chunk, bytes, outcome }).await.is_ok()

@@ -68,9 +68,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn load(shared: &Arc<Shared>, job: Job) -> Option<Frame> {
-    let entry = shared.config.shelf.get(&job.release)?.entry(job.chunk)?;
-    let store = shared.config.store.clone();
-    let (codec, stored) = tokio::task::spawn_blocking(move || read(&store, &entry)).await.ok()??;
+    let pages = shared.config.shelf.get(&job.release)?;
+    let read = move || {
+        let reported = |cause| tracing::error!(chunk = job.chunk.0, %cause, "cannot tell which chunk to serve");
+        let entry = pages.entry(job.chunk).map_err(reported).ok()??;
+        read(pages.store(), &entry)
+    };
+    let (codec, stored) = tokio::task::spawn_blocking(read).await.ok()??;
     let stored_len = stored.len() as u32;
     let header = FrameHeader { release: job.release, chunk: job.chunk, stored_len, codec }.to_bytes();
     Some(Frame { urgency: job.urgency, header, stored })

@@ -86,13 +86,16 @@ fn shown(context: &Context, view: &CollectionView) -> String {
     }
     lines.extend(view.licence.as_ref().map(|text| context.text("show-licence", &[("value", text.as_str().into())])));
     let figures = [("plain", row.plain_bytes), ("wire", view.wire_bytes), ("copy", view.copy_bytes)];
-    let figures = figures.map(|(name, bytes)| (name, figure::bytes(bytes).into()));
-    lines.push(context.text("show-sizes", &figures));
+    let [plain, wire, copy] = figures.map(|(name, bytes)| (name, figure::bytes(bytes).into()));
+    lines.push(context.text("show-sizes", &[plain, wire, copy, ("bound", view.bound.as_str().into())]));
     if view.following {
         lines.push(context.text("show-following", &[]));
     }
     lines.push(String::new());
     lines.push(items_table(context, view));
+    if view.items_more > 0 {
+        lines.push(context.text("show-more-items", &[("count", view.items_more.into())]));
+    }
     lines.join("\n")
 }
 

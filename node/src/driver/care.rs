@@ -4,9 +4,10 @@
 //! counted on after that; what somebody reads or what is being fetched is not let go of.
 
 use super::transfer::{Stage, Transfer};
-use super::{Driver, catalogue::Known};
+use super::{Driver, Outcome, catalogue::Known};
 use crate::handle::care::{AtWork, Look, Neighbour, Question};
 use crate::state::Change;
+use karez_content_tools::pages::Pages;
 use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::{ChunkId, ReleaseId};
@@ -14,7 +15,9 @@ use karez_protocol::content::name::CollectionName;
 use karez_protocol::wire::control::SignedRelease;
 use karez_protocol::wire::peer::PeerMessage;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Openings of one collection within this time count as one: a film is hundreds of requests.
 const OPENED_AGAIN: Duration = Duration::from_secs(600);
@@ -49,14 +52,18 @@ impl Opened {
     }
 }
 
+/// Chunks that the store no longer has, and where they stand in the releases at work.
+#[derive(Debug)]
+pub(super) struct Lost {
+    chunks: Vec<ChunkId>,
+    found: Vec<(ReleaseId, Vec<(ChunkId, ChunkIndex)>)>,
+    reply: oneshot::Sender<Vec<ChunkId>>,
+}
+
 impl Driver {
     pub(super) fn on_care(&mut self, question: Question) {
         match question {
-            Question::Lost(chunks, reply) => {
-                let unnamed = chunks.into_iter().filter(|chunk| !self.lose(chunk)).collect();
-                // Whoever asked may have gone; the chunks are fetched all the same.
-                let _ = reply.send(unnamed);
-            }
+            Question::Lost(chunks, reply) => self.find_owners(chunks, reply),
             Question::Mend(release) => self.mend(*release),
             Question::Look(reply) => drop(reply.send(Box::new(self.look()))),
             Question::Retire(releases, whole, reply) => drop(reply.send(self.retire(&releases, &whole))),
@@ -71,15 +78,33 @@ impl Driver {
         }
     }
 
-    /// The store no longer has a chunk: every release that counts it as held fetches it again. False when none needs it.
-    fn lose(&mut self, chunk: &ChunkId) -> bool {
-        let named = self.transfers.values().filter_map(|transfer| {
-            let index = transfer.layout.index_of(chunk)?;
-            Some((transfer.release, index, transfer.wanted || transfer.complete))
+    /// Looks through the pages of every release at work, off the loop.
+    fn find_owners(&self, chunks: Vec<ChunkId>, reply: oneshot::Sender<Vec<ChunkId>>) {
+        let at_work = self.transfers.values().map(|transfer| (transfer.release, transfer.pages.clone()));
+        let at_work: Vec<(ReleaseId, Arc<Pages<'static>>)> = at_work.collect();
+        self.spawn(async move {
+            let ids: BTreeSet<ChunkId> = chunks.iter().copied().collect();
+            let found = tokio::task::spawn_blocking(move || {
+                let of = |(release, pages): (ReleaseId, Arc<Pages<'static>>)| (release, pages.indexes_of(&ids));
+                at_work.into_iter().map(of).collect()
+            });
+            Outcome::Lost(Lost { chunks, found: found.await.unwrap_or_default(), reply })
         });
-        let named: Vec<(ReleaseId, ChunkIndex, bool)> = named.collect();
-        named.iter().for_each(|(release, index, _)| self.on_lost(release, *index));
-        named.iter().any(|(_, _, needed)| *needed)
+    }
+
+    /// The store no longer has these chunks: every release that counts them as held fetches them again.
+    pub(super) fn on_lost_chunks(&mut self, lost: Lost) {
+        let mut needed = BTreeSet::new();
+        for (release, indexes) in lost.found {
+            let needs = self.transfers.get(&release).is_some_and(|transfer| transfer.wanted || transfer.complete);
+            for (id, index) in indexes {
+                self.on_lost(&release, index);
+                needed.extend(needs.then_some(id));
+            }
+        }
+        let unnamed = lost.chunks.into_iter().filter(|chunk| !needed.contains(chunk)).collect();
+        // Whoever asked may have gone; the chunks are fetched all the same.
+        let _ = lost.reply.send(unnamed);
     }
 
     /// An older version that is kept (a pin holds it) is fetched like a wanted one until it is whole again.
@@ -129,7 +154,7 @@ impl Driver {
     /// Bytes that what is wanted still needs.
     pub(super) fn needed_bytes(&self) -> u64 {
         let needs = self.transfers.values().filter(|transfer| transfer.wanted && !transfer.complete);
-        needs.map(|t| t.layout.root().stored_bytes.saturating_sub(t.have_bytes)).sum()
+        needs.map(|t| t.pages.root().stored_bytes.saturating_sub(t.have_bytes())).sum()
     }
 
     fn retire(&mut self, releases: &[HeldRelease], whole: &BTreeSet<CollectionName>) -> bool {
@@ -190,7 +215,7 @@ fn at_work(transfer: &Transfer) -> AtWork {
     AtWork {
         collection: transfer.collection.clone(),
         version: transfer.version,
-        root: transfer.layout.root().clone(),
+        root: transfer.pages.root().clone(),
         wanted: transfer.wanted,
         complete: transfer.complete,
         in_use: is_read(transfer),

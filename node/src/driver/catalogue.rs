@@ -18,7 +18,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) release: Signed<Release>,
-    pub(super) root: ManifestRoot,
+    pub(super) root: Arc<ManifestRoot>,
     pub(super) root_bytes: Arc<Vec<u8>>,
 }
 
@@ -90,7 +90,7 @@ impl Driver {
             return Err(ReleaseError::Root);
         }
         let root = ManifestRoot::from_bytes(&offered.root).map_err(SignatureError::from)?;
-        Ok(Known { release, root, root_bytes: Arc::new(offered.root.clone()) })
+        Ok(Known { release, root: Arc::new(root), root_bytes: Arc::new(offered.root.clone()) })
     }
 
     /// Takes a newer release in and starts what follows from it. `revision` is the tracker's, 0 from elsewhere.

@@ -69,7 +69,7 @@ impl Driver {
             }
         }
         let running = self.transfers.values().filter(|t| !t.complete && t.stage != Stage::Opening);
-        let running: Vec<_> = running.map(|transfer| (transfer.release, transfer.layout.clone())).collect();
-        running.into_iter().for_each(|(release, layout)| self.open_transfer(release, layout));
+        let running: Vec<_> = running.map(|transfer| (transfer.release, transfer.pages.clone())).collect();
+        running.into_iter().for_each(|(release, pages)| self.open_transfer(release, pages));
     }
 }

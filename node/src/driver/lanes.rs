@@ -7,7 +7,7 @@ use crate::bulk::CloseReason;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::swarm::io::{Input, Verdict};
+use karez_protocol::swarm::io::{Input, KnownChunk, Verdict};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::ControlRequest;
 use karez_protocol::wire::peer::{PeerMessage, from_runs, to_runs};
@@ -125,7 +125,7 @@ impl Driver {
             PeerMessage::Interest { collection, release, wants } => self.on_interest(peer, &collection, release, wants),
             PeerMessage::NoInterest { release } => self.on_no_interest(peer, &release),
             PeerMessage::Have { release, mut set } => {
-                let count = self.transfers.get(&release).map_or(0, |transfer| transfer.layout.count());
+                let count = self.transfers.get(&release).map_or(0, |transfer| transfer.pages.space().count());
                 set.truncate(count);
                 self.tell_swarm(peer, &release, Input::PeerHas { peer, set })
             }
@@ -262,10 +262,11 @@ impl Driver {
         };
         let full = matches!(input, Input::NotStored { .. });
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
+        let known = transfer.swarm.known(chunk).filter(|_| stored);
         transfer.swarm.handle(now, input);
-        if stored {
-            note_stored(transfer, chunk);
-            self.share(&release, chunk);
+        if let Some(known) = known {
+            note_stored(transfer, u64::from(known.stored_len));
+            self.share(&release, &known);
         }
         self.pump(&release);
         if full {
@@ -280,7 +281,7 @@ impl Driver {
         if !transfer.swarm.have().contains(chunk) {
             return;
         }
-        let bytes = transfer.layout.entry(chunk).map_or(0, |entry| u64::from(entry.stored_len));
+        let bytes = transfer.stored_len(chunk);
         transfer.have_bytes = transfer.have_bytes.saturating_sub(bytes);
         let reopened = std::mem::take(&mut transfer.complete);
         // What was whole is to be whole again, also when nobody asked for it by name.
@@ -304,20 +305,17 @@ impl Driver {
         }
     }
 
-    /// A chunk that another release needs as well is here now.
-    fn share(&mut self, release: &ReleaseId, chunk: ChunkIndex) {
-        let Some(id) = self.transfers.get(release).and_then(|t| t.layout.entry(chunk)).map(|entry| entry.id) else {
-            return;
-        };
+    /// A chunk that another release needs as well is here now. If its swarm does not look at it yet, the store will tell.
+    fn share(&mut self, release: &ReleaseId, chunk: &KnownChunk) {
         let now = self.now();
         let needs = |t: &&mut Transfer| t.release != *release && !t.complete && t.stage == Stage::Content;
         let mut shared = Vec::new();
         for other in self.transfers.values_mut().filter(needs) {
-            if let Some(index) = other.layout.index_of(&id)
+            if let Some(index) = other.swarm.index_of(&chunk.id)
                 && !other.swarm.have().contains(index)
             {
                 other.swarm.handle(now, Input::Held([index].into_iter().collect()));
-                note_stored(other, index);
+                note_stored(other, u64::from(chunk.stored_len));
                 shared.push(other.release);
             }
         }
@@ -344,8 +342,7 @@ impl Driver {
     }
 }
 
-fn note_stored(transfer: &mut Transfer, chunk: ChunkIndex) {
-    let bytes = transfer.layout.entry(chunk).map_or(0, |entry| u64::from(entry.stored_len));
+fn note_stored(transfer: &mut Transfer, bytes: u64) {
     transfer.have_bytes += bytes;
     transfer.changes.send_modify(|count| *count += 1);
 }

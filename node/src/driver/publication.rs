@@ -198,7 +198,7 @@ impl Driver {
         };
         let Some((_, key)) = &self.parts.publisher else { return };
         let release = Signed::sign(release, &self.parts.network, key.signing());
-        let known = Known { release, root: packed.root, root_bytes: Arc::new(packed.root_bytes) };
+        let known = Known { release, root: Arc::new(packed.root), root_bytes: Arc::new(packed.root_bytes) };
         self.keep(collection, known, Pending { published, events });
     }
 

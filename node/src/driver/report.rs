@@ -74,10 +74,10 @@ impl Driver {
 
     fn collection_state(&self, transfer: &Transfer) -> CollectionState {
         let status = transfer.swarm.status();
-        let root = transfer.layout.root();
+        let root = transfer.pages.root();
         let owned = self.owns(&transfer.collection);
         let rate = if transfer.complete { 0 } else { transfer.meter.rate() };
-        let left = root.stored_bytes.saturating_sub(transfer.have_bytes);
+        let left = root.stored_bytes.saturating_sub(transfer.have_bytes());
         let until = transfer.finished.unwrap_or_else(Instant::now);
         let without_holder = if transfer.complete { 0 } else { u64::from(status.missing_without_holder) };
         CollectionState {
@@ -91,7 +91,7 @@ impl Driver {
             chunks: if transfer.content_known { status.known.into() } else { 0 },
             have_chunks: status.held.into(),
             stored_bytes: root.stored_bytes,
-            have_bytes: if transfer.complete { root.stored_bytes } else { transfer.have_bytes },
+            have_bytes: transfer.have_bytes(),
             missing_without_holder: without_holder,
             missing_without_site: if transfer.complete { 0 } else { status.missing_without_site.into() },
             waiting_for: if transfer.complete { Vec::new() } else { self.waiting_for(transfer) },

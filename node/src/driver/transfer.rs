@@ -1,9 +1,9 @@
-//! One release that is held, described or fetched here: its layout, its swarm, its figures.
+//! One release that is held, described or fetched here: its pages, its swarm, its figures.
 
 use super::meter::Meter;
+use karez_content_tools::pages::Pages;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
-use karez_protocol::content::layout::Layout;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::{Status, Swarm};
 use karez_protocol::trust::PeerId;
@@ -19,7 +19,7 @@ pub(super) enum Stage {
     Opening,
     /// Manifest pages are missing.
     Pages,
-    /// The layout is whole; content chunks are known to the swarm when the release is wanted.
+    /// All pages are here; the swarm looks into them when the release is wanted.
     Content,
 }
 
@@ -38,12 +38,12 @@ pub(super) struct Transfer {
     pub(super) collection: CollectionName,
     pub(super) version: u64,
     pub(super) release: ReleaseId,
-    pub(super) layout: Arc<Layout>,
+    pub(super) pages: Arc<Pages<'static>>,
     pub(super) swarm: Swarm,
     pub(super) stage: Stage,
     /// All of it is to be here, not only its description.
     pub(super) wanted: bool,
-    /// Whether the swarm knows the content chunks.
+    /// Whether the swarm knows that the content is wanted.
     pub(super) content_known: bool,
     /// Every chunk is on the disk for good.
     pub(super) complete: bool,
@@ -71,12 +71,25 @@ impl Transfer {
     }
 
     /// Number of manifest pages: the first indexes.
-    pub(super) fn pages(&self) -> u32 {
-        self.layout.root().pages.len() as u32
+    pub(super) fn page_count(&self) -> u32 {
+        self.pages.space().pages()
     }
 
     pub(super) fn holds_all_pages(&self) -> bool {
-        (0..self.pages()).all(|page| self.swarm.have().contains(ChunkIndex(page)))
+        self.swarm.have().count_in(0..self.page_count()) == u64::from(self.page_count())
+    }
+
+    /// Stored bytes of a chunk that may not be in the swarm's window: reads its page where that is not at hand, which is
+    /// borne for chunks that were found damaged.
+    pub(super) fn stored_len(&self, chunk: ChunkIndex) -> u64 {
+        let entry = self.pages.entry(chunk).ok().flatten();
+        entry.map_or(0, |entry| u64::from(entry.stored_len))
+    }
+
+    /// Stored bytes here, as far as they are counted.
+    pub(super) fn have_bytes(&self) -> u64 {
+        let all = self.pages.root().stored_bytes;
+        if self.complete { all } else { self.have_bytes.min(all) }
     }
 
     /// The state's name in `status`.

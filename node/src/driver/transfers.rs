@@ -1,19 +1,18 @@
 //! Beginning, opening, feeding and finishing transfers, and carrying out what their swarms decide.
 
 use super::catalogue::Known;
+use super::opening::{self, Opened, PagesRead};
 use super::transfer::{Sources, Stage, Transfer};
 use super::{Driver, Outcome, STORE_RETRY, Topic};
 use crate::bulk::CloseReason;
 use crate::handle::HandleError;
 use crate::state::Change;
-use karez_content_tools::store::{Store, StoreError};
-use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex};
-use karez_protocol::content::chunk_set::ChunkSet;
+use karez_content_tools::pages::Pages;
+use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
-use karez_protocol::content::layout::Layout;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::swarm::io::{DropReason, Input, KnownChunk, Output};
-use karez_protocol::swarm::{Config, Swarm};
+use karez_protocol::swarm::io::{DropReason, Input, Output};
+use karez_protocol::swarm::{Config, Swarm, WINDOW_ROWS};
 use karez_protocol::wire::peer::{PeerMessage, to_runs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,41 +21,6 @@ use tokio::sync::watch;
 
 /// Chunks named in one have-delta; a receiver takes twice as many.
 const ANNOUNCED_MAX: usize = 1 << 15;
-
-/// What the store has of a release.
-#[derive(Debug)]
-pub(super) struct Opened {
-    layout: Arc<Layout>,
-    held: ChunkSet,
-    problem: Option<String>,
-}
-
-/// Reads the pages that are here and asks the store for the rest. Blocking.
-fn open(store: &Store, mut layout: Layout) -> Opened {
-    let read = |store: &Store, layout: &mut Layout| -> Result<ChunkSet, StoreError> {
-        let missing: Vec<usize> = layout.missing_pages().collect();
-        for page in missing {
-            let id = layout.root().pages[page].entry.id;
-            if let Some(plain) = store.read_plain(&id)?
-                && let Err(cause) = layout.add_page(page, &plain)
-            {
-                tracing::error!(page, %cause, "a manifest page is not usable");
-            }
-        }
-        let entries: Vec<(ChunkIndex, ChunkEntry)> = layout.entries().collect();
-        let ids: Vec<_> = entries.iter().map(|(_, entry)| entry.id).collect();
-        let here = store.contains_many(&ids)?;
-        Ok(entries.iter().zip(here).filter(|(_, here)| *here).map(|((index, _), _)| *index).collect())
-    };
-    match read(store, &mut layout) {
-        Ok(held) => Opened { layout: Arc::new(layout), held, problem: None },
-        Err(cause) => Opened { layout: Arc::new(layout), held: ChunkSet::new(), problem: Some(cause.to_string()) },
-    }
-}
-
-fn known(entries: impl Iterator<Item = (ChunkIndex, ChunkEntry)>) -> Vec<KnownChunk> {
-    entries.map(|(index, entry)| KnownChunk { index, id: entry.id, stored_len: entry.stored_len }).collect()
-}
 
 impl Driver {
     /// Wants the newest version known of a collection; `follow` says whether its coming versions, too.
@@ -95,14 +59,15 @@ impl Driver {
         let mut seed = [0; 8];
         seed.copy_from_slice(&me.as_bytes()[..8]);
         let profile = self.profile(&me, collection);
-        let config = Config { me, profile, mode: self.parts.mode, seed: u64::from_le_bytes(seed) };
-        let layout = Arc::new(Layout::new(known.root.clone()));
-        self.parts.shelf.put(release, layout.clone());
+        let (mode, seed) = (self.parts.mode, u64::from_le_bytes(seed));
+        let config = Config { me, profile, mode, seed, window_rows: WINDOW_ROWS };
+        let pages = Arc::new(Pages::shared(known.root.clone(), self.parts.store.clone()));
+        self.parts.shelf.put(release, pages.clone());
         let transfer = Transfer {
             collection: collection.clone(),
             version: known.version(),
             release,
-            layout: layout.clone(),
+            pages: pages.clone(),
             swarm: Swarm::new(config),
             stage: Stage::Opening,
             wanted,
@@ -118,7 +83,7 @@ impl Driver {
             have_bytes: 0,
         };
         self.transfers.insert(release, transfer);
-        self.open_transfer(release, layout);
+        self.open_transfer(release, pages);
     }
 
     /// Lets a restart know which version was being fetched.
@@ -150,22 +115,15 @@ impl Driver {
     pub(super) fn redo_writes(&mut self) {
         let wanted: Vec<_> = self.wanted.keys().cloned().collect();
         wanted.iter().for_each(|collection| self.fetch_newest(collection));
-        let done = |t: &&Transfer| !t.complete && t.content_known && t.swarm.status().missing == 0;
+        let done = |t: &&Transfer| !t.complete && t.content_known && t.swarm.missing_count() == 0;
         let done: Vec<_> = self.transfers.values().filter(done).map(|t| t.release).collect();
         done.iter().for_each(|release| self.finish(release));
     }
 
-    pub(super) fn open_transfer(&self, release: ReleaseId, layout: Arc<Layout>) {
-        let store = self.parts.store.clone();
+    pub(super) fn open_transfer(&self, release: ReleaseId, pages: Arc<Pages<'static>>) {
         self.spawn(async move {
-            let fallback = layout.clone();
-            let opened = tokio::task::spawn_blocking(move || open(&store, Layout::clone(&layout))).await;
-            let failed = |e: tokio::task::JoinError| Opened {
-                layout: fallback,
-                held: ChunkSet::new(),
-                problem: Some(e.to_string()),
-            };
-            Outcome::Opened(release, opened.unwrap_or_else(failed))
+            let opened = tokio::task::spawn_blocking(move || opening::open(&pages)).await;
+            Outcome::Opened(release, opened.unwrap_or_else(|cause| Opened::failed(cause.to_string())))
         });
     }
 
@@ -173,23 +131,19 @@ impl Driver {
         if let Some(problem) = opened.problem {
             self.problems.report(Topic::Disk, problem);
         }
-        let now = self.now();
+        let (now, held) = (self.now(), opened.held);
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         let first = transfer.stage == Stage::Opening;
-        transfer.stage = if opened.layout.is_whole() { Stage::Content } else { Stage::Pages };
-        transfer.layout = opened.layout.clone();
-        self.parts.shelf.put(release, opened.layout.clone());
+        transfer.stage = if held.has_all_pages { Stage::Content } else { Stage::Pages };
         if first {
-            let pages = transfer.pages();
-            let pages = known(opened.layout.entries().filter(|(index, _)| index.0 < pages));
+            let pages = (0..).map(ChunkIndex).zip(&transfer.pages.root().pages);
+            let pages = pages.map(|(index, page)| opening::known(index, &page.entry)).collect();
             transfer.swarm.handle(now, Input::ChunksKnown(pages));
         }
-        let news = opened.held.difference(transfer.swarm.have());
-        let bytes: u64 =
-            news.iter().filter_map(|chunk| opened.layout.entry(chunk)).map(|entry| u64::from(entry.stored_len)).sum();
+        let bytes = held.bytes.saturating_sub(transfer.have_bytes);
         transfer.sources.already_here += bytes;
         transfer.have_bytes += bytes;
-        transfer.swarm.handle(now, Input::Held(opened.held));
+        transfer.swarm.handle(now, Input::Held(held.chunks));
         self.feed_content(&release);
         if first {
             self.introduce(&release);
@@ -197,25 +151,53 @@ impl Driver {
         self.pump(&release);
     }
 
-    /// Lets the swarm fetch the content, once the layout is whole and somebody wants it.
+    /// Lets the swarm fetch the content, once all pages are here and somebody wants it.
     fn feed_content(&mut self, release: &ReleaseId) {
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(release) else { return };
         // What is held is known to the swarm in any case, so that it can be served.
-        let held_whole = transfer.swarm.have().len() > u64::from(transfer.pages());
+        let held_whole = transfer.swarm.have().len() > u64::from(transfer.page_count());
         if transfer.stage != Stage::Content || transfer.content_known || !(transfer.wanted || held_whole) {
             return;
         }
         transfer.content_known = true;
         transfer.started = Instant::now();
-        let pages = transfer.pages();
-        let content = known(transfer.layout.entries().filter(|(index, _)| index.0 >= pages));
-        if content.is_empty() {
-            self.finish(release);
-        } else {
-            transfer.swarm.handle(now, Input::ChunksKnown(content));
-        }
+        transfer.swarm.handle(now, Input::ContentWanted(transfer.pages.space().clone()));
         self.pump(release);
+    }
+
+    /// Reads pages for a swarm, off the loop.
+    fn read_pages(&self, release: ReleaseId, numbers: Vec<u32>) {
+        let Some(transfer) = self.transfers.get(&release) else { return };
+        let (pages, have) = (transfer.pages.clone(), transfer.swarm.have().clone());
+        self.spawn(async move {
+            let asked = numbers.clone();
+            let read = tokio::task::spawn_blocking(move || opening::read(&pages, numbers, &have)).await;
+            let failed = |cause: tokio::task::JoinError| PagesRead {
+                problem: Some(cause.to_string()),
+                lost: asked.clone(),
+                pages: asked,
+                ..PagesRead::default()
+            };
+            Outcome::PagesRead(release, read.unwrap_or_else(failed))
+        });
+    }
+
+    pub(super) fn on_pages_read(&mut self, release: ReleaseId, read: PagesRead) {
+        if let Some(problem) = read.problem {
+            self.problems.report(Topic::Disk, problem);
+        }
+        let now = self.now();
+        let Some(transfer) = self.transfers.get_mut(&release) else { return };
+        transfer.sources.already_here += read.held_bytes;
+        transfer.have_bytes += read.held_bytes;
+        if !read.held.is_empty() {
+            transfer.swarm.handle(now, Input::Held(read.held));
+            transfer.changes.send_modify(|count| *count += 1);
+        }
+        transfer.swarm.handle(now, Input::PagesRead { pages: read.pages, chunks: read.chunks });
+        read.lost.into_iter().for_each(|page| self.on_lost(&release, ChunkIndex(page)));
+        self.pump(&release);
     }
 
     /// Carries out what a swarm has decided.
@@ -242,6 +224,7 @@ impl Driver {
                 self.peers.ban(peer, Instant::now());
                 self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
             }
+            Output::Read { pages } => self.read_pages(release, pages),
             Output::Complete => self.on_complete(&release),
         }
     }
@@ -258,8 +241,8 @@ impl Driver {
     fn on_complete(&mut self, release: &ReleaseId) {
         let Some(transfer) = self.transfers.get(release) else { return };
         if transfer.stage == Stage::Pages && transfer.holds_all_pages() {
-            self.open_transfer(*release, transfer.layout.clone());
-        } else if transfer.content_known && transfer.swarm.status().missing == 0 {
+            self.open_transfer(*release, transfer.pages.clone());
+        } else if transfer.content_known && transfer.swarm.missing_count() == 0 {
             // Asked again, because the pages' completion may come out of the queue after the content became known.
             self.finish(release);
         }
@@ -281,7 +264,7 @@ impl Driver {
         }
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         // A chunk may have been found damaged while the sync ran.
-        if transfer.complete || transfer.swarm.status().missing > 0 {
+        if transfer.complete || transfer.swarm.missing_count() > 0 {
             return;
         }
         transfer.complete = true;

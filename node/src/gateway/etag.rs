@@ -1,21 +1,22 @@
 //! Entity tags. A tag is made of the file's path and chunks (and how they take turns), so a file that a new version leaves alone keeps its tag
 //! and a class that is watching goes on undisturbed.
 
-use karez_protocol::content::layout::{File, Layout};
+use karez_content_tools::export::LoadError;
+use karez_content_tools::pages::{File, Pages};
 
 /// Hex digits kept of the hash: 128 bits.
 const TAG_DIGITS: usize = 32;
 
-/// The strong entity tag of a file, quotes included.
-pub(super) fn of(layout: &Layout, file: &File<'_>) -> String {
+/// The strong entity tag of a file, quotes included. Reads the pages that describe it.
+pub(super) fn of(pages: &Pages<'_>, file: &File) -> Result<String, LoadError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(file.head.path.as_str().as_bytes());
     hasher.update(&[0]);
     hasher.update(file.head.media_type.as_bytes());
-    layout.fingerprint(file, |bytes| {
+    pages.fingerprint(file, |bytes| {
         hasher.update(bytes);
-    });
-    format!("\"{}\"", &hasher.finalize().to_hex()[..TAG_DIGITS])
+    })?;
+    Ok(format!("\"{}\"", &hasher.finalize().to_hex()[..TAG_DIGITS]))
 }
 
 /// Whether an `If-None-Match` names the tag (weak comparison, RFC 9110, 13.1.2).

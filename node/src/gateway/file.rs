@@ -7,6 +7,7 @@ use crate::handle::{Handle, HandleError, Pull};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use karez_content_tools::export::LoadError;
 use std::ops::Range;
 
 /// For documents that a browser would run: no scripts, no forms, no other origins, an origin of their own.
@@ -14,12 +15,12 @@ const SANDBOX: &str = "sandbox; default-src 'none'; img-src 'self'; media-src 's
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Answers a request for the file at `path`.
+/// Answers a request for the file at `path`. Reads the pages that describe it: blocks.
 pub(super) fn answer(handle: Handle, pull: Pull, path: String, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let layout = pull.layout.clone();
     let unknown = || HandleError::UnknownFile { collection: pull.collection.to_string(), path: path.clone() };
-    let file = layout.file(&path).ok_or_else(unknown)?;
-    let tag = etag::of(&layout, &file);
+    let failed = |cause: LoadError| HandleError::Store { detail: cause.to_string() };
+    let file = pull.pages.file(&path).map_err(failed)?.ok_or_else(unknown)?;
+    let tag = etag::of(&pull.pages, &file).map_err(failed)?;
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::IF_NONE_MATCH).is_some_and(|named| etag::is_named(named, &tag)) {
         return Ok(fixed(StatusCode::NOT_MODIFIED, &tag, "").into_response());
@@ -38,7 +39,7 @@ pub(super) fn answer(handle: Handle, pull: Pull, path: String, headers: &HeaderM
     };
     let mut response = fixed(status, &tag, &file.head.media_type);
     describe(response.headers_mut(), status, &range, size);
-    *response.body_mut() = stream::body(handle, pull, path, range);
+    *response.body_mut() = stream::body(handle, pull, file, range);
     Ok(response)
 }
 

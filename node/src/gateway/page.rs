@@ -1,8 +1,9 @@
 //! The two plain pages of the gateway: the collections that are here, and the files of one. No scripts; every text that
 //! comes from a collection is escaped.
 
-use crate::handle::Pull;
+use super::refusal::Refusal;
 use crate::handle::view::Status;
+use crate::handle::{HandleError, Pull};
 use axum::http::{HeaderName, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use std::fmt::Write as _;
@@ -34,19 +35,27 @@ pub(super) fn front(status: &Status) -> Response {
     page("Karez", &body)
 }
 
-/// The files of a collection.
-pub(super) fn listing(pull: &Pull) -> Response {
-    let metadata = &pull.layout.root().metadata;
+/// Files in one listing: a browser shows 2 MB of table and not more. A library has a million files.
+const LISTED_MAX: usize = 10_000;
+
+/// The files of a collection. Reads its pages: blocks.
+pub(super) fn listing(pull: &Pull) -> Result<Response, Refusal> {
+    let metadata = &pull.pages.root().metadata;
     let (title, name) = (escape(&metadata.title), pull.collection.to_string());
     let mut body = format!("<p><a href=\"/\">← 全部 · All</a></p>\n<h1>{title}</h1>\n");
     let _ = writeln!(body, "<p>{name} · v{}</p>\n<h2>文件 · Files</h2>\n<table>", pull.version);
-    for file in pull.layout.files() {
+    for file in pull.pages.files().take(LISTED_MAX) {
+        let file = file.map_err(|cause| HandleError::Store { detail: cause.to_string() })?;
         let path = file.head.path.as_str();
         let target = format!("/c/{name}/{}", encode(path));
         row_of(&mut body, &target, &escape(path), file.head.role.name(), &size(file.head.size));
     }
     body.push_str("</table>\n");
-    page(&title, &body)
+    let more = pull.pages.root().files.saturating_sub(LISTED_MAX as u64);
+    if more > 0 {
+        let _ = writeln!(body, "<p>还有 {more} 个文件没有列出 · {more} more files are not listed</p>");
+    }
+    Ok(page(&title, &body))
 }
 
 fn row_of(body: &mut String, target: &str, text: &str, note: &str, figure: &str) {

@@ -5,13 +5,15 @@ use crate::handle::{Handle, Pull};
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
-use karez_content_tools::export::{Decoded, ReadError};
+use karez_content_tools::export::{Decoded, LoadError, ReadError};
+use karez_content_tools::pages::File;
 use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::layout::Slice;
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of a file whose slices are planned at a time: bounds memory for files of any size.
@@ -38,6 +40,9 @@ pub(super) enum StreamError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
+    /// A manifest page cannot be read.
+    #[error(transparent)]
+    Load(LoadError),
     /// The reading task died.
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
@@ -49,7 +54,7 @@ pub(super) enum StreamError {
 struct Reader {
     handle: Handle,
     pull: Pull,
-    path: String,
+    file: Arc<File>,
     rest: Range<u64>,
     plan: VecDeque<Slice>,
     /// Chunks whose other slices come soon.
@@ -64,12 +69,12 @@ enum Look {
     Missing(Vec<ChunkIndex>),
 }
 
-/// The bytes `range` of the file at `path`.
-pub(super) fn body(handle: Handle, pull: Pull, path: String, range: Range<u64>) -> Body {
+/// The bytes `range` of a file.
+pub(super) fn body(handle: Handle, pull: Pull, file: File, range: Range<u64>) -> Body {
     let reader = Reader {
         handle,
         pull,
-        path,
+        file: Arc::new(file),
         rest: range,
         plan: VecDeque::new(),
         decoded: Decoded::default(),
@@ -78,7 +83,8 @@ pub(super) fn body(handle: Handle, pull: Pull, path: String, range: Range<u64>) 
     Body::from_stream(stream::try_unfold(reader, |mut reader| async move {
         let next = reader.next().await;
         if let Err(cause) = &next {
-            tracing::warn!(collection = %reader.pull.collection, path = reader.path, %cause, "a response broke off");
+            let path = reader.file.head.path.as_str();
+            tracing::warn!(collection = %reader.pull.collection, path, %cause, "a response broke off");
         }
         Ok::<_, StreamError>(next?.map(|bytes| (bytes, reader)))
     }))
@@ -87,7 +93,7 @@ pub(super) fn body(handle: Handle, pull: Pull, path: String, range: Range<u64>) 
 impl Reader {
     async fn next(&mut self) -> Result<Option<Bytes>, StreamError> {
         if self.plan.is_empty() {
-            self.plan_on();
+            self.plan_on().await?;
         }
         let Some(slice) = self.plan.front().copied() else { return Ok(None) };
         let (bytes, slices) = self.fetch(slice).await?;
@@ -95,12 +101,17 @@ impl Reader {
         Ok(Some(Bytes::from(bytes)))
     }
 
-    fn plan_on(&mut self) {
+    async fn plan_on(&mut self) -> Result<(), StreamError> {
         let end = self.rest.end.min(self.rest.start.saturating_add(PLANNED_BYTES));
-        if let Some(file) = self.pull.layout.file(&self.path).filter(|_| self.rest.start < end) {
-            self.plan = self.pull.layout.slices(&file, self.rest.start..end).into();
+        let range = std::mem::replace(&mut self.rest.start, end)..end;
+        if !range.is_empty() {
+            let (pages, file) = (self.pull.pages.clone(), self.file.clone());
+            let planned = tokio::task::spawn_blocking(move || {
+                pages.slices(&file, range).collect::<Result<VecDeque<Slice>, LoadError>>()
+            });
+            self.plan = planned.await?.map_err(StreamError::Load)?;
         }
-        self.rest.start = end;
+        Ok(())
     }
 
     async fn fetch(&mut self, slice: Slice) -> Result<(Vec<u8>, usize), StreamError> {

@@ -43,8 +43,11 @@ pub struct CollectionView {
     pub row: SearchRow,
     /// The version whose items are listed.
     pub shown_version: u64,
-    /// Bytes a pull puts on the wire now: exact, from the manifest, less what is here.
+    /// Bytes a pull puts on the wire now, from the manifest, less what is here.
     pub wire_bytes: u64,
+    /// `exact`: so many; `upper`: at most so many.
+    #[serde(default)]
+    pub bound: String,
     /// Extra disk that a plain copy (`pull --to`) takes.
     pub copy_bytes: u64,
     /// Whether new versions arrive unasked.
@@ -55,6 +58,9 @@ pub struct CollectionView {
     pub creators: Vec<String>,
     /// Items in order.
     pub items: Vec<ItemView>,
+    /// How many more items there are.
+    #[serde(default)]
+    pub items_more: u64,
 }
 
 /// An item.
@@ -72,6 +78,9 @@ pub struct ItemView {
     pub have_bytes: u64,
     /// Its files.
     pub files: Vec<FileView>,
+    /// How many more files it has.
+    #[serde(default)]
+    pub files_more: u64,
 }
 
 /// A file.

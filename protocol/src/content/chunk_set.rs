@@ -60,6 +60,16 @@ impl ChunkSet {
         self.0 |= &other.0;
     }
 
+    /// Number of chunks of the set among these.
+    pub fn count_in(&self, chunks: std::ops::Range<u32>) -> u64 {
+        self.0.range_cardinality(chunks)
+    }
+
+    /// Whether a chunk among these is in `self` and not in `other`.
+    pub fn exceeds_in(&self, other: &Self, chunks: std::ops::Range<u32>) -> bool {
+        self.0.range(chunks).any(|chunk| !other.0.contains(chunk))
+    }
+
     /// Drops every index at or above `count`: what a peer claims beyond the manifest is not there.
     pub fn truncate(&mut self, count: u32) {
         self.0.remove_range(count..);

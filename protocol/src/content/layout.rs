@@ -1,9 +1,9 @@
 //! The map between a manifest's chunk space, its files and their byte ranges.
 //!
 //! Chunk space: indexes `0..P` are the P pages in root order, then each page's chunk table follows in page order, so the
-//! root alone fixes every index. A chunk that stands in several tables has one canonical index, its lowest; only canonical
-//! indexes are asked for and announced. Pages may arrive in any order; the chunks they name enter the map once all pages
-//! are known, because only then do all parties agree which index is canonical.
+//! root alone fixes every index. A [`Layout`] holds a whole manifest in memory and lists a chunk that stands in several
+//! tables once, under its lowest index, when all pages are known. Whoever must not hold a whole manifest has the
+//! [`ChunkSpace`] and looks into pages one at a time.
 
 use super::Document;
 use super::chunk::{ChunkEntry, ChunkIndex};
@@ -105,13 +105,25 @@ pub struct ChunkSpace {
 impl ChunkSpace {
     /// The chunk space that a root fixes.
     pub fn of(root: &ManifestRoot) -> Self {
-        let mut next = root.pages.len() as u32;
-        let mut bases = Vec::with_capacity(root.pages.len());
-        for page in &root.pages {
-            bases.push(next);
-            next += page.chunks;
-        }
+        Self::new(root.pages.iter().map(|page| page.chunks))
+    }
+
+    /// The chunk space of pages with so many rows each.
+    pub fn new(rows: impl IntoIterator<Item = u32, IntoIter: ExactSizeIterator>) -> Self {
+        let rows = rows.into_iter();
+        let mut next = rows.len() as u32;
+        let mut base_of = |rows: u32| {
+            let base = next;
+            next += rows;
+            base
+        };
+        let bases = rows.map(&mut base_of).collect();
         Self { bases, count: next }
+    }
+
+    /// Number of pages.
+    pub fn pages(&self) -> u32 {
+        self.bases.len() as u32
     }
 
     /// Number of indexes.

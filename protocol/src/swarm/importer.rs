@@ -18,6 +18,7 @@ use super::lane::Slot;
 use crate::content::chunk::ChunkIndex;
 use crate::content::hash::ChunkId;
 use crate::trust::PeerId;
+use std::collections::BTreeMap;
 
 /// Largest weight that counts: a hub of 2^16 village links.
 const WEIGHT_MAX: u8 = 16;
@@ -71,13 +72,13 @@ struct Seat {
 #[derive(Debug, Clone)]
 pub(super) struct Domain {
     members: Vec<Member>,
-    seats: Vec<Option<Seat>>,
+    seats: BTreeMap<ChunkIndex, Seat>,
 }
 
 impl Domain {
     /// A domain with one member: this node, which can always import for itself.
     pub(super) fn new(me: PeerId, weight: u8) -> Self {
-        Self { members: vec![Member { slot: Slot::ME, peer: me, weight }], seats: Vec::new() }
+        Self { members: vec![Member { slot: Slot::ME, peer: me, weight }], seats: BTreeMap::new() }
     }
 
     /// Whether anybody else is in it.
@@ -92,20 +93,20 @@ impl Domain {
 
     /// Makes a chunk known: from now on its winner is kept.
     pub(super) fn elect(&mut self, chunk: ChunkIndex, id: &ChunkId) {
-        let at = chunk.0 as usize;
-        if self.seats.len() <= at {
-            self.seats.resize(at + 1, None);
+        let seats = self.members.iter().map(|member| Seat { slot: member.slot, score: member.score(id) });
+        if let Some(best) = seats.min_by_key(|seat| seat.score) {
+            self.seats.insert(chunk, best);
         }
-        self.seats[at] = self
-            .members
-            .iter()
-            .map(|member| Seat { slot: member.slot, score: member.score(id) })
-            .min_by_key(|seat| seat.score);
+    }
+
+    /// Makes a chunk unknown again.
+    pub(super) fn forget(&mut self, chunk: ChunkIndex) {
+        self.seats.remove(&chunk);
     }
 
     /// The importer of a chunk.
     pub(super) fn winner(&self, chunk: ChunkIndex) -> Slot {
-        self.seats.get(chunk.0 as usize).copied().flatten().map_or(Slot::ME, |seat| seat.slot)
+        self.seats.get(&chunk).map_or(Slot::ME, |seat| seat.slot)
     }
 
     /// Adds a member; `chunks` are the missing ones. Returns those it now imports.
@@ -118,7 +119,7 @@ impl Domain {
         let mut won = Vec::new();
         for (chunk, id) in chunks {
             let seat = Seat { slot, score: member.score(&id) };
-            if let Some(Some(old)) = self.seats.get_mut(chunk.0 as usize)
+            if let Some(old) = self.seats.get_mut(&chunk)
                 && seat.score < old.score
             {
                 *old = seat;

@@ -3,6 +3,7 @@
 use crate::content::chunk::ChunkIndex;
 use crate::content::chunk_set::ChunkSet;
 use crate::content::hash::ChunkId;
+use crate::content::layout::ChunkSpace;
 use crate::trust::PeerId;
 use crate::wire::peer::Urgency;
 
@@ -50,8 +51,18 @@ pub enum Verdict {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// The manifest's pages became known (first call: the pages themselves), canonical indexes only.
+    /// Chunks became known that are all wanted; the first call names the manifest's pages.
     ChunksKnown(Vec<KnownChunk>),
+    /// The content of all pages is wanted. `Output::Read` says which pages to look into, when there is room.
+    ContentWanted(ChunkSpace),
+    /// These pages were read: what they name, or of them what `Input::Held` has not named before. A page that cannot be
+    /// read is left out of `chunks`, and `NotStored` names its chunk.
+    PagesRead {
+        /// Their numbers.
+        pages: Vec<u32>,
+        /// Their rows.
+        chunks: Vec<KnownChunk>,
+    },
     /// These chunks are in the store by other ways than this swarm: at start, or shared with another collection.
     Held(ChunkSet),
     /// A peer that takes part in this release is connected.
@@ -167,6 +178,11 @@ pub enum Output {
         peer: PeerId,
         /// Why.
         reason: DropReason,
+    },
+    /// Read these manifest pages, which are held, and answer with `Input::PagesRead`.
+    Read {
+        /// Their numbers.
+        pages: Vec<u32>,
     },
     /// Every known chunk is held (emitted once each time the set of known chunks becomes complete).
     Complete,

@@ -141,6 +141,13 @@ impl Patience {
         chunks
     }
 
+    /// Forgets spent claims on a chunk that is not known one by one: what a peer has claimed must not add up.
+    pub(super) fn drop_spent(&mut self, chunk: ChunkIndex) {
+        let span = (chunk, Slot(0))..=(chunk, Slot(u16::MAX));
+        let spent = self.claims.range(span).filter(|(_, until)| until.is_none()).map(|(key, _)| *key);
+        spent.collect::<Vec<_>>().iter().for_each(|key| _ = self.claims.remove(key));
+    }
+
     /// A chunk has arrived in the domain: its claims are settled.
     pub(super) fn settle(&mut self, chunk: ChunkIndex) {
         let span = (chunk, Slot(0))..=(chunk, Slot(u16::MAX));

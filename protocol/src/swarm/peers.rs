@@ -9,11 +9,11 @@ use crate::plan::time::Timestamp;
 use crate::trust::PeerId;
 use crate::wire::peer::Urgency;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-/// Largest chunk number taken from a peer: of the protocol's 20 million chunks a release. Bounds what a liar can make us
-/// remember to a few megabytes.
-const CHUNKS_MAX: u32 = 20_000_000;
+/// Largest chunk number taken from a peer: 1.6 TB of chunks of 48 KiB. Bounds what a liar can make us remember to 4 MB.
+const CHUNKS_MAX: u32 = 1 << 25;
 
 /// Most chunks asked of one peer at a time, however small they are: peers bound their queues, and several releases share
 /// one.
@@ -188,6 +188,24 @@ impl Peers {
     /// All connected peers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Peer)> + '_ {
         self.by_slot.iter().map(|(slot, peer)| (*slot, peer))
+    }
+
+    /// Whether a connected peer holds one of these chunks that `have` lacks.
+    pub(super) fn any_exceeds(&self, have: &ChunkSet, chunks: Range<u32>) -> bool {
+        self.by_slot.values().any(|peer| peer.holds.exceeds_in(have, chunks.clone()))
+    }
+
+    /// Whether a connected site in good standing holds a chunk.
+    pub(super) fn is_at_a_site(&self, chunk: ChunkIndex) -> bool {
+        self.by_slot.values().any(|peer| peer.lane() <= Lane::Site && peer.holds.contains(chunk))
+    }
+
+    /// What the peers of these lanes hold together.
+    pub(super) fn held_over(&self, lanes: RangeInclusive<Lane>) -> ChunkSet {
+        let mut union = ChunkSet::new();
+        let peers = self.by_slot.values().filter(|peer| lanes.contains(&peer.lane()));
+        peers.for_each(|peer| union.extend_from(&peer.holds));
+        union
     }
 
     /// Something changed for everybody: look again what to ask them for.

@@ -1,4 +1,7 @@
-//! What is known of each chunk, and queues of those that may be asked for: one per lane, rarest first.
+//! What is known of each chunk in the window, and queues of those that may be asked for: one per lane, rarest first.
+//!
+//! A chunk that stands in several pages has several indexes; the one that became known first has the row and is asked for,
+//! the others follow it.
 //!
 //! Every known chunk has one [`Place`]; the queues and counters follow from it. An event touches the chunks it is about,
 //! never all: a chunk moves between ordered queues, and a pick looks at a bounded number of entries before it falls back
@@ -9,7 +12,8 @@ use super::lane::{LANES, Lane, Slot};
 use crate::content::chunk::ChunkIndex;
 use crate::content::chunk_set::ChunkSet;
 use crate::content::hash::ChunkId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Entries looked at in order before the intersection: mostly the first fits.
 const SCAN_MAX: usize = 64;
@@ -95,7 +99,11 @@ struct Ordered {
 /// All known chunks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Picker {
-    rows: Vec<Option<Row>>,
+    rows: BTreeMap<ChunkIndex, Row>,
+    by_id: BTreeMap<ChunkId, ChunkIndex>,
+    /// Other indexes of chunks that have a row, by the row's, and back.
+    twins: BTreeMap<ChunkIndex, Vec<ChunkIndex>>,
+    twin_of: BTreeMap<ChunkIndex, ChunkIndex>,
     known: ChunkSet,
     queues: [Ordered; LANES + 1],
     counts: [u32; Place::COUNT],
@@ -105,15 +113,12 @@ pub(super) struct Picker {
 impl Picker {
     /// Makes a chunk known. False when it was.
     pub(super) fn learn(&mut self, chunk: KnownChunk, is_page: bool, tie: u32) -> bool {
-        let at = chunk.index.0 as usize;
-        if self.rows.len() <= at {
-            self.rows.resize(at + 1, None);
-        }
-        if self.rows[at].is_some() {
+        if self.rows.contains_key(&chunk.index) {
             return false;
         }
         let (id, len) = (chunk.id, chunk.stored_len);
-        self.rows[at] = Some(Row { id, len, is_page, place: Place::Nowhere, tie, holders: [0; LANES] });
+        self.rows.insert(chunk.index, Row { id, len, is_page, place: Place::Nowhere, tie, holders: [0; LANES] });
+        self.by_id.insert(id, chunk.index);
         self.known.insert(chunk.index);
         self.counts[Place::Nowhere.number()] += 1;
         self.missing_bytes += u64::from(len);
@@ -122,7 +127,45 @@ impl Picker {
 
     /// A known chunk.
     pub(super) fn row(&self, chunk: ChunkIndex) -> Option<&Row> {
-        self.rows.get(chunk.0 as usize)?.as_ref()
+        self.rows.get(&chunk)
+    }
+
+    /// The index that the chunk with this id is asked for by.
+    pub(super) fn index_of(&self, id: &ChunkId) -> Option<ChunkIndex> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The chunk with a row has this index, too.
+    pub(super) fn add_twin(&mut self, chunk: ChunkIndex, twin: ChunkIndex) {
+        if self.twin_of.insert(twin, chunk).is_none() {
+            self.twins.entry(chunk).or_default().push(twin);
+        }
+    }
+
+    /// The index by which a chunk is asked for.
+    pub(super) fn asked_as(&self, chunk: ChunkIndex) -> ChunkIndex {
+        self.twin_of.get(&chunk).copied().unwrap_or(chunk)
+    }
+
+    /// Drops the row of a chunk; returns the chunk's other indexes.
+    pub(super) fn forget(&mut self, chunk: ChunkIndex) -> Vec<ChunkIndex> {
+        self.dequeue(chunk);
+        let Some(row) = self.rows.remove(&chunk) else { return Vec::new() };
+        self.counts[row.place.number()] -= 1;
+        self.missing_bytes -= if row.place == Place::Held { 0 } else { u64::from(row.len) };
+        self.known.remove(chunk);
+        if self.by_id.get(&row.id) == Some(&chunk) {
+            self.by_id.remove(&row.id);
+        }
+        let twins = self.twins.remove(&chunk).unwrap_or_default();
+        twins.iter().for_each(|twin| _ = self.twin_of.remove(twin));
+        twins
+    }
+
+    /// The rows among these chunks, when nobody connected has any of them.
+    pub(super) fn if_all_nowhere(&self, chunks: Range<u32>) -> Option<Vec<ChunkIndex>> {
+        let rows = || self.rows.range(ChunkIndex(chunks.start)..ChunkIndex(chunks.end));
+        rows().all(|(_, row)| row.place == Place::Nowhere).then(|| rows().map(|(chunk, _)| *chunk).collect())
     }
 
     /// Of a peer's have-map, what is known here. The claim may be huge, what is known is not.
@@ -132,16 +175,13 @@ impl Picker {
 
     /// Known chunks that are not held.
     pub(super) fn missing(&self) -> impl Iterator<Item = (ChunkIndex, ChunkId)> + '_ {
-        self.rows.iter().enumerate().filter_map(|(at, row)| {
-            let row = row.as_ref().filter(|row| row.place != Place::Held)?;
-            Some((ChunkIndex(at as u32), row.id))
-        })
+        self.rows.iter().filter(|(_, row)| row.place != Place::Held).map(|(chunk, row)| (*chunk, row.id))
     }
 
     /// Moves a known chunk; returns where it was.
     pub(super) fn set_place(&mut self, chunk: ChunkIndex, place: Place) -> Option<Place> {
         self.dequeue(chunk);
-        let row = self.rows.get_mut(chunk.0 as usize)?.as_mut()?;
+        let row = self.rows.get_mut(&chunk)?;
         let old = std::mem::replace(&mut row.place, place);
         let len = u64::from(row.len);
         self.counts[old.number()] -= 1;
@@ -167,7 +207,7 @@ impl Picker {
 
     fn change_holders(&mut self, chunk: ChunkIndex, lane: Lane, change: impl Fn(u16) -> u16) {
         self.dequeue(chunk);
-        if let Some(Some(row)) = self.rows.get_mut(chunk.0 as usize) {
+        if let Some(row) = self.rows.get_mut(&chunk) {
             row.holders[lane as usize] = change(row.holders[lane as usize]);
         }
         self.enqueue(chunk);
@@ -223,6 +263,11 @@ impl Picker {
         self.queue(queue).order.iter().take(SCAN_MAX).map(|key| key.3).find(|chunk| suits(*chunk))
     }
 
+    /// The known chunks.
+    pub(super) fn known(&self) -> &ChunkSet {
+        &self.known
+    }
+
     /// Number of known chunks.
     pub(super) fn known_count(&self) -> u32 {
         self.counts.iter().sum()
@@ -243,13 +288,7 @@ impl Picker {
         self.counts[Place::Nowhere.number()]
     }
 
-    /// Number of missing chunks that no connected site has: only a publisher could give them. A pass over all rows.
-    pub(super) fn siteless_count(&self) -> u32 {
-        let rows = self.rows.iter().flatten();
-        rows.filter(|row| row.place != Place::Held && !row.is_at_a_site()).count() as u32
-    }
-
-    /// Stored bytes of missing chunks.
+    /// Stored bytes of known chunks that are missing.
     pub(super) fn missing_bytes(&self) -> u64 {
         self.missing_bytes
     }
@@ -305,13 +344,28 @@ mod tests {
     }
 
     #[test]
+    fn a_forgotten_row_leaves_nothing_and_names_its_twins() {
+        let mut picker = picker(3);
+        let id = ChunkId::of(&1u32.to_le_bytes());
+        picker.set_place(ChunkIndex(1), Place::Ready(Lane::Site));
+        [7, 9, 7].into_iter().for_each(|twin| picker.add_twin(ChunkIndex(1), ChunkIndex(twin)));
+        assert_eq!((picker.index_of(&id), picker.asked_as(ChunkIndex(9))), (Some(ChunkIndex(1)), ChunkIndex(1)));
+        assert_eq!(picker.forget(ChunkIndex(1)), [ChunkIndex(7), ChunkIndex(9)]);
+        assert_eq!((picker.index_of(&id), picker.asked_as(ChunkIndex(9))), (None, ChunkIndex(9)));
+        assert_eq!((picker.known_count(), picker.missing_bytes()), (2, 20));
+        assert_eq!(picker.pick(Queue::Ready(Lane::Site), &ChunkSet::full(99)), None);
+        assert_eq!(picker.if_all_nowhere(0..3), Some(vec![ChunkIndex(0), ChunkIndex(2)]));
+        picker.set_place(ChunkIndex(0), Place::InFlight);
+        assert_eq!(picker.if_all_nowhere(0..3), None);
+    }
+
+    #[test]
     fn counters_follow_places() {
         let mut picker = picker(3);
         picker.set_place(ChunkIndex(0), Place::Held);
         picker.set_place(ChunkIndex(1), Place::InFlight);
         assert_eq!((picker.known_count(), picker.missing_count(), picker.missing_bytes()), (3, 2, 20));
         assert_eq!((picker.in_flight_count(), picker.nowhere_count()), (1, 1));
-        assert_eq!(picker.siteless_count(), 2);
         picker.set_place(ChunkIndex(0), Place::Nowhere);
         assert_eq!((picker.missing_count(), picker.missing_bytes()), (3, 30));
         assert_eq!(picker.known_of(&ChunkSet::full(u32::MAX)).len(), 3);

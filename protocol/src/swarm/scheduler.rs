@@ -7,7 +7,7 @@
 //! - same inputs at the same times, same outputs.
 //!
 //! Inside: `roster` peers come, go and tell; `placing` what is to be done about a chunk; `asking` fills pipelines;
-//! `arriving` what came; `timing` what is due.
+//! `arriving` what came; `timing` what is due; `sliding` which pages of a large collection are looked into.
 
 #[cfg(test)]
 mod any_order;
@@ -15,20 +15,24 @@ mod arriving;
 mod asking;
 mod placing;
 mod roster;
+mod sliding;
 #[cfg(test)]
 mod tests;
 mod timing;
 
 use super::announcer::Announcer;
 use super::importer::Domain;
-use super::io::{EgressMode, Input, Output, PeerProfile};
-use super::lane::{Slot, mix};
+use super::io::{EgressMode, Input, KnownChunk, Output, PeerProfile};
+use super::lane::{Lane, Slot, mix};
 use super::patience::Patience;
 use super::peers::Peers;
 use super::picker::Picker;
 use super::status::{PeerStatus, Status};
+use super::window::Window;
 use crate::content::chunk::ChunkIndex;
 use crate::content::chunk_set::ChunkSet;
+use crate::content::hash::ChunkId;
+use crate::content::layout::ChunkSpace;
 use crate::plan::time::Timestamp;
 use crate::trust::PeerId;
 use std::collections::{BTreeMap, VecDeque};
@@ -44,6 +48,8 @@ pub struct Config {
     pub mode: EgressMode,
     /// Breaks ties; sites with different seeds ask for different chunks first. The node's id is mixed in.
     pub seed: u64,
+    /// Chunks of a large collection that are looked at one by one: [`super::WINDOW_ROWS`], but in tests.
+    pub window_rows: u32,
 }
 
 /// The state machine of one release on one node.
@@ -58,12 +64,15 @@ pub struct Swarm {
     have: ChunkSet,
     peers: Peers,
     picker: Picker,
+    window: Window,
     network: Domain,
     /// `None` for a site that shares its uplink with nobody.
     group: Option<Domain>,
     patience: Patience,
     announcer: Announcer,
     urgent: Vec<ChunkIndex>,
+    /// When the window was last cleared of what nobody has.
+    evicted: Timestamp,
     /// Whom each chunk in flight was asked of.
     flights: BTreeMap<ChunkIndex, Vec<Slot>>,
     pages_known: bool,
@@ -75,7 +84,7 @@ pub struct Swarm {
 impl Swarm {
     /// A swarm that knows nothing yet.
     pub fn new(config: Config) -> Self {
-        let Config { me, profile, mode, seed } = config;
+        let Config { me, profile, mode, seed, window_rows } = config;
         let seed = me.as_bytes().iter().fold(mix(seed), |state, byte| mix(state ^ u64::from(*byte)));
         let group = profile.uplink_group.is_some().then(|| Domain::new(me, profile.weight));
         Self {
@@ -89,9 +98,11 @@ impl Swarm {
             have: ChunkSet::new(),
             peers: Peers::default(),
             picker: Picker::default(),
+            window: Window::new(window_rows),
             patience: Patience::default(),
             announcer: Announcer::default(),
             urgent: Vec::new(),
+            evicted: Timestamp::default(),
             flights: BTreeMap::new(),
             pages_known: false,
             complete_told: true,
@@ -106,6 +117,7 @@ impl Swarm {
         // First what came: a sign of life at the last moment counts.
         self.apply(now, input);
         self.run_due(now);
+        self.slide(now);
         self.fill(now);
         self.tell(now);
     }
@@ -113,6 +125,8 @@ impl Swarm {
     fn apply(&mut self, now: Timestamp, input: Input) {
         match input {
             Input::ChunksKnown(chunks) => self.handle_chunks_known(now, chunks),
+            Input::ContentWanted(space) => self.handle_content_wanted(space),
+            Input::PagesRead { pages, chunks } => self.handle_pages_read(now, &pages, chunks),
             Input::Held(set) => self.handle_held(now, &set),
             Input::PeerJoined { peer, profile } => self.handle_joined(now, peer, profile),
             Input::PeerLeft { peer } => self.handle_left(now, &peer),
@@ -123,7 +137,7 @@ impl Swarm {
             Input::Progress { peer, bytes } => self.handle_progress(now, &peer, bytes),
             Input::Received { peer, chunk, verdict } => self.handle_received(now, &peer, chunk, verdict),
             Input::NotStored { chunk } => self.handle_not_stored(now, chunk),
-            Input::Urgent(chunks) => self.urgent = chunks,
+            Input::Urgent(chunks) => self.handle_urgent(chunks),
             Input::Paused(is_paused) => self.handle_paused(now, is_paused),
             Input::Mode(mode) => {
                 self.mode = mode;
@@ -143,17 +157,53 @@ impl Swarm {
         &self.have
     }
 
+    /// Chunks wanted, as far as that is known.
+    fn wanted_count(&self) -> u32 {
+        self.window.space().map_or_else(|| self.picker.known_count(), ChunkSpace::count)
+    }
+
+    /// Number of chunks that are wanted and not held.
+    pub fn missing_count(&self) -> u32 {
+        match self.window.space() {
+            Some(space) => space.count().saturating_sub(self.have.len() as u32),
+            None => self.picker.missing_count(),
+        }
+    }
+
+    /// A chunk that is looked at one by one now: its id and stored length.
+    pub fn known(&self, chunk: ChunkIndex) -> Option<KnownChunk> {
+        let row = self.picker.row(chunk)?;
+        Some(KnownChunk { index: chunk, id: row.id, stored_len: row.len })
+    }
+
+    /// The chunk with this id, if it is looked at now.
+    pub fn index_of(&self, id: &ChunkId) -> Option<ChunkIndex> {
+        self.picker.index_of(id)
+    }
+
+    /// The missing chunks.
+    fn missing_set(&self) -> ChunkSet {
+        match self.window.space() {
+            Some(space) => ChunkSet::full(space.count()).difference(&self.have),
+            None => self.picker.known().difference(&self.have),
+        }
+    }
+
     /// A snapshot for people. Costs a pass over the peers' have-maps: not for every event.
     pub fn status(&self) -> Status {
-        let missing = self.picker.missing_count();
+        let missing = self.missing_set();
+        let in_flight: ChunkSet = self.flights.keys().copied().collect();
+        let nowhere = missing.difference(&self.peers.held_over(Lane::Group..=Lane::Doubtful)).difference(&in_flight);
+        let siteless = missing.difference(&self.peers.held_over(Lane::Group..=Lane::Site));
+        let missing = missing.len() as u32;
         let id = |slot: Slot| self.peers.get(slot).map(|peer| peer.id);
         Status {
-            known: self.picker.known_count(),
-            held: self.picker.known_count() - missing,
+            known: self.wanted_count(),
+            held: self.wanted_count() - missing,
             missing,
             missing_bytes: self.picker.missing_bytes(),
-            missing_without_holder: self.picker.nowhere_count(),
-            missing_without_site: self.picker.siteless_count(),
+            missing_without_holder: nowhere.len() as u32,
+            missing_without_site: siteless.len() as u32,
             in_flight: self.picker.in_flight_count(),
             is_paused: self.is_paused,
             waiting_for: self.patience.awaited().filter_map(|(slot, count)| Some((id(slot)?, count))).collect(),
@@ -168,7 +218,10 @@ impl Swarm {
             peer: peer.id,
             is_origin: peer.profile.is_origin,
             wants: peer.wants,
-            holds: self.picker.known_of(&peer.holds).len(),
+            holds: match self.window.space() {
+                Some(space) => peer.holds.count_in(0..space.count()),
+                None => self.picker.known_of(&peer.holds).len(),
+            },
             outstanding: peer.asks.len() as u32,
             rate: peer.pace.rate(),
             is_snubbed: peer.snub.is_some(),

@@ -5,13 +5,13 @@ use crate::trust::PeerId;
 /// A snapshot. Bytes are stored bytes, which is what travels.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Chunks known.
+    /// Chunks wanted. A chunk that stands in several pages counts for each once these are wanted.
     pub known: u32,
-    /// Known chunks held.
+    /// Of these, held.
     pub held: u32,
-    /// Known chunks not held.
+    /// And not held.
     pub missing: u32,
-    /// Their bytes.
+    /// Bytes of the missing ones that are looked at one by one now: of a large collection, a part.
     pub missing_bytes: u64,
     /// Of the missing, chunks that no connected peer has.
     pub missing_without_holder: u32,
@@ -38,7 +38,7 @@ pub struct PeerStatus {
     pub is_origin: bool,
     /// It lacks chunks.
     pub wants: bool,
-    /// Of the known chunks, how many it holds.
+    /// Of the wanted chunks, how many it holds.
     pub holds: u64,
     /// Chunks asked of it.
     pub outstanding: u32,

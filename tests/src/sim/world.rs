@@ -26,6 +26,8 @@ const LAN_DELAY: Duration = Duration::from_millis(1);
 const HANDSHAKE: Duration = Duration::from_millis(200);
 /// A vanished node's connections last so long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Manifest pages are read from the disk within one to two of these.
+const READ: Duration = Duration::from_millis(5);
 /// A claimer says the same again this often.
 const CLAIM_EVERY: Duration = Duration::from_secs(2);
 
@@ -64,6 +66,11 @@ enum Event {
     },
     Claim {
         node: usize,
+    },
+    /// A node has read manifest pages.
+    Read {
+        node: usize,
+        pages: Vec<u32>,
     },
     Befall(usize),
 }
@@ -109,7 +116,7 @@ fn pair(a: usize, b: usize) -> (usize, usize) {
 impl World {
     pub(super) fn new(scenario: Scenario) -> Self {
         let mut dice = Dice::new(scenario.seed);
-        let course = Course::new(scenario.bytes, &mut dice);
+        let course = Course::new(scenario.bytes, scenario.window.page_rows, &mut dice);
         let mut world = Self {
             course,
             now: Timestamp(0),
@@ -164,7 +171,8 @@ impl World {
         let uplink_group = site.group.map(|group| group.to_string());
         let profile = PeerProfile { is_origin, uplink_group, weight: site.weight };
         let (mode, seed) = (self.scenario.mode, self.dice.bits());
-        let mut swarm = Swarm::new(Config { me: id, profile: profile.clone(), mode, seed });
+        let window_rows = self.scenario.window.rows;
+        let mut swarm = Swarm::new(Config { me: id, profile: profile.clone(), mode, seed, window_rows });
         if is_origin {
             swarm.handle(self.now, Input::Held(ChunkSet::full(self.course.count())));
         }
@@ -243,6 +251,7 @@ impl World {
             Event::Sent { port: number }
             | Event::Tick { node: number }
             | Event::Claim { node: number }
+            | Event::Read { node: number, .. }
             | Event::Befall(number) => self.trace.note(&[*number as u64]),
         }
     }
@@ -270,6 +279,13 @@ impl World {
                 }
             }
             Event::Claim { node } => self.claim(node),
+            Event::Read { node, pages } if !self.nodes[node].is_up => {
+                self.schedule(IDLE_TIMEOUT, Event::Read { node, pages });
+            }
+            Event::Read { node, pages } => {
+                let chunks = self.course.rows_of(&pages);
+                self.step(node, Input::PagesRead { pages, chunks });
+            }
             Event::Befall(incident) => self.befall(self.scenario.incidents[incident]),
         }
     }
@@ -311,13 +327,17 @@ impl World {
                 self.tell_all(node, &Input::PeerGained { peer, gained, coming });
             }
             Output::Disconnect { peer, .. } => self.schedule(Duration::ZERO, Event::Sever(node, self.numbers[&peer])),
+            Output::Read { pages } => {
+                let delay = Duration::from_micros(READ.as_micros() as u64 + self.dice.below(READ.as_micros() as u64));
+                self.schedule(delay, Event::Read { node, pages });
+            }
             Output::Complete => self.complete(node),
         }
     }
 
     fn complete(&mut self, node: usize) {
         if !std::mem::replace(&mut self.nodes[node].content_known, true) {
-            self.step(node, Input::ChunksKnown(self.course.content.clone()));
+            self.step(node, Input::ContentWanted(self.course.space()));
         } else if self.nodes[node].finished.is_none() {
             self.nodes[node].finished = Some(self.now);
             let peer = self.nodes[node].id;

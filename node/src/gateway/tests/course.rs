@@ -2,9 +2,10 @@
 //! who ask the driver.
 
 use crate::handle::view::{CollectionState, CollectionView, FileView, ItemView, Published, SearchRow, Status};
-use crate::handle::{Command, Handle, HandleError, PublishEvent, Pull};
+use crate::handle::{Command, Handle, HandleError, PublishEvent, Pull, Shown};
 use karez_content_tools::export;
 use karez_content_tools::pack::{self, PackOptions};
+use karez_content_tools::pages::Pages;
 use karez_content_tools::store::{Store, StoreOptions};
 use karez_content_tools::verify::verify;
 use karez_protocol::content::chunk::ChunkIndex;
@@ -27,6 +28,7 @@ pub(crate) struct Course {
     full: Store,
     pub(crate) site: Arc<Store>,
     pub(crate) layout: Arc<Layout>,
+    pages: Arc<Pages<'static>>,
     changes: watch::Sender<u64>,
 }
 
@@ -62,7 +64,8 @@ impl Course {
         let packed = pack::pack(&source, &options, &full, &mut |_| {}).unwrap();
         let layout = Arc::new(export::layout(&packed.root_bytes, &full).unwrap());
         let site = Arc::new(Store::open(&dir.path().join("site"), StoreOptions::default()).unwrap());
-        let course = Self { _dir: dir, full, site, layout, changes: watch::channel(0).0 };
+        let pages = Arc::new(Pages::shared(Arc::new(packed.root), site.clone()));
+        let course = Self { _dir: dir, full, site, layout, pages, changes: watch::channel(0).0 };
         // A course that can be opened has its description.
         course.arrive((0..course.layout.root().pages.len() as u32).map(ChunkIndex));
         Arc::new(course)
@@ -97,7 +100,7 @@ impl Course {
         Pull {
             collection: NAME.parse().unwrap(),
             version: 1,
-            layout: self.layout.clone(),
+            pages: self.pages.clone(),
             store: self.site.clone(),
             changes: self.changes.subscribe(),
         }
@@ -132,8 +135,8 @@ impl Course {
                 key: item.key.clone(),
                 title: item.title.clone(),
                 bytes: files.iter().map(|file| file.bytes).sum(),
-                have_bytes: 0,
                 files,
+                ..ItemView::default()
             });
         }
         let bytes = self.layout.root().plain_bytes;
@@ -191,7 +194,9 @@ async fn answer(course: &Course, swarm: Swarm, urgent: &mpsc::Sender<Vec<ChunkIn
     match command {
         Command::Open(name, reply) if name.to_string() == NAME => drop(reply.send(Ok(course.pull()))),
         Command::Open(name, reply) => drop(reply.send(Err(unknown(&name)))),
-        Command::Show(name, reply) if name.to_string() == NAME => drop(reply.send(Ok(course.view()))),
+        Command::Show(name, reply) if name.to_string() == NAME => {
+            drop(reply.send(Ok(Shown { view: course.view(), pull: course.pull() })))
+        }
         Command::Show(name, reply) => drop(reply.send(Err(unknown(&name)))),
         Command::Want(_, reply) => {
             if swarm == Swarm::Helpful {

@@ -4,10 +4,13 @@ use super::*;
 use crate::content::hash::ChunkId;
 use crate::swarm::io::{KnownChunk, Verdict};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-const CHUNKS: u32 = 24;
+const CHUNKS: u32 = 30;
+const PAGES: u32 = 6;
+/// Rows of each page, where the content is known page by page.
+const PAGE_ROWS: u32 = 4;
 const PEERS: u8 = 5;
 
 /// Peer 0 publishes, 1 and 2 share this node's uplink, 3 can be reached by nobody.
@@ -59,9 +62,23 @@ struct Shell {
     in_flight: BTreeSet<(PeerId, ChunkIndex)>,
     banned: BTreeSet<PeerId>,
     is_paused: bool,
+    /// Pages that the swarm wants to look into.
+    to_read: VecDeque<u32>,
 }
 
 impl Shell {
+    /// Reads a page, if one is wanted. One row of each page stands on the page before, too.
+    fn read_page(&mut self) -> bool {
+        let Some(page) = self.to_read.pop_front() else { return false };
+        let rows = PAGES + page * PAGE_ROWS..PAGES + (page + 1) * PAGE_ROWS;
+        let twin = |index: u32| {
+            if index % PAGE_ROWS == PAGES % PAGE_ROWS && index > PAGES { index - PAGE_ROWS + 1 } else { index }
+        };
+        let row = |index: u32| KnownChunk { index: ChunkIndex(index), ..chunk(twin(index)) };
+        self.give(Input::PagesRead { pages: vec![page], chunks: rows.map(row).collect() });
+        true
+    }
+
     fn give(&mut self, input: Input) {
         match &input {
             Input::PeerLeft { peer } | Input::PeerJoined { peer, .. } => self.in_flight.retain(|(of, _)| of != peer),
@@ -106,6 +123,7 @@ impl Shell {
                 self.banned.insert(peer);
                 self.in_flight.retain(|(of, _)| *of != peer);
             }
+            Output::Read { pages } => self.to_read.extend(pages),
             Output::Announce { .. } | Output::Complete => {}
         }
     }
@@ -118,7 +136,8 @@ impl Shell {
         self.give(Input::PeerJoined { peer: honest, profile });
         self.give(Input::PeerHas { peer: honest, set: ChunkSet::full(CHUNKS) });
         let end = self.now + Duration::from_secs(600);
-        while self.swarm.picker.missing_count() > 0 && self.now < end {
+        while self.swarm.missing_count() > 0 && self.now < end {
+            while self.read_page() {}
             let answer = self.in_flight.iter().find(|(peer, _)| *peer == honest).copied();
             self.now = match (answer, self.swarm.next_deadline()) {
                 (Some(_), _) => self.now + Duration::from_millis(20),
@@ -130,7 +149,7 @@ impl Shell {
                 None => Input::Tick,
             });
         }
-        self.swarm.picker.missing_count() == 0
+        self.swarm.missing_count() == 0
     }
 }
 
@@ -141,18 +160,25 @@ proptest! {
     fn rules_hold_and_one_honest_holder_is_enough(
         grouped in any::<bool>(),
         fast in any::<bool>(),
+        windowed in any::<bool>(),
         steps in proptest::collection::vec((any_input(), 0..4_000u64), 1..150),
     ) {
         let profile = PeerProfile { is_origin: false, uplink_group: grouped.then(|| "hop".into()), weight: 2 };
         let mode = if fast { EgressMode::Fast } else { EgressMode::Thrifty };
-        let swarm = Swarm::new(Config { me: PeerId::from_bytes([200; 32]), profile, mode, seed: 5 });
+        let swarm = Swarm::new(Config { me: PeerId::from_bytes([200; 32]), profile, mode, seed: 5, window_rows: 8 });
         let (in_flight, banned) = (BTreeSet::new(), BTreeSet::new());
-        let mut shell = Shell { swarm, now: Timestamp(0), in_flight, banned, is_paused: false };
-        shell.give(Input::ChunksKnown((0..2).map(chunk).collect()));
-        shell.give(Input::ChunksKnown((2..CHUNKS).map(chunk).collect()));
+        let mut shell = Shell { swarm, now: Timestamp(0), in_flight, banned, is_paused: false, to_read: VecDeque::new() };
+        shell.give(Input::ChunksKnown((0..PAGES).map(chunk).collect()));
+        shell.give(match windowed {
+            true => Input::ContentWanted(ChunkSpace::new([PAGE_ROWS; 6])),
+            false => Input::ChunksKnown((PAGES..CHUNKS).map(chunk).collect()),
+        });
         for (input, millis) in steps {
             shell.now = shell.now + Duration::from_millis(millis);
             shell.give(input);
+            if millis % 3 > 0 {
+                shell.read_page();
+            }
         }
         prop_assert!(shell.ends_well(), "{:#?}", shell.swarm.status());
     }

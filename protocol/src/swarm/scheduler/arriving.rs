@@ -16,14 +16,16 @@ impl Swarm {
         let is_page = !std::mem::replace(&mut self.pages_known, true);
         self.complete_told = false;
         for chunk in chunks {
-            let tie = mix(self.seed ^ u64::from(chunk.index.0)) as u32;
-            if self.picker.learn(chunk, is_page, tie) {
-                self.learn(now, chunk);
-            }
+            self.learn(now, chunk, is_page);
         }
     }
 
-    fn learn(&mut self, now: Timestamp, chunk: KnownChunk) {
+    /// False when it was known.
+    pub(super) fn learn(&mut self, now: Timestamp, chunk: KnownChunk, is_page: bool) -> bool {
+        let tie = mix(self.seed ^ u64::from(chunk.index.0)) as u32;
+        if !self.picker.learn(chunk, is_page, tie) {
+            return false;
+        }
         self.network.elect(chunk.index, &chunk.id);
         if let Some(group) = &mut self.group {
             group.elect(chunk.index, &chunk.id);
@@ -36,18 +38,28 @@ impl Swarm {
         } else {
             self.place(now, chunk.index);
         }
+        true
     }
 
     pub(super) fn handle_held(&mut self, now: Timestamp, set: &ChunkSet) {
-        for chunk in set.difference(&self.have).iter() {
-            self.hold(now, chunk);
+        let mut news = set.difference(&self.have);
+        if self.window.space().is_none() {
+            // At the start these may be millions, and nobody is to be told one by one.
+            let known = self.picker.known_of(&news);
+            self.have.extend_from(&news.difference(&known));
+            news = known;
+        }
+        for chunk in news.iter() {
+            if !self.have.contains(chunk) {
+                self.hold(now, chunk);
+            }
         }
     }
 
     /// A chunk is in the store: nobody needs to send it any more.
-    fn hold(&mut self, now: Timestamp, chunk: ChunkIndex) {
+    pub(super) fn hold(&mut self, now: Timestamp, chunk: ChunkIndex) {
         self.have.insert(chunk);
-        let Some(row) = self.picker.row(chunk) else { return };
+        let Some(row) = self.picker.row(chunk) else { return self.hold_outside(now, chunk) };
         let is_page = row.is_page;
         for slot in self.flights.remove(&chunk).unwrap_or_default() {
             if self.take_back(slot, chunk) {
@@ -62,6 +74,7 @@ impl Swarm {
                 self.announcer.hurry(now);
             }
         }
+        self.let_go(now, chunk, is_page);
     }
 
     pub(super) fn handle_not_stored(&mut self, now: Timestamp, chunk: ChunkIndex) {
@@ -73,8 +86,8 @@ impl Swarm {
             return;
         }
         self.announcer.lost(chunk);
-        let Some(id) = self.picker.row(chunk).map(|row| row.id) else { return };
         self.complete_told = false;
+        let Some(id) = self.picker.row(chunk).map(|row| row.id) else { return self.window.look_at(chunk) };
         self.network.elect(chunk, &id);
         if let Some(group) = &mut self.group {
             group.elect(chunk, &id);
@@ -94,7 +107,11 @@ impl Swarm {
             self.ban(now, *id);
             return;
         }
-        let Some(len) = self.picker.row(chunk).map(|row| u64::from(row.len)) else { return };
+        let Some(len) = self.picker.row(chunk).map(|row| u64::from(row.len)) else {
+            // Its row was dropped when another peer had sent it.
+            self.duplicates += u64::from(self.have.contains(chunk));
+            return;
+        };
         if let Some(slot) = self.peers.slot(id) {
             self.credit(now, slot, chunk, len);
         }

@@ -27,7 +27,7 @@ type Batch = BTreeMap<(Slot, Urgency), Vec<ChunkIndex>>;
 impl Swarm {
     /// Asks for whatever may be asked for now.
     pub(super) fn fill(&mut self, now: Timestamp) {
-        if self.is_paused || self.picker.missing_count() == 0 {
+        if self.is_paused || self.missing_count() == 0 {
             return;
         }
         let mut batch = Batch::new();
@@ -42,9 +42,9 @@ impl Swarm {
     }
 
     fn fill_urgent(&mut self, now: Timestamp, batch: &mut Batch) {
-        self.urgent.retain(|chunk| self.picker.row(*chunk).is_none_or(|row| row.place != Place::Held));
+        self.urgent.retain(|chunk| !self.have.contains(*chunk));
         for at in 0..self.urgent.len().min(URGENT_SCAN_MAX) {
-            let chunk = self.urgent[at];
+            let chunk = self.picker.asked_as(self.urgent[at]);
             let Some(row) = self.picker.row(chunk) else { continue };
             if matches!(row.place, Place::InFlight | Place::Nowhere) {
                 continue;
@@ -178,7 +178,7 @@ impl Swarm {
         batch.entry((slot, urgency)).or_default().push(chunk);
     }
 
-    /// Whether only a few chunks are left and all are under way.
+    /// Whether only a few chunks are left to look at and all are under way.
     pub(super) fn is_endgame(&self) -> bool {
         let missing = self.picker.missing_count();
         missing > 0 && missing <= ENDGAME_CHUNKS && missing == self.picker.in_flight_count()

@@ -74,6 +74,7 @@ impl Swarm {
         peer.is_dry = false;
         let old = self.picker.known_of(&std::mem::replace(&mut peer.holds, set));
         let new = self.picker.known_of(&peer.holds);
+        self.window.look_again();
         for chunk in old.difference(&new).iter() {
             self.picker.drop_holder(chunk, lane);
             self.place(now, chunk);
@@ -93,18 +94,33 @@ impl Swarm {
             self.gain(now, slot, *chunk);
         }
         for chunk in coming {
-            let place = self.picker.row(*chunk).map(|row| row.place);
-            if place.is_some_and(|place| place != Place::Held) && self.patience.claim(now, slot, *chunk) {
+            if self.may_wait_for(*chunk) && self.patience.claim(now, slot, *chunk) {
                 self.place(now, *chunk);
             }
         }
+    }
+
+    /// Whether a chunk is wanted and not held, in the window or not.
+    fn may_wait_for(&self, chunk: ChunkIndex) -> bool {
+        match self.picker.row(chunk) {
+            Some(row) => row.place != Place::Held,
+            None => self.is_missing_outside(chunk),
+        }
+    }
+
+    fn is_missing_outside(&self, chunk: ChunkIndex) -> bool {
+        self.window.space().is_some_and(|space| chunk.0 < space.count()) && !self.have.contains(chunk)
     }
 
     /// Whether a chunk in a peer's hands is nearer to those who wait for it, or the first copy at any site.
     fn is_import(&self, slot: Slot, chunk: ChunkIndex) -> bool {
         let is_new = self.peers.get(slot).is_some_and(|peer| !peer.holds.contains(chunk));
         let is_first = |row: &Row| matches!(row.place, Place::Waiting(_)) || !row.is_at_a_site();
-        is_new && self.picker.row(chunk).is_some_and(is_first)
+        is_new
+            && match self.picker.row(chunk) {
+                Some(row) => is_first(row),
+                None => self.is_missing_outside(chunk) && !self.peers.is_at_a_site(chunk),
+            }
     }
 
     fn gain(&mut self, now: Timestamp, slot: Slot, chunk: ChunkIndex) {
@@ -115,6 +131,9 @@ impl Swarm {
         }
         let lane = peer.lane();
         self.picker.add_holder(chunk, lane);
+        if self.is_missing_outside(chunk) && self.picker.row(self.picker.asked_as(chunk)).is_none() {
+            self.window.look_at(chunk);
+        }
         if lane == Lane::Group || (lane == Lane::Site && self.group.is_none()) {
             self.patience.settle(chunk);
         }

@@ -108,6 +108,7 @@ fn line(output: Output) -> String {
         Output::Cancel { peer, chunks } => format!("cancel {}{}", name(peer), list(&chunks, "")),
         Output::Announce { gained, coming } => format!("tell{}{}", list(&gained, "+"), list(&coming, "~")),
         Output::Disconnect { peer, .. } => format!("drop {}", name(peer)),
+        Output::Read { pages } => format!("read{}", pages.iter().map(|page| format!(" {page}")).collect::<String>()),
         Output::Complete => "complete".into(),
     }
 }
@@ -116,7 +117,7 @@ fn line(output: Output) -> String {
 type Row<'a> = (u64, Input, &'a [&'a str]);
 
 fn swarm(group: bool, mode: EgressMode) -> Swarm {
-    Swarm::new(Config { me: peer(ME), profile: profile(ME, group), mode, seed: 1 })
+    Swarm::new(Config { me: peer(ME), profile: profile(ME, group), mode, seed: 1, window_rows: 1_000 })
 }
 
 #[track_caller]
@@ -397,6 +398,57 @@ fn a_group_takes_each_chunk_in_once() {
             (200, gained(G, &[31]), &["ask G background 31"]),
             (300, good(G, 31), &[]),
             (310, good(A, 1), &["tell +1 +31", "complete"]),
+        ],
+    );
+}
+
+fn windowed(rows: u32) -> Swarm {
+    let config =
+        Config { me: peer(ME), profile: profile(ME, false), mode: EgressMode::Thrifty, seed: 1, window_rows: rows };
+    Swarm::new(config)
+}
+
+fn read(page: u32, chunks: Vec<KnownChunk>) -> Input {
+    Input::PagesRead { pages: vec![page], chunks }
+}
+
+#[test]
+fn a_large_collection_is_looked_at_page_by_page() {
+    let twin = KnownChunk { index: ChunkIndex(4), ..known(3) };
+    check_swarm(
+        &mut windowed(2),
+        &[
+            (0, known_chunks(&[0, 1]), &[]),
+            (0, joined(F), &[]),
+            (0, has(F, &[0, 1, 2, 3, 4, 5]), &["ask F import 0 1"]),
+            (10, good(F, 0), &["tell +0"]),
+            (10, good(F, 1), &["tell +1", "complete"]),
+            (10, Input::ContentWanted(ChunkSpace::new([2, 2])), &["read 0"]),
+            (20, read(0, vec![known(2), known(3)]), &["ask F import 2 3"]),
+            (30, good(F, 2), &["read 1"]),
+            (40, read(1, vec![twin, known(5)]), &["ask F import 5"]),
+            (50, good(F, 3), &[]),
+            (60, good(F, 5), &["tell +2 +3 +4 +5", "complete"]),
+            (70, Input::NotStored { chunk: ChunkIndex(2) }, &["read 0"]),
+            (80, read(0, vec![known(2)]), &["ask F import 2"]),
+            (90, good(F, 2), &["tell +2", "complete"]),
+        ],
+    );
+}
+
+#[test]
+fn what_is_coming_outside_the_window_is_left_alone_when_its_page_is_read() {
+    let mut swarm = windowed(2);
+    let mut rows = in_company(&[]);
+    rows.pop();
+    check_swarm(&mut swarm, &rows);
+    check_swarm(
+        &mut swarm,
+        &[
+            (10, Input::ContentWanted(ChunkSpace::new([3])), &["read 0"]),
+            (20, coming(A, &[1, 2]), &[]),
+            (30, read(0, vec![known(1), known(2), known(3)]), &["ask F import 3"]),
+            (40, gained(A, &[1]), &["ask A background 1"]),
         ],
     );
 }

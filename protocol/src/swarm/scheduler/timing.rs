@@ -17,7 +17,7 @@ impl Swarm {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let mut due: Vec<Timestamp> = Vec::new();
         due.extend(self.announcer.deadline());
-        if self.picker.missing_count() > 0 && !self.is_paused {
+        if self.missing_count() > 0 && !self.is_paused {
             due.extend(self.patience.deadline());
             due.extend(self.peers.iter().filter_map(|(_, peer)| peer.silent_at()));
             // What is past and still here has been looked at: it waits for another event.
@@ -30,7 +30,10 @@ impl Swarm {
     fn chances(&self) -> impl Iterator<Item = Timestamp> + '_ {
         let probes = self.peers.iter().filter_map(|(_, peer)| peer.snub.map(|snub| snub.probe_at));
         let flights = self.flights.keys().filter(|_| self.is_endgame());
-        probes.chain(self.settled_at()).chain(flights.filter_map(|chunk| self.overdue_at(*chunk)))
+        probes
+            .chain(self.settled_at())
+            .chain(self.eviction_at())
+            .chain(flights.filter_map(|chunk| self.overdue_at(*chunk)))
     }
 
     pub(super) fn run_due(&mut self, now: Timestamp) {
@@ -38,6 +41,9 @@ impl Swarm {
         let silent: Vec<_> = self.peers.iter().filter(|(_, peer)| is_silent(peer)).map(|(slot, _)| slot).collect();
         silent.into_iter().for_each(|slot| self.snub(now, slot));
         let expired = self.patience.expire(now);
+        for chunk in expired.iter().filter(|chunk| self.picker.row(**chunk).is_none()) {
+            self.patience.drop_spent(*chunk);
+        }
         self.place_all(now, expired);
         if self.is_paused {
             return;
@@ -62,7 +68,7 @@ impl Swarm {
 
     /// Tells what is due to be told.
     pub(super) fn tell(&mut self, now: Timestamp) {
-        let is_complete = self.pages_known && self.picker.missing_count() == 0;
+        let is_complete = self.pages_known && self.missing_count() == 0;
         if is_complete {
             self.announcer.hurry(now);
         }
