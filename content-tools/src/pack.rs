@@ -18,6 +18,7 @@ pub(crate) mod natural;
 mod open;
 mod pages;
 mod parts;
+mod place;
 mod plans;
 mod proof;
 mod reader;
@@ -41,6 +42,7 @@ use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::{Kind, ManifestRoot};
 use memory::Memory;
 use parts::Limits;
+use place::InPlace;
 use run::Run;
 use std::path::Path;
 use std::sync::Mutex;
@@ -59,6 +61,9 @@ pub struct PackOptions {
     pub renditions: Vec<Height>,
     /// Read every file, also those that have not changed since they were packed into this store.
     pub read_all: bool,
+    /// Leave what zstd does not shrink in the folder's own files, and note where it stands. What an earlier packing copied is
+    /// given up; without this, what one left in place is copied.
+    pub in_place: bool,
 }
 
 /// How far packing has come.
@@ -103,6 +108,8 @@ pub struct Packed {
     pub renditions: u64,
     /// How containers were cut.
     pub plans: Plans,
+    /// Bytes of the files read this time that stay in place.
+    pub in_place_bytes: u64,
 }
 
 /// Packs a folder into a store. Blocks; `progress` is called about once per MiB.
@@ -135,8 +142,9 @@ fn pack_in_parts(
         Some(studio) => renditions::add(&mut items, options, &studio, progress)?,
         None => 0,
     };
-    let memory = open_memory(dir, store);
+    let memory = open_memory(dir, store, options.in_place);
     let mut run = Run::new(store, memory.as_ref(), total(&items), limits);
+    run.stay(InPlace::of(options, store));
     run.pack_items(&items, options.read_all, progress)?;
     let folders = empty_folders.len() as u64;
     for folder in empty_folders {
@@ -154,9 +162,9 @@ fn total(items: &[SourceItem]) -> Progress {
 }
 
 /// Without it, everything is read.
-fn open_memory(dir: &Path, store: &Store) -> Option<Mutex<Memory>> {
+fn open_memory(dir: &Path, store: &Store, in_place: bool) -> Option<Mutex<Memory>> {
     let dir = dir.canonicalize().ok()?;
-    let opened = Memory::open(store.dir(), &dir);
+    let opened = Memory::open(store.dir(), &dir, in_place);
     opened
         .inspect_err(|error| tracing::warn!(%error, "the memory of earlier packings cannot be opened"))
         .ok()

@@ -43,6 +43,9 @@ pub(crate) struct Flags {
     /// Read every file again, also those that have not changed since they were packed into this store.
     #[arg(long)]
     read_all: bool,
+    /// Do not copy: what does not compress stays in the folder's files, which must then be left where and as they are.
+    #[arg(long)]
+    in_place: bool,
 }
 
 fn kind(name: &str) -> Result<Kind, String> {
@@ -83,6 +86,7 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
         unpack: flags.unpack,
         renditions: flags.renditions.clone(),
         read_all: flags.read_all,
+        in_place: flags.in_place,
     };
     let mut display = Display::new();
     let packed = pack(&flags.dir, &options, &store, &mut |progress| display.show(progress))?;
@@ -170,6 +174,10 @@ fn print_text(outcome: &Outcome) -> anyhow::Result<()> {
         writeln!(out, "{collection}: version {version}, {} files, {} bytes", packed.files, root.plain_bytes)?;
         writeln!(out, "new on the wire: {} of {} bytes", outcome.wire_bytes, root.stored_bytes)?;
     }
+    if packed.in_place_bytes > 0 {
+        let bytes = packed.in_place_bytes;
+        writeln!(out, "{bytes} bytes stay in the folder: do not move or change its files without packing it again")?;
+    }
     writeln!(out, "manifest {}", packed.manifest)?;
     Ok(())
 }
@@ -186,6 +194,7 @@ fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
         "files": packed.files,
         "items": packed.root.items,
         "renditions": packed.renditions,
+        "in_place_bytes": packed.in_place_bytes,
         "empty_folders": packed.empty_folders,
         "plain_bytes": packed.root.plain_bytes,
         "stored_bytes": packed.root.stored_bytes,

@@ -47,11 +47,14 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
 pub(crate) fn run_damaged(flags: &ListFlags, json: bool) -> anyhow::Result<ExitCode> {
     let damaged = super::open_existing(&flags.store)?.damaged()?;
     if json {
-        let row = |chunk: &karez_content_tools::store::DamagedChunk| json!({"id": chunk.id.to_string(), "segment": chunk.segment, "offset": chunk.offset, "found_unix": chunk.found_unix});
+        let row = |chunk: &karez_content_tools::store::DamagedChunk| json!({"id": chunk.id.to_string(), "segment": chunk.segment, "offset": chunk.offset, "found_unix": chunk.found_unix, "file": chunk.file});
         super::print_json(&json!({"damaged": damaged.iter().map(row).collect::<Vec<_>>()}))?;
     } else {
         let mut out = io::stdout().lock();
-        damaged.iter().try_for_each(|chunk| writeln!(out, "damaged {}", chunk.id))?;
+        damaged.iter().try_for_each(|chunk| match &chunk.file {
+            Some(file) => writeln!(out, "damaged {} in {}", chunk.id, file.display()),
+            None => writeln!(out, "damaged {}", chunk.id),
+        })?;
     }
     Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -44,7 +44,12 @@ pub(super) struct Found {
     checked: u64,
     bytes: u64,
     damaged: Vec<String>,
+    /// Files outside the store that no longer hold what they held, and how many chunks of each.
+    files: Vec<(PathBuf, u64)>,
 }
+
+/// Files named in a report.
+const FILES_MAX: u32 = 100;
 
 /// Reads every chunk from a place on, no faster than `rate` bytes a second; `note` hears every 256 MiB how far it is.
 pub(super) fn read_again(
@@ -73,6 +78,7 @@ pub(super) fn read_again(
         pause(begun, found.bytes, rate);
     }
     bar.finish_and_clear();
+    found.files = store.changed_files(FILES_MAX)?;
     Ok(found)
 }
 
@@ -86,13 +92,19 @@ fn pause(begun: Instant, bytes: u64, rate: Option<u64>) {
 impl Found {
     /// Prints it; exit code 1 when something is damaged.
     pub(super) fn report(&self, json: bool) -> anyhow::Result<ExitCode> {
-        let Self { skipped, checked, bytes, damaged } = self;
+        let Self { skipped, checked, bytes, damaged, files } = self;
         if json {
-            super::print_json(&json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged}))?;
+            let files: Vec<_> = files.iter().map(|(path, chunks)| json!({"path": path, "chunks": chunks})).collect();
+            super::print_json(
+                &json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged, "files": files}),
+            )?;
         } else {
             let mut out = io::stdout().lock();
             for chunk in damaged {
                 writeln!(out, "damaged {chunk}")?;
+            }
+            for (file, chunks) in files {
+                writeln!(out, "{} was changed, moved or removed: {chunks} chunks are no longer in it", file.display())?;
             }
             writeln!(out, "{checked} chunks checked, {} damaged", damaged.len())?;
         }

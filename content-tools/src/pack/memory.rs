@@ -41,6 +41,9 @@ const SCHEMA: &str = "
     CREATE TABLE recipes(file INTEGER NOT NULL, part INTEGER NOT NULL, extents BLOB NOT NULL, PRIMARY KEY(file, part));
     PRAGMA user_version = 2;";
 
+/// Behind the path of a folder that is packed in place; no path has a zero byte.
+const IN_PLACE: &[u8] = b"\0in place";
+
 /// Bytes of a stamp: size, inode, mtime and ctime in seconds and nanoseconds, number of the cut profile.
 const STAMP_BYTES: usize = 52;
 
@@ -95,9 +98,22 @@ pub(super) struct Draft {
 
 impl Memory {
     /// Opens the cache for a folder; one that cannot be used is begun anew.
-    pub(super) fn open(store: &Path, dir: &Path) -> rusqlite::Result<Self> {
+    ///
+    /// Listings of packings in place and of those that copy do not count for each other: then the other kind is wanted, for
+    /// which everything is read.
+    pub(super) fn open(store: &Path, dir: &Path, in_place: bool) -> rusqlite::Result<Self> {
         let path = store.join("pack-cache.sqlite");
-        Self::try_open(&path, dir).or_else(|error| {
+        let dir = dir.as_os_str().as_bytes();
+        let names = [dir.to_vec(), [dir, IN_PLACE].concat()];
+        let [copied, placed] = &names;
+        let (this, other) = if in_place { (placed, copied) } else { (copied, placed) };
+        let opened = Self::open_or_begin(store, &path, this)?;
+        opened.forget(other)?;
+        Ok(opened)
+    }
+
+    fn open_or_begin(store: &Path, path: &Path, dir: &[u8]) -> rusqlite::Result<Self> {
+        Self::try_open(path, dir).or_else(|error| {
             if !matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
                 return Err(error);
             }
@@ -105,11 +121,23 @@ impl Memory {
             for suffix in ["", "-wal", "-shm"] {
                 let _ = std::fs::remove_file(store.join(format!("pack-cache.sqlite{suffix}")));
             }
-            Self::try_open(&path, dir)
+            Self::try_open(path, dir)
         })
     }
 
-    fn try_open(path: &Path, dir: &Path) -> rusqlite::Result<Self> {
+    fn forget(&self, dir: &[u8]) -> rusqlite::Result<()> {
+        let find = "SELECT id FROM folders WHERE dir = ?1";
+        let found = self.connection.query_row(find, [dir], |row| row.get::<_, i64>(0)).optional()?;
+        let Some(folder) = found else { return Ok(()) };
+        let transaction = self.connection.unchecked_transaction()?;
+        transaction.execute("DELETE FROM listings WHERE file IN (SELECT id FROM files WHERE folder = ?1)", [folder])?;
+        transaction.execute("DELETE FROM recipes WHERE file IN (SELECT id FROM files WHERE folder = ?1)", [folder])?;
+        transaction.execute("DELETE FROM files WHERE folder = ?1", [folder])?;
+        transaction.execute("DELETE FROM folders WHERE id = ?1", [folder])?;
+        transaction.commit()
+    }
+
+    fn try_open(path: &Path, dir: &[u8]) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(5 * COMMIT_INTERVAL)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -118,7 +146,6 @@ impl Memory {
         if version != FORMAT {
             begin_anew(&connection)?;
         }
-        let dir = dir.as_os_str().as_bytes();
         connection.execute("INSERT OR IGNORE INTO folders(dir) VALUES (?1)", [dir])?;
         let folder = connection.query_row("SELECT id FROM folders WHERE dir = ?1", [dir], |row| row.get(0))?;
         Ok(Self { connection, folder, files: 0, begun: None })

@@ -11,6 +11,7 @@ use super::memory::{Memory, PART_ROWS};
 use super::open::{Apart, Open};
 use super::pages::{PART_CHUNKS_MAX, PageBuilder};
 use super::parts::{Limits, PartError, Parts, StreamPart};
+use super::place::InPlace;
 use super::proof::Mapping;
 use super::reader::{self, BLOCKS_IN_FLIGHT, Belt, Step};
 use super::row::Row;
@@ -55,6 +56,11 @@ impl<'a> Run<'a> {
         Self { store, memory, sealer, pages, refs: Vec::new(), plain_bytes: 0, shown, plans, limits }
     }
 
+    /// From now on chunks stay in their files, where that is wanted.
+    pub(super) fn stay(&mut self, in_place: Option<InPlace<'a>>) {
+        self.sealer.in_place = in_place;
+    }
+
     pub(super) fn add_empty_folder(&mut self, folder: ContentPath) -> Result<(), PackError> {
         self.pages.add_empty_folder(folder).map_err(PackError::TooLarge)?;
         self.store_pages()
@@ -65,6 +71,8 @@ impl<'a> Run<'a> {
         self.pages.close().map_err(PackError::TooLarge)?;
         self.store_pages()?;
         let total = self.total()?;
+        let in_place = self.sealer.in_place.as_ref();
+        in_place.map_or(Ok(()), InPlace::sync)?;
         let root = ManifestRoot {
             header: ManifestRoot::new_header(),
             metadata,
@@ -89,6 +97,7 @@ impl<'a> Run<'a> {
             warnings: Notices::default(),
             renditions: 0,
             plans: self.plans,
+            in_place_bytes: in_place.map_or(0, |in_place| in_place.bytes),
         })
     }
 
@@ -192,6 +201,7 @@ impl<'a> Run<'a> {
                     let path = open.head.path.as_str();
                     open.draft = stamp.and_then(|stamp| self.remember(|memory| memory.begin(path, stamp, &planned)));
                     self.shown.bytes_done = before;
+                    self.sealer.begin_file(&open.file.source.on_disk, size);
                     self.refs.truncate(open.pages_before.unwrap_or(self.refs.len()));
                     open.begin(planned, stamp.is_some(), self.store.dir());
                     open.head.size = size;

@@ -5,12 +5,14 @@
 //! workers on later blocks wait for that. They cannot wait for ever: blocks are taken in order, and the one that decides waits
 //! for nobody.
 
+use super::place::{InPlace, Kept};
 use super::proof;
 use crate::cut::{Block, Chunk};
 use crate::store::{Store, StoreError};
 use crate::verify::{SealedChunk, SealedRow, seal_hashed};
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -83,18 +85,44 @@ pub(super) struct Sealer<'a> {
     pub(super) new_stored_bytes: u64,
     /// Number of those.
     pub(super) chunks_new: u64,
+    /// Where chunks stay, unless all are stored.
+    pub(super) in_place: Option<InPlace<'a>>,
 }
 
 impl<'a> Sealer<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, new_stored_bytes: 0, chunks_new: 0 }
+        Self { store, new_stored_bytes: 0, chunks_new: 0, in_place: None }
     }
 
-    /// Stores the chunks of a block and returns their rows.
+    /// The blocks of this file come next.
+    pub(super) fn begin_file(&mut self, on_disk: &Path, size: u64) {
+        if let Some(in_place) = &mut self.in_place {
+            in_place.begin(on_disk, size);
+        }
+    }
+
+    /// Stores the chunks of a block, or notes where they are, and returns their rows.
     pub(super) fn add_block(&mut self, sealed: &SealedBlock) -> Result<Vec<ChunkEntry>, StoreError> {
-        let chunks: Vec<_> =
-            sealed.rows.iter().zip(sealed.block.chunks()).map(|(row, chunk)| row.with_plain(chunk.plain)).collect();
-        self.add(&chunks)
+        let chunks = sealed.rows.iter().zip(sealed.block.chunks());
+        if self.in_place.is_none() {
+            let chunks: Vec<_> = chunks.map(|(row, chunk)| row.with_plain(chunk.plain)).collect();
+            return self.add(&chunks);
+        }
+        chunks.map(|(row, chunk)| self.add_in_place(&row.with_plain(chunk.plain), &chunk)).collect()
+    }
+
+    fn add_in_place(&mut self, sealed: &SealedChunk<'_>, chunk: &Chunk<'_>) -> Result<ChunkEntry, StoreError> {
+        let entry = sealed.entry();
+        let kept = self.in_place.as_mut().map_or(Ok(Kept::No), |in_place| in_place.keep(chunk, &entry))?;
+        match kept {
+            Kept::No => Ok(self.add(&[SealedChunk::clone(sealed)])?[0]),
+            Kept::New => {
+                self.chunks_new += 1;
+                self.new_stored_bytes += u64::from(entry.stored_len);
+                Ok(entry)
+            }
+            Kept::Held => Ok(self.held(sealed)?.unwrap_or(entry)),
+        }
     }
 
     /// Stores a manifest page and returns its row.
@@ -125,6 +153,9 @@ impl<'a> Sealer<'a> {
         };
         if found.is_none() {
             self.store.put_many(&[SealedChunk::clone(chunk)])?;
+        } else if self.in_place.is_none() && self.store.put_copy(chunk)? {
+            // What was published in place before is now to be a copy; in the encoding of this packing.
+            return Ok(Some(chunk.entry()));
         }
         Ok(found)
     }
