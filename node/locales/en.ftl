@@ -22,6 +22,7 @@ error-broken = the connection to the node broke ({ $detail }): run the same comm
 error-cut-short = the node stopped before it was done: start it with `karez run` and run the same command again
 error-stopping = the node is stopping: start it with `karez run` and run the same command again
 error-unknown-endpoint = this program and the running node differ in version: restart the node
+error-link-elsewhere = { $path } is not on the disk of this node's store, and what is unplugged or unmounted later would be missing here: leave out --link, or choose a folder on that disk with --to
 error-gateway-off = the gateway is off: start the node without `--gateway off`, or use `karez pull`
 error-store = the node's store failed: { $detail }
 
@@ -140,11 +141,15 @@ pull-waiting = nobody connected has the rest; { $from }
 pull-problem = stopped: { $problem }
 pull-copying = copying
 pull-done = { $files }, { $bytes } in { $to } ({ $wall })
+pull-linking = making the copy this node's own
+pull-linked = { $files } of the copy are this node's own now and read-only: { $bytes } are held once, { $freed } of disk came free. Do not change or delete them: what is missing would be fetched again.
+pull-not-linked = { $path } stays beside this node's own copy: it belongs to another user, or was changed
 publish-packing = packing, { $files } done
 publish-done = Published { $collection } version { $version }.
 publish-unchanged = { $collection } version { $version } holds exactly this already: nothing was published.
 publish-sizes = { $files }, { $plain }; { $stored } stored, of which { $new } are new to those who have the version before
 publish-sizes-first = { $files }, { $plain }; { $stored } stored
+publish-in-place = { $bytes } stay in the folder, and this node holds no copy of them: leave its files where and as they are, and publish again after every change.
 publish-unlisted = The tracker has not listed it yet; this happens at the next contact.
 publish-skipped = { $count ->
     [one] 1 entry was left out:

@@ -22,6 +22,7 @@ use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::{PeerMessage, Urgency};
 use lane::Lanes;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -136,6 +137,8 @@ pub enum Event {
         release: ReleaseId,
         /// Which.
         chunk: ChunkIndex,
+        /// The file outside the store that it is in, when the disk of that file is not there now: then it is not lost.
+        away: Option<PathBuf>,
     },
     /// Somebody who is not a member tried to connect.
     StrangerRefused,

@@ -5,6 +5,7 @@ mod announce;
 mod care;
 mod catalogue;
 mod courier;
+mod files;
 mod greetings;
 mod lanes;
 mod meter;
@@ -127,6 +128,8 @@ enum Outcome {
     Packed(Box<Packing>),
     /// A release of a pull that began is in the store, or not.
     Saved(CollectionName, ReleaseId, Result<(), String>),
+    /// Files outside the store were looked at.
+    LookedAtFiles(files::Found),
     /// A release made here is in the store, or not.
     Kept(Box<publication::Keeping>),
     /// The tracker was told of a release.
@@ -170,6 +173,7 @@ pub struct Driver {
     deferred: Vec<(Instant, Command)>,
     counters: crate::handle::view::Counters,
     problems: Problems,
+    files: files::Files,
     store_retry: Option<Instant>,
     /// In which order collections were opened.
     opened: care::Opened,
@@ -199,6 +203,7 @@ impl Driver {
             deferred: Vec::new(),
             counters: crate::handle::view::Counters::default(),
             problems: Problems::default(),
+            files: files::Files::default(),
             store_retry: None,
             opened: care::Opened::new(remembered.opened),
             parts,
@@ -210,6 +215,7 @@ impl Driver {
 
     /// Runs until told to stop or every handle is gone.
     pub async fn run(mut self, mut inboxes: Inboxes) {
+        self.look_at_files();
         loop {
             let event = self.next_event(&mut inboxes).await;
             if !self.apply(event) {
@@ -299,6 +305,7 @@ impl Driver {
             Outcome::PagesRead(release, read) => self.on_pages_read(release, read),
             Outcome::Durable(release, result) => self.on_durable(release, result),
             Outcome::Announced(answer) => self.on_announced(answer),
+            Outcome::LookedAtFiles(found) => self.on_files(found),
             Outcome::Packed(packing) => self.on_packed(*packing),
             Outcome::Saved(collection, release, result) => self.on_saved(&collection, &release, result),
             Outcome::Kept(keeping) => self.on_kept(*keeping),
@@ -315,6 +322,7 @@ impl Driver {
         }
         self.dial_round(now);
         self.close_idle_lanes(now);
+        self.look_for_disk(now);
         self.announce_if_due(now);
         self.greet_if_due();
         self.answer_waiting(now);

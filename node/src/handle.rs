@@ -141,6 +141,9 @@ pub struct PublishRequest {
     /// Heights at which films are published as well.
     #[serde(default)]
     pub renditions: Vec<Height>,
+    /// Leave in the folder what does not compress, instead of copying it.
+    #[serde(default)]
+    pub in_place: bool,
 }
 
 /// Progress of a publication.

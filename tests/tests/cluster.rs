@@ -6,6 +6,7 @@ mod cluster {
     mod care;
     mod courier;
     mod hostile;
+    mod in_place;
     mod kills;
     mod replicate;
 }

@@ -2,9 +2,12 @@
 
 use super::error::{ApiError, RequestError};
 use super::event::PullEvent;
-use crate::handle::Pull;
-use karez_content_tools::export::{self, ExportOptions, ExportProgress, ExportReport, LoadError, Names};
+use crate::handle::{HandleError, Pull};
+use karez_content_tools::export::{
+    self, ExportOptions, ExportProgress, ExportReport, LinkError, LinkReport, LoadError, Names,
+};
 use karez_content_tools::pages::{File, Pages};
+use karez_content_tools::store::Store;
 use karez_protocol::content::name::CollectionName;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -78,6 +81,8 @@ pub(super) struct Order {
     pub(super) exact_names: bool,
     /// Replace files that are somebody's own.
     pub(super) overwrite: bool,
+    /// Make the copy the store's own.
+    pub(super) link: bool,
 }
 
 /// Writes the files of a release, or of one item of it. Reports go to `reports`; nobody needs to listen. Blocks.
@@ -86,11 +91,10 @@ pub(super) fn write(
     collection: &CollectionName,
     order: &Order,
     reports: &mpsc::Sender<PullEvent>,
-) -> Result<ExportReport, ApiError> {
-    let mut last: Option<Instant> = None;
+) -> Result<(ExportReport, Option<LinkReport>), ApiError> {
+    let mut paced = Paced::default();
     let mut report = |progress: ExportProgress| {
-        if last.is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
-            last = Some(Instant::now());
+        if paced.is_due() {
             // A reader that is behind gets the next one.
             let _ = reports.try_send(PullEvent::Copying { bytes: progress.bytes_done, total: progress.bytes_total });
         }
@@ -102,8 +106,44 @@ pub(super) fn write(
         overwrite: order.overwrite,
         previous: &previous,
     };
-    export::export(&pull.pages, &options, &order.to, &mut report)
-        .map_err(|cause| RequestError::Copy { path: order.to.clone(), detail: cause.to_string() }.into())
+    let failed = |detail: String| RequestError::Copy { path: order.to.clone(), detail };
+    let exported =
+        export::export(&pull.pages, &options, &order.to, &mut report).map_err(|cause| failed(cause.to_string()))?;
+    if !order.link {
+        return Ok((exported, None));
+    }
+    let mut report = |progress: ExportProgress| {
+        if paced.is_due() {
+            let event = PullEvent::Linking { bytes: progress.bytes_done, total: progress.bytes_total };
+            let _ = reports.try_send(event);
+        }
+    };
+    let linked = export::link(&pull.pages, &options, (&order.to, &exported), &mut report);
+    let linked = linked.map_err(|cause| failed(cause.to_string()))?;
+    Ok((exported, Some(linked)))
+}
+
+/// Refuses a folder whose files cannot be the store's own, before anything is fetched.
+pub(super) fn check_link(store: &Store, to: &Path) -> Result<(), ApiError> {
+    match export::check_disk(store, to) {
+        Ok(()) => Ok(()),
+        Err(LinkError::OtherDisk { path }) => Err(RequestError::LinkElsewhere { path }.into()),
+        Err(cause) => Err(HandleError::Store { detail: cause.to_string() }.into()),
+    }
+}
+
+/// When the next report is due.
+#[derive(Debug, Default)]
+struct Paced(Option<Instant>);
+
+impl Paced {
+    fn is_due(&mut self) -> bool {
+        let due = self.0.is_none_or(|last| last.elapsed() >= REPORT_EVERY);
+        if due {
+            self.0 = Some(Instant::now());
+        }
+        due
+    }
 }
 
 /// Earlier versions whose description is here. Without them a changed file counts as somebody's own, and is kept.

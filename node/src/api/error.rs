@@ -68,6 +68,15 @@ pub enum RequestError {
         /// Where.
         path: PathBuf,
     },
+    /// Only a copy on the store's own disk can take the place of what the store holds. Nothing was fetched.
+    #[error(
+        "{path} is not on the disk of this node's store, and what is unplugged or unmounted later would be missing here: \
+         leave out --link, or choose a folder on that disk with --to"
+    )]
+    LinkElsewhere {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Copying out of the store failed; the text names the file.
     #[error("the copy to {path} failed: {detail}")]
     Copy {
@@ -144,7 +153,9 @@ impl ApiError {
                 | RequestError::Kind { .. }
                 | RequestError::Pin { .. }
                 | RequestError::RelativePath { .. } => StatusCode::BAD_REQUEST,
-                RequestError::NoSpace { .. } | RequestError::GatewayOff => StatusCode::CONFLICT,
+                RequestError::NoSpace { .. } | RequestError::LinkElsewhere { .. } | RequestError::GatewayOff => {
+                    StatusCode::CONFLICT
+                }
                 RequestError::Courier { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                 RequestError::Copy { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },

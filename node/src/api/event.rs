@@ -5,7 +5,7 @@ pub mod care;
 
 use super::error::ErrorBody;
 use crate::handle::view::{FileView, Published};
-use karez_content_tools::export::{ExportReport, Renamed};
+use karez_content_tools::export::{ExportReport, LinkReport, Renamed};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -31,6 +31,9 @@ pub struct PullRequest {
     /// Replace files in the folder that no version of the collection had.
     #[serde(default)]
     pub overwrite: bool,
+    /// Make the copy this node's own, so that the content is held once.
+    #[serde(default)]
+    pub link: bool,
 }
 
 /// A line of a running pull. `plan` comes first; `done` or `failed` comes last.
@@ -44,6 +47,13 @@ pub enum PullEvent {
     /// How far the copy is.
     Copying {
         /// Bytes written.
+        bytes: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// How much of the copy has become this node's own.
+    Linking {
+        /// Bytes done.
         bytes: u64,
         /// Bytes in all.
         total: u64,
@@ -127,8 +137,32 @@ pub struct PullDone {
     pub kept: Vec<String>,
     /// Files that have another name than published.
     pub renamed: Vec<RenamedFile>,
+    /// What became this node's own, when that was asked for.
+    #[serde(default)]
+    pub linked: Option<LinkedFiles>,
     /// Seconds from the request to here.
     pub wall_s: f64,
+}
+
+/// Files of a copy that are this node's own now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedFiles {
+    /// How many.
+    pub files: u64,
+    /// Bytes that this node no longer holds beside them.
+    pub bytes: u64,
+    /// Bytes of the store that came free.
+    pub freed_bytes: u64,
+    /// Files that stay beside what the store holds: they belong to another user, or were changed.
+    pub left: Vec<String>,
+}
+
+impl From<LinkReport> for LinkedFiles {
+    fn from(report: LinkReport) -> Self {
+        let LinkReport { files, bytes, freed_bytes, left } = report;
+        let left = left.iter().map(|path| path.as_str().to_owned()).collect();
+        Self { files, bytes, freed_bytes, left }
+    }
 }
 
 /// A file that has another name in the copy.

@@ -131,6 +131,10 @@ impl Run {
         let target = Target { version: view.shown_version, item: item.map(|item| item.key) };
         let Some(to) = self.request.to.clone() else { return Ok((plan, target)) };
         copy::check_room(needed, free, &to)?;
+        if self.request.link {
+            let (store, to) = (self.handle.courier().await?.store, to.clone());
+            blocking(move || copy::check_link(&store, &to)).await??;
+        }
         Ok((PullPlan { copy_bytes: needed, free_bytes: free, to: Some(to), ..plan }, target))
     }
 
@@ -229,11 +233,11 @@ impl Run {
             ..PullDone::default()
         };
         if let Some(to) = self.request.to.clone() {
-            let PullRequest { exact_names, overwrite, .. } = self.request;
-            let order = Order { item: target.item, to, exact_names, overwrite };
+            let PullRequest { exact_names, overwrite, link, .. } = self.request;
+            let order = Order { item: target.item, to, exact_names, overwrite, link };
             let (version, damaged) = (pull.version, pull.clone());
             let (reports, collection) = (self.reports.clone(), self.collection.clone());
-            let written = match blocking(move || copy::write(&pull, &collection, &order, &reports)).await? {
+            let (written, linked) = match blocking(move || copy::write(&pull, &collection, &order, &reports)).await? {
                 Ok(written) => written,
                 Err(cause) => {
                     // If chunks were found damaged, they are on their way again when the user repeats the command.
@@ -243,6 +247,7 @@ impl Run {
                 }
             };
             done.take(&written);
+            done.linked = linked.map(Into::into);
         }
         done.wall_s = self.started.elapsed().as_secs_f64();
         Ok(done)

@@ -41,6 +41,7 @@ impl Site {
             to: Some(self.to.clone()),
             exact_names: false,
             overwrite: false,
+            link: false,
         };
         self.client.pull(&request).await.unwrap()
     }
@@ -140,6 +141,7 @@ async fn publishing_reports_to_the_end() {
         title: None,
         unpack: false,
         renditions: Vec::new(),
+        in_place: false,
     };
     let mut lines = site.client.publish(&request(site.dir.path().into(), "course")).await.unwrap();
     assert!(matches!(lines.next().await.unwrap(), Some(PublishLine::Packing { bytes: 5, total: 10, .. })));

@@ -4,12 +4,13 @@ use super::lane::{Frame, Lane};
 use super::queues::{Job, Queues};
 use super::{Event, Shared};
 use bytes::Bytes;
-use karez_content_tools::store::Store;
+use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec};
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::frame::FrameHeader;
 use karez_protocol::wire::peer::Urgency;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
@@ -54,41 +55,53 @@ pub(super) async fn run(shared: Arc<Shared>) {
         };
         let Some(lane) = shared.lanes.get(&job.peer) else { continue };
         match load(&shared, job).await {
-            Some(frame) => {
+            Ok(frame) => {
                 shared.config.up.pass(frame.stored.len() as u64).await;
                 // The slot was free and this loop is its only user; a lane that closed meanwhile needs nothing.
                 let _ = lane.frames.try_send(frame);
             }
-            None => {
-                let event = Event::Unservable { peer: job.peer, release: job.release, chunk: job.chunk };
+            Err(Unservable { away }) => {
+                let event = Event::Unservable { peer: job.peer, release: job.release, chunk: job.chunk, away };
                 let _ = shared.events.send(event).await;
             }
         }
     }
 }
 
-async fn load(shared: &Arc<Shared>, job: Job) -> Option<Frame> {
-    let pages = shared.config.shelf.get(&job.release)?;
+/// Why a chunk cannot be sent.
+#[derive(Debug, Default)]
+struct Unservable {
+    /// The file that it is in, when that is on a disk that is not there now.
+    away: Option<PathBuf>,
+}
+
+async fn load(shared: &Arc<Shared>, job: Job) -> Result<Frame, Unservable> {
+    let pages = shared.config.shelf.get(&job.release).ok_or_else(Unservable::default)?;
     let read = move || {
         let reported = |cause| tracing::error!(chunk = job.chunk.0, %cause, "cannot tell which chunk to serve");
-        let entry = pages.entry(job.chunk).map_err(reported).ok()??;
+        let entry = pages.entry(job.chunk).map_err(reported).ok().flatten().ok_or_else(Unservable::default)?;
         read(pages.store(), &entry)
     };
-    let (codec, stored) = tokio::task::spawn_blocking(read).await.ok()??;
+    let loaded = tokio::task::spawn_blocking(read).await;
+    let (codec, stored) = loaded.unwrap_or_else(|_| Err(Unservable::default()))?;
     let stored_len = stored.len() as u32;
     let header = FrameHeader { release: job.release, chunk: job.chunk, stored_len, codec }.to_bytes();
-    Some(Frame { urgency: job.urgency, header, stored })
+    Ok(Frame { urgency: job.urgency, header, stored })
 }
 
 /// The chunk as the release encodes it, or raw when it rests here in another encoding.
-fn read(store: &Store, entry: &ChunkEntry) -> Option<(Codec, Bytes)> {
-    let reported = |cause| tracing::error!(chunk = %entry.id, %cause, "cannot serve a chunk");
-    let stored = store.read_stored(&entry.id).map_err(reported).ok()??;
+fn read(store: &Store, entry: &ChunkEntry) -> Result<(Codec, Bytes), Unservable> {
+    let unservable = |cause| {
+        tracing::error!(chunk = %entry.id, %cause, "cannot serve a chunk");
+        let StoreError::SourceAway { path } = cause else { return Unservable::default() };
+        Unservable { away: Some(path) }
+    };
+    let stored = store.read_stored(&entry.id).map_err(unservable)?.ok_or_else(Unservable::default)?;
     if stored.codec == Codec::Raw || (stored.codec == entry.codec && stored.check == entry.check) {
-        return Some((stored.codec, stored.bytes.into()));
+        return Ok((stored.codec, stored.bytes.into()));
     }
-    let plain = store.read_plain(&entry.id).map_err(reported).ok()??;
-    Some((Codec::Raw, plain.into()))
+    let plain = store.read_plain(&entry.id).map_err(unservable)?.ok_or_else(Unservable::default)?;
+    Ok((Codec::Raw, plain.into()))
 }
 
 /// Writes a lane's frames, on one stream for each urgency.

@@ -275,6 +275,7 @@ impl Spoken for RequestError {
                 let path = path.to_string_lossy().into_owned();
                 ("error-no-space", with([("needed", needed), ("free", free), ("path", path)]))
             }
+            Self::LinkElsewhere { path } => ("error-link-elsewhere", with([("path", path.to_string_lossy())])),
             Self::Copy { path, detail } => {
                 ("error-copy", with([("path", path.to_string_lossy().into_owned()), ("detail", detail.clone())]))
             }

@@ -63,6 +63,9 @@ pub(super) enum Command {
         /// Keep names that Windows or USB sticks cannot store, instead of changing them
         #[arg(long)]
         exact_names: bool,
+        /// Hold the content once: the copy, made read-only, takes the place of this node's own
+        #[arg(long)]
+        link: bool,
     },
     /// Fetch a collection, and every new version of it unasked
     Follow {
@@ -114,6 +117,9 @@ pub(super) enum Command {
         /// Heights at which films are published as well; needs ffmpeg on this machine
         #[arg(long, value_name = "360p,480p", value_delimiter = ',')]
         renditions: Vec<String>,
+        /// Do not copy: films stay in the folder, whose files must then be left where and as they are
+        #[arg(long)]
+        in_place: bool,
     },
     /// Write a small file that says what is here, for whoever packs a bundle for this node
     Request {

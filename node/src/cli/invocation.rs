@@ -129,6 +129,8 @@ pub struct PullOrder {
     pub overwrite: bool,
     /// Names as published.
     pub exact_names: bool,
+    /// Make the copy this node's own.
+    pub link: bool,
 }
 
 /// Understands flags.
@@ -152,10 +154,10 @@ fn action(command: Command) -> Result<Action, Wrong> {
         Command::Run(run) => return run_flags(&run).map(Action::Run),
         Command::Search { query } => Request::Search(query.join(" ")),
         Command::Show { collection } => Request::Show(name(&collection)?),
-        Command::Pull { collection, item, to, overwrite, exact_names } => {
+        Command::Pull { collection, item, to, overwrite, exact_names, link } => {
             let collection = name(&collection)?;
             let to = to.unwrap_or_else(|| PathBuf::from(".").join(collection.name()));
-            Request::Pull(PullOrder { collection, item, to, overwrite, exact_names })
+            Request::Pull(PullOrder { collection, item, to, overwrite, exact_names, link })
         }
         Command::Follow { collection } => Request::Follow(name(&collection)?, true),
         Command::Unfollow { collection } => Request::Follow(name(&collection)?, false),
@@ -164,7 +166,7 @@ fn action(command: Command) -> Result<Action, Wrong> {
             Request::Play { collection: name(&collection)?, item, height, open }
         }
         Command::Status { watch } => Request::Status { watch },
-        Command::Publish { dir, collection, kind, title, unpack, renditions } => {
+        Command::Publish { dir, collection, kind, title, unpack, renditions, in_place } => {
             let kind = kind.map(known_kind).transpose()?;
             let renditions = renditions.into_iter().map(rendition).collect::<Result<_, _>>()?;
             Request::Publish(PublishRequest {
@@ -174,6 +176,7 @@ fn action(command: Command) -> Result<Action, Wrong> {
                 title,
                 unpack,
                 renditions,
+                in_place,
             })
         }
         Command::Request { to } => Request::CourierRequest(to),

@@ -70,6 +70,10 @@ fn report(context: &Context, published: &Published) {
     if published.renditions > 0 {
         context.print(&context.text("publish-renditions", &[("count", published.renditions.into())]));
     }
+    if published.in_place_bytes > 0 {
+        let bytes = figure::bytes(published.in_place_bytes);
+        context.print(&context.text("publish-in-place", &[("bytes", bytes.into())]));
+    }
     if published.plans.given_up() > 0 {
         context.tell(&context.text("publish-plain", &[("count", published.plans.given_up().into())]));
     }

@@ -10,8 +10,9 @@ use crate::api::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest
 pub(super) async fn pull(context: &Context, client: &Client, order: PullOrder) -> Result<(), Complaint> {
     // The daemon has another working directory.
     let to = std::path::absolute(&order.to).map_err(|source| Complaint::Path { path: order.to, source })?;
-    let PullOrder { collection, item, overwrite, exact_names, .. } = order;
-    let request = PullRequest { collection: collection.to_string(), item, to: Some(to), exact_names, overwrite };
+    let PullOrder { collection, item, overwrite, exact_names, link, .. } = order;
+    let collection = collection.to_string();
+    let request = PullRequest { collection, item, to: Some(to), exact_names, overwrite, link };
     let mut lines = client.pull(&request).await?;
     let mut progress = Progress::new(context);
     while let Some(event) = lines.next().await? {
@@ -22,6 +23,7 @@ pub(super) async fn pull(context: &Context, client: &Client, order: PullOrder) -
                 progress.show(now.have_bytes, now.total_bytes, &figures, &sources);
             }
             PullEvent::Copying { bytes, total } => progress.show(bytes, total, &context.text("pull-copying", &[]), ""),
+            PullEvent::Linking { bytes, total } => progress.show(bytes, total, &context.text("pull-linking", &[]), ""),
             PullEvent::Done(done) => {
                 progress.end();
                 report(context, &done);
@@ -106,6 +108,15 @@ fn report(context: &Context, done: &PullDone) {
             ("wall", figure::duration(&context.texts, done.wall_s as u64).into()),
         ],
     ));
+    if let Some(linked) = &done.linked {
+        let [bytes, freed] = [linked.bytes, linked.freed_bytes].map(figure::bytes);
+        let files = context.text("files-count", &[("count", linked.files.into())]);
+        let figures = [("files", files.into()), ("bytes", bytes.into()), ("freed", freed.into())];
+        context.print(&context.text("pull-linked", &figures));
+        for path in &linked.left {
+            context.print(&context.text("pull-not-linked", &[("path", path.as_str().into())]));
+        }
+    }
     for file in &done.renamed {
         let reason = context.text(reason_key(&file.reason), &[]);
         let (path, exported) = (file.path.as_str(), file.exported.as_str());

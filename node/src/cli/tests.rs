@@ -26,7 +26,7 @@ fn client_commands_are_understood() {
     let name = || "bj4/algebra-1".parse().unwrap();
     let pull = |item: Option<&str>, to: &str| {
         let (item, to) = (item.map(str::to_owned), PathBuf::from(to));
-        PullOrder { collection: name(), item, to, overwrite: false, exact_names: false }
+        PullOrder { collection: name(), item, to, overwrite: false, exact_names: false, link: false }
     };
     let play = |item: Option<&str>, open| Request::Play {
         collection: name(),
@@ -44,6 +44,7 @@ fn client_commands_are_understood() {
             "pull bj4/algebra-1 --overwrite --exact-names",
             Request::Pull(PullOrder { overwrite: true, exact_names: true, ..pull(None, "./algebra-1") }),
         ),
+        ("pull bj4/algebra-1 --link", Request::Pull(PullOrder { link: true, ..pull(None, "./algebra-1") })),
         ("follow bj4/algebra-1", Request::Follow(name(), true)),
         ("unfollow bj4/algebra-1 --json", Request::Follow(name(), false)),
         ("ls --lang zh", Request::List),

@@ -46,10 +46,10 @@ impl Driver {
             Event::Chunk { peer, release, chunk, bytes, outcome } => {
                 self.on_chunk(peer, release, chunk, bytes, outcome)
             }
-            Event::Unservable { peer, release, chunk } => {
+            Event::Unservable { peer, release, chunk, away } => {
                 let chunks = to_runs(&[chunk]);
                 self.parts.bulk.send(&peer, PeerMessage::Refused { release, chunks });
-                self.on_lost(&release, chunk);
+                self.on_unservable(&release, chunk, away);
             }
             Event::StrangerRefused => self.on_stranger(),
         }
@@ -289,6 +289,7 @@ impl Driver {
         transfer.swarm.handle(now, Input::NotStored { chunk });
         let text = format!("{}: a stored chunk is damaged or gone, it is fetched again", transfer.collection);
         self.problems.report(Topic::Content(transfer.collection.clone()), text);
+        self.look_at_files();
         if reopened {
             self.tell_wants(release, true);
             self.contact.hurry();

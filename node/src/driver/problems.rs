@@ -17,6 +17,10 @@ pub(super) enum Topic {
     Content(CollectionName),
     /// The node's own files.
     Home,
+    /// Files outside the store that no longer hold what is published from them.
+    ChangedFiles,
+    /// Files outside the store whose disk is not there.
+    AwayFiles,
 }
 
 /// The problems.

@@ -109,6 +109,7 @@ fn published(collection: &CollectionName, version: u64, packed: &Packed, new_byt
         warnings_more: packed.warnings.more,
         renditions: packed.renditions,
         plans: PlansView::of(&packed.plans),
+        in_place_bytes: packed.in_place_bytes,
     }
 }
 
@@ -128,6 +129,7 @@ impl Driver {
             unpack: request.unpack,
             renditions: request.renditions.clone(),
             read_all: false,
+            in_place: request.in_place,
         };
         let before = self.catalogue.get(&collection).map(|known| known.root_bytes.clone());
         let store = self.parts.store.clone();
@@ -156,6 +158,7 @@ impl Driver {
 
     pub(super) fn on_packed(&mut self, packing: Packing) {
         let Packing { collection, result, events } = packing;
+        self.look_at_files();
         match result {
             Ok((packed, new_bytes)) => self.release(collection, packed, new_bytes, events),
             Err(cause) => self.fail(&collection, &events, cause),

@@ -273,6 +273,7 @@ impl Driver {
         self.problems.solved(&Topic::Content(transfer.collection.clone()));
         tracing::info!(collection = %transfer.collection, version = transfer.version, "complete");
         self.tell_wants(&release, false);
+        self.look_at_files();
         self.contact.hurry();
         self.greet_all();
     }

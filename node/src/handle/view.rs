@@ -139,6 +139,9 @@ pub struct Published {
     /// Renditions among the files.
     #[serde(default)]
     pub renditions: u64,
+    /// Bytes of the files read this time that stay in the folder, of which this node has no copy.
+    #[serde(default)]
+    pub in_place_bytes: u64,
     /// How containers were cut.
     #[serde(default)]
     pub plans: PlansView,

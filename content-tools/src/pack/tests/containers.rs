@@ -4,7 +4,7 @@
 use super::films::{Shape, Track, dicom, mkv, mp4, track, zip};
 use super::*;
 use crate::cut::{Container, Fallback};
-use crate::export::{ExportOptions, export, read_range};
+use crate::export::{ExportOptions, export, link, read_range};
 
 /// Parts of a few rows, so that films of some megabytes have many.
 const SMALL: Limits = Limits { rows_min: 8, rows_max: 24, extents_min: 600, extents_max: 1200, one_in: 4 };
@@ -189,4 +189,31 @@ fn a_film_that_changes_while_it_is_packed_is_packed_as_it_ends() {
     let packed = packed.unwrap();
     assert_eq!((left, packed.plans.streams), (0, 1));
     comes_out(&bench, &packed, "film.mp4", &[&film[..], &more, &more].concat());
+}
+
+/// A chunk of a track is many ranges of the film: published in place, and of a copy that is linked.
+#[test]
+fn films_stay_in_place_in_pieces() {
+    for (name, film) in [("film.mp4", mp4(&tracks(), Shape::IndexLast)), ("film.mkv", mkv(&tracks()))] {
+        let len = film.len() as u64;
+        let bench = Bench::new();
+        bench.write(name, &film);
+        let options = PackOptions { in_place: true, ..PackOptions::default() };
+        let packed = pack(bench.dir.path(), &options, &bench.store, &mut |_| {}).unwrap();
+        assert_eq!(packed.plans.streams, 1, "{name}");
+        assert!(packed.in_place_bytes > len / 10 * 9, "{name}: {} of {len}", packed.in_place_bytes);
+        assert!(bench.store.disk_bytes() < len / 10, "{name}: {} of {len}", bench.store.disk_bytes());
+        comes_out(&bench, &packed, name, &film);
+
+        let site = Bench::new();
+        site.write(name, &film);
+        let packed = site.pack().unwrap();
+        let (pages, out) = (site.pages(&packed), tempfile::tempdir().unwrap());
+        let options = ExportOptions::default();
+        let report = export(&pages, &options, out.path(), &mut |_| {}).unwrap();
+        let linked = link(&pages, &options, (out.path(), &report), &mut |_| {}).unwrap();
+        assert!(linked.bytes > len / 10 * 9, "{name}: {linked:?}");
+        assert!(site.store.disk_bytes() < len / 10, "{name}: {} of {len}", site.store.disk_bytes());
+        comes_out(&site, &packed, name, &film);
+    }
 }

@@ -105,7 +105,8 @@ impl Index {
     /// Files outside the store in the list, each with the number of its chunks; those with most chunks first.
     pub(in crate::store) fn damaged_files(&self, limit: u32) -> rusqlite::Result<Vec<(PathBuf, u64)>> {
         let mut query = self.connection.prepare(
-            "SELECT path, COUNT(*) AS chunks FROM damaged_files GROUP BY path ORDER BY chunks DESC, path LIMIT ?1",
+            "SELECT path, COUNT(*) AS chunks FROM damaged_files f JOIN damaged d ON d.id = f.id
+             GROUP BY path ORDER BY chunks DESC, path LIMIT ?1",
         )?;
         let rows = query.query_map([limit], |row| Ok((path_of(row.get(0)?), row.get::<_, i64>(1)? as u64)))?;
         rows.collect()

@@ -4,6 +4,7 @@ use super::*;
 use crate::store::{Compacted, StoreOptions};
 use crate::verify::seal;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 struct Bench {
@@ -241,4 +242,31 @@ fn golden() {
     assert_eq!(hex, format!("{}{}", "22".repeat(32), "070000000000000003000000640000000000000002000000"));
     assert_eq!(from_payload(&payload, 5), Some((ChunkId::from_bytes([0x22; 32]), ranges.to_vec())));
     assert_eq!(from_payload(&payload, 6), None);
+}
+
+/// A disk that is not attached is no reason to forget what is on it; a file that is gone from a disk that is there, is.
+#[test]
+fn a_file_whose_disk_is_away_is_not_lost() {
+    let bench = bench();
+    let store = bench.open();
+    let Some(disk) = Some(Path::new("/dev/shm")).filter(|disk| disk.is_dir()) else { return };
+    let disk = tempfile::tempdir_in(disk).unwrap();
+    let folder = disk.path().join("masters");
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("film");
+    fs::write(&path, &bench.bytes).unwrap();
+    let id = ChunkId::of(&bench.plain(&RANGES));
+    let file = store.register_file(&path).unwrap();
+    store.put_reference(id, 1000, &file, &RANGES).unwrap();
+    let elsewhere = fs::metadata(&path).unwrap().dev() != store.device().unwrap();
+    fs::rename(&folder, disk.path().join("unplugged")).unwrap();
+    match store.read_plain(&id) {
+        Err(StoreError::SourceAway { path: away }) => assert!(elsewhere && away == path),
+        other => return assert!(!elsewhere, "{other:?}"),
+    }
+    assert!(store.contains(&id).unwrap());
+    fs::rename(disk.path().join("unplugged"), &folder).unwrap();
+    assert!(store.read_plain(&id).unwrap().is_some());
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(store.read_plain(&id), Err(StoreError::Damaged { .. })));
 }
