@@ -88,6 +88,7 @@ async fn refusals_come_back_as_they_are() {
         to: Some("copy".into()),
         exact_names: false,
         overwrite: false,
+        link: false,
     };
     assert!(matches!(refusal(site.client.pull(&request).await), ApiError::Request(RequestError::RelativePath { .. })));
 }
