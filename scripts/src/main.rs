@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
 mod karez;
 mod process;
 mod sample;
@@ -37,6 +38,8 @@ enum Task {
     /// Measurements beside other tools, on the same bytes in one run
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Let coverage choose bytes for the parsers of foreign data (needs a C++ compiler)
+    Fuzz(fuzz::Flags),
     /// Exactly what CI runs: format, lints, documentation, tests
     Ci,
     /// Make the sample course again (needs ffmpeg, espeak-ng and fonts-noto-cjk)
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Demo(flags) => demo::run(&flags),
         Task::Test { rest } => test::run(&rest),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Fuzz(flags) => fuzz::run(&flags),
         Task::Ci => ci::run(),
         Task::Sample { to } => sample::make(to.as_deref()),
     };
