@@ -4,6 +4,8 @@
 mod process;
 pub mod tree;
 
+pub use process::binary as program;
+
 use process::Daemon;
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,8 @@ mod port;
 mod trace;
 mod world;
 
+pub use dice::Dice;
+
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::swarm::io::EgressMode;
 use karez_protocol::swarm::{Status, WINDOW_ROWS};

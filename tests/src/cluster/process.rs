@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 /// The program as `cargo build` left it: two folders above the test, `target/<profile>/`.
-pub(super) fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its path");
     let path = test.ancestors().nth(2).expect("target/<profile>/deps").join(name);
     assert!(
