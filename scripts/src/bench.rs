@@ -5,7 +5,7 @@
 
 mod child;
 mod ingest;
-mod material;
+pub(crate) mod material;
 mod profiles;
 mod updates;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
 }
 
 /// The machine and the commit, for whoever reads the figures later.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));

@@ -2,15 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+#[cfg(unix)]
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::place::Place;
 use crate::process::{self, Daemon};
 use crate::size;
 
-const ANY_PORT: &str = "127.0.0.1:0";
+/// A node that is silent for longer hangs.
+#[cfg(unix)]
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Gateways serve their own machine only.
+const GATEWAY: &str = "127.0.0.1:0";
 
 /// `karez-tracker` with its home.
 pub(crate) struct Tracker {
@@ -20,6 +27,13 @@ pub(crate) struct Tracker {
     pub(crate) daemon: Daemon,
 }
 
+/// How the tracker is run.
+pub(crate) struct Tracking<'a> {
+    pub(crate) place: &'a Place,
+    /// Between two announces of a node; the program's own default when left out.
+    pub(crate) announce_seconds: Option<&'a str>,
+}
+
 /// Who an invite is for.
 pub(crate) enum Guest<'a> {
     Flagship { publisher: &'a str },
@@ -27,10 +41,11 @@ pub(crate) enum Guest<'a> {
 }
 
 impl Tracker {
-    pub(crate) fn start(program: &Path, home: &Path, logs: &Path) -> Result<Self> {
+    pub(crate) fn start(program: &Path, home: &Path, logs: &Path, how: &Tracking<'_>) -> Result<Self> {
         process::output(on(program, home).args(["init", "--name", "Demo"]))?;
-        let mut run = on(program, home);
-        run.args(["run", "--listen", ANY_PORT, "--json"]);
+        let mut run = at(how.place, program, home);
+        run.args(["run", "--listen", &how.place.any_port(), "--json"]);
+        run.args(how.announce_seconds.iter().flat_map(|seconds| ["--announce-seconds", seconds]));
         let (daemon, ready) = Daemon::start("tracker", &mut run, logs)?;
         let url = text(&ready, "url")?;
         Ok(Self { program: program.to_path_buf(), home: home.to_path_buf(), url, daemon })
@@ -59,8 +74,10 @@ pub(crate) struct Node {
     pub(crate) daemon: Daemon,
 }
 
-/// How every node of the demo is run.
+/// How a node is run.
 pub(crate) struct Running<'a> {
+    pub(crate) place: &'a Place,
+    /// 0 is no limit.
     pub(crate) uplink_mbit: u32,
     pub(crate) mode: Option<&'a str>,
 }
@@ -68,9 +85,9 @@ pub(crate) struct Running<'a> {
 impl Node {
     pub(crate) fn start(program: &Path, home: &Path, name: &str, invite: &str, how: &Running<'_>) -> Result<Self> {
         process::output(on(program, home).arg("init"))?;
-        process::output(on(program, home).args(["join", invite]))?;
-        let mut run = on(program, home);
-        run.args(["run", "--listen", ANY_PORT, "--gateway", ANY_PORT, "--json"]);
+        process::output(at(how.place, program, home).args(["join", invite]))?;
+        let mut run = at(how.place, program, home);
+        run.args(["run", "--listen", &how.place.any_port(), "--gateway", GATEWAY, "--json"]);
         run.args(["--up-mbit", &how.uplink_mbit.to_string()]);
         run.args(how.mode.iter().flat_map(|mode| ["--mode", mode]));
         let logs = home.with_file_name("logs");
@@ -91,6 +108,30 @@ impl Node {
         process::json(on(&self.program, &self.home).args(["status", "--json"]))
     }
 
+    /// The same as [`Node::status`], asked on the node's socket: without a process for each question, a node can be asked
+    /// often without being disturbed.
+    #[cfg(unix)]
+    pub(crate) fn glance(&self) -> Result<Status> {
+        let status = self.ask("/v1/status")?;
+        serde_json::from_value(status).with_context(|| format!("the status of {}", self.name))
+    }
+
+    /// A question to the node's local API.
+    #[cfg(unix)]
+    pub(crate) fn ask(&self, path: &str) -> Result<Value> {
+        use std::io::{Read as _, Write as _};
+        let answer = || -> Result<Value> {
+            let mut socket = std::os::unix::net::UnixStream::connect(self.home.join("api.sock"))?;
+            socket.set_read_timeout(Some(ANSWER_WITHIN))?;
+            write!(socket, "GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer)?;
+            let body = answer.split_once("\r\n\r\n").context("no HTTP head")?.1;
+            Ok(serde_json::from_str(body)?)
+        };
+        answer().with_context(|| format!("{} does not answer {path}", self.name))
+    }
+
     /// Waits until the collection is complete and leaves plain files in `to`.
     pub(crate) fn pull(&self, collection: &str, to: &Path) -> Result<()> {
         let mut command = on(&self.program, &self.home);
@@ -98,8 +139,14 @@ impl Node {
     }
 }
 
+/// A command that reaches its daemon, if any, by a socket in its home.
 fn on(program: &Path, home: &Path) -> Command {
-    let mut command = Command::new(program);
+    at(&Place::loopback(), program, home)
+}
+
+/// A command that uses the network.
+fn at(place: &Place, program: &Path, home: &Path) -> Command {
+    let mut command = place.command(program);
     command.arg("--home").arg(home);
     command
 }

@@ -5,6 +5,9 @@ mod ci;
 mod demo;
 mod fuzz;
 mod karez;
+#[cfg(target_os = "linux")]
+mod lab;
+mod place;
 mod process;
 mod sample;
 mod size;
@@ -40,6 +43,9 @@ enum Task {
     Bench(bench::Bench),
     /// Let coverage choose bytes for the parsers of foreign data (needs a C++ compiler)
     Fuzz(fuzz::Flags),
+    /// Real nodes behind emulated links: times beside the bound, copies, memory; needs root
+    #[cfg(target_os = "linux")]
+    Lab(lab::Flags),
     /// Exactly what CI runs: format, lints, documentation, tests
     Ci,
     /// Make the sample course again (needs ffmpeg, espeak-ng and fonts-noto-cjk)
@@ -56,6 +62,8 @@ fn main() -> ExitCode {
         Task::Test { rest } => test::run(&rest),
         Task::Bench(bench) => bench::run(&bench),
         Task::Fuzz(flags) => fuzz::run(&flags),
+        #[cfg(target_os = "linux")]
+        Task::Lab(flags) => lab::run(&flags),
         Task::Ci => ci::run(),
         Task::Sample { to } => sample::make(to.as_deref()),
     };

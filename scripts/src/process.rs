@@ -50,12 +50,18 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    /// Starts `command` with its output in `logs`.
+    pub(crate) fn spawn(name: &str, command: &mut Command, logs: &Path) -> Result<Self> {
+        fs::create_dir_all(logs)?;
+        let log = logs.join(format!("{name}.log"));
+        command.stdout(File::create(logs.join(format!("{name}.out")))?).stderr(File::create(&log)?);
+        Ok(Self { name: name.to_string(), child: Tethered::spawn(command)?, log })
+    }
+
     /// Starts `command` with its output in `logs`, and waits for its line `{"event":"ready",..}`.
     pub(crate) fn start(name: &str, command: &mut Command, logs: &Path) -> Result<(Self, Value)> {
-        fs::create_dir_all(logs)?;
-        let (out, log) = (logs.join(format!("{name}.out")), logs.join(format!("{name}.log")));
-        command.stdout(File::create(&out)?).stderr(File::create(&log)?);
-        let mut daemon = Self { name: name.to_string(), child: Tethered::spawn(command)?, log };
+        let mut daemon = Self::spawn(name, command, logs)?;
+        let out = logs.join(format!("{name}.out"));
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             if let Some(ready) = ready_line(&fs::read_to_string(&out)?) {
@@ -67,6 +73,11 @@ impl Daemon {
             }
             stop::pause(POLL)?;
         }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.0.id()
     }
 
     /// An error when the process has ended.

@@ -6,10 +6,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// The three programs of the product, in the profile the tests use: a fresh clone is compiled once.
+/// Programs of the workspace, in the profile the tests use, so that a fresh clone is compiled once; or in the one that is
+/// shipped.
 pub(crate) struct Programs {
     pub(crate) karez: PathBuf,
     pub(crate) tracker: PathBuf,
+    /// The link emulator of the lab.
+    pub(crate) linkem: PathBuf,
 }
 
 pub(crate) fn root() -> PathBuf {
@@ -52,7 +55,18 @@ pub(crate) fn show(command: &Command) -> String {
 /// Builds every program of the workspace, so that features are chosen as for `cargo test --workspace`.
 pub(crate) fn build() -> Result<Programs> {
     finish(&mut cargo(&["build", "--quiet", "--workspace", "--bins"]))?;
+    Ok(programs("debug"))
+}
+
+/// Builds what the lab runs as it is shipped: figures of other builds are not the product's.
+pub(crate) fn build_release() -> Result<Programs> {
+    let packages = ["-p", "karez-node", "-p", "karez-tracker", "-p", "karez-linkem"];
+    finish(cargo(&["build", "--quiet", "--release", "--bins"]).args(packages))?;
+    Ok(programs("release"))
+}
+
+fn programs(profile: &str) -> Programs {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir));
-    let program = |name: &str| target.join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    Ok(Programs { karez: program("karez"), tracker: program("karez-tracker") })
+    let program = |name: &str| target.join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    Programs { karez: program("karez"), tracker: program("karez-tracker"), linkem: program("linkem") }
 }

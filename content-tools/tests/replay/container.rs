@@ -44,7 +44,7 @@ pub(crate) fn whole(bytes: &[u8]) {
             let streams = streams(bytes, planned.plan.clone());
             let mut left: Vec<&[u8]> = streams.iter().map(Vec::as_slice).collect();
             let mut at = 0;
-            for extent in extents {
+            for extent in extents.iter() {
                 let (next, rest) = left[usize::from(extent.stream)].split_at(extent.len as usize);
                 assert!(*next == bytes[at..at + next.len()], "at {at} it is another file");
                 left[usize::from(extent.stream)] = rest;
@@ -60,9 +60,9 @@ fn streams(bytes: &[u8], plan: Plan) -> Vec<Vec<u8>> {
     let (mut cutter, mut block) = (Cutter::new(bytes, TEXT, plan), Block::default());
     let mut streams = vec![Vec::new(); STREAMS_MAX];
     while cutter.next_block(&mut block).unwrap() {
-        for (stream, chunk) in block.chunks() {
-            assert!((1..=TEXT.max as usize).contains(&chunk.len()));
-            streams[usize::from(stream)].extend_from_slice(chunk);
+        for chunk in block.chunks() {
+            assert!((1..=TEXT.max as usize).contains(&chunk.plain.len()));
+            streams[usize::from(chunk.stream)].extend_from_slice(chunk.plain);
         }
     }
     streams

@@ -12,7 +12,8 @@ pub(crate) fn run(bytes: &[u8]) {
     let range = (choices.u32(), choices.u32());
     let table: Vec<_> = (0..choices.below(24)).map(|_| row(&mut choices)).collect();
     let streams: Vec<_> = (0..choices.below(18)).map(|_| stream(&mut choices)).collect();
-    let extents = if choices.u8() % 2 == 0 { encode_extents(extents(&mut choices)) } else { choices.rest().to_vec() };
+    let extents =
+        if choices.u8().is_multiple_of(2) { encode_extents(extents(&mut choices)) } else { choices.rest().to_vec() };
     let page = Page::new(vec![], table, vec![], vec![Recipe { streams, extents }]);
     check_part(&page, &part(Some(0), vec![]), range);
     if let Some(stream) = page.recipes.iter().flatten().flat_map(|recipe| &recipe.streams).next() {
@@ -29,7 +30,7 @@ pub(crate) fn check_part(page: &Page, part: &FilePart, (a, b): (u32, u32)) {
         assert!(slice.len > 0 && u64::from(slice.start) + u64::from(slice.len) <= u64::from(row.plain_len));
     }
     assert_eq!(whole.iter().map(|slice| u64::from(slice.len)).sum::<u64>(), bytes, "the slices are the whole part");
-    let at = |pick: u32| (u128::from(pick) * u128::from(bytes + 1) >> 32) as u64;
+    let at = |pick: u32| ((u128::from(pick) * u128::from(bytes + 1)) >> 32) as u64;
     let range = at(a.min(b))..at(a.max(b));
     assert_eq!(page.part_slices(part, range.clone()), piece(&whole, range.clone()), "{range:?} of {bytes}");
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{Flags, PUBLISHER};
-use crate::karez::{Counters, Guest, Node, Running, Tracker};
+use crate::karez::{Counters, Guest, Node, Running, Tracker, Tracking};
+use crate::place::Place;
 use crate::workspace::Programs;
 
 /// Sites that share one uplink, as schools in one township do.
@@ -20,8 +21,10 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn start(programs: Programs, folder: &Path, flags: &Flags) -> Result<Self> {
         eprintln!("starting a tracker, a flagship and {} sites, {} Mbit/s up each", flags.sites, flags.uplink);
-        let tracker = Tracker::start(&programs.tracker, &folder.join("tracker"), &folder.join("logs"))?;
-        let how = Running { uplink_mbit: flags.uplink, mode: flags.mode.as_deref() };
+        let place = &Place::loopback();
+        let tracking = Tracking { place, announce_seconds: None };
+        let tracker = Tracker::start(&programs.tracker, &folder.join("tracker"), &folder.join("logs"), &tracking)?;
+        let how = Running { place, uplink_mbit: flags.uplink, mode: flags.mode.as_deref() };
         let node = |name: &str, guest: &Guest<'_>| {
             let invite = tracker.invite(name, guest)?;
             Node::start(&programs.karez, &folder.join(name), name, &invite, &how)

@@ -33,21 +33,40 @@ pub(crate) struct Host {
 pub(crate) struct Namespaces {
     prefix: String,
     made: Vec<String>,
+    /// What the machine's list of congestion controls was, where it had to be changed.
+    allowed_before: Option<String>,
 }
+
+/// A namespace may only use a congestion control that is on this list of the first namespace.
+const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
+const CONGESTION_CONTROL: &str = "net.ipv4.tcp_congestion_control";
 
 impl Namespaces {
     pub(crate) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), made: Vec::new() }
+        Self { prefix: prefix.to_owned(), made: Vec::new(), allowed_before: None }
     }
 
     /// One for each host of the topology.
     pub(crate) fn create(&mut self, topology: &Topology) -> Result<Vec<Host>, Error> {
+        self.allow_congestion_control(topology)
+            .map_err(|source| Error::Namespace { name: ALLOWED.to_owned(), source })?;
         let names = topology.hosts().into_iter().map(|node| topology.nodes[node].name.as_str());
         let line = |(host, name)| format!("{} {name}\n", dotted(topology.address(host)));
         let names = std::iter::once("127.0.0.1 localhost\n".to_owned()).chain(names.enumerate().map(line));
         let names: String = names.collect();
         let hosts = topology.hosts().into_iter().enumerate();
         hosts.map(|(host, node)| self.create_one(topology, host, node, &names)).collect()
+    }
+
+    /// Puts the one asked for on the machine's list, the only change outside; it is undone in the end.
+    fn allow_congestion_control(&mut self, topology: &Topology) -> io::Result<()> {
+        let Some(wanted) = topology.sysctl.get(CONGESTION_CONTROL) else { return Ok(()) };
+        let now = fs::read_to_string(ALLOWED)?;
+        if now.split_whitespace().all(|name| name != wanted) {
+            fs::write(ALLOWED, format!("{} {wanted}", now.trim()))?;
+            self.allowed_before = Some(now);
+        }
+        Ok(())
     }
 
     fn create_one(&mut self, topology: &Topology, host: usize, node: usize, names: &str) -> Result<Host, Error> {
@@ -80,6 +99,9 @@ impl Drop for Namespaces {
             end_processes(namespace);
             let _ = ip(&["netns", "del", namespace]);
             let _ = fs::remove_dir_all(format!("/etc/netns/{namespace}"));
+        }
+        if let Some(before) = &self.allowed_before {
+            let _ = fs::write(ALLOWED, before);
         }
     }
 }
