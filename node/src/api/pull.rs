@@ -130,11 +130,11 @@ impl Run {
         };
         let target = Target { version: view.shown_version, item: item.map(|item| item.key) };
         let Some(to) = self.request.to.clone() else { return Ok((plan, target)) };
-        copy::check_room(needed, free, &to)?;
         if self.request.link {
             let (store, to) = (self.handle.courier().await?.store, to.clone());
             blocking(move || copy::check_link(&store, &to)).await??;
         }
+        copy::check_room(needed, free, &to)?;
         Ok((PullPlan { copy_bytes: needed, free_bytes: free, to: Some(to), ..plan }, target))
     }
 
