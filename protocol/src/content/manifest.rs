@@ -328,11 +328,12 @@ impl Document for Page {
         if self.chunks.len() > PAGE_CHUNKS_MAX || !self.chunks.iter().all(ChunkEntry::is_consistent) {
             return Err(Self::invalid("the chunk table is out of bounds"));
         }
-        let recipes = self.recipes.iter().flatten();
-        let in_recipes = recipes.flat_map(|recipe| &recipe.streams).flat_map(|stream| &stream.runs);
-        let runs = self.items.iter().flat_map(|item| &item.files).flat_map(|file| &file.runs);
-        if runs.chain(in_recipes).map(|run| u64::from(run.count)).sum::<u64>() > PAGE_RUN_ROWS_MAX {
+        let (rows, extent_bytes) = self.work();
+        if rows > PAGE_RUN_ROWS_MAX {
             return Err(Self::invalid("its runs name too many rows"));
+        }
+        if extent_bytes > Self::BYTES_MAX as u64 {
+            return Err(Self::invalid("too many files share a recipe"));
         }
         self.items.iter().flat_map(|item| &item.files).try_for_each(|file| self.validate_file(file))
     }
@@ -352,6 +353,28 @@ impl Page {
             header.critical.push(RECIPES_FIELD);
         }
         Self { header, items, chunks, empty_folders, recipes }
+    }
+
+    /// What reading all parts takes: rows of runs, and bytes of extents. A recipe counts for each part that names it, or
+    /// else a page of 1 MiB whose parts share one recipe could ask for hours.
+    fn work(&self) -> (u64, u64) {
+        let rows = |runs: &[Run]| runs.iter().map(|run| u64::from(run.count)).sum::<u64>();
+        let recipes = self.recipes.as_deref().unwrap_or_default();
+        let mut uses = vec![0; recipes.len()];
+        let mut all_rows = 0u64;
+        for file in self.items.iter().flat_map(|item| &item.files) {
+            all_rows = all_rows.saturating_add(rows(&file.runs));
+            if let Some(uses) = file.recipe.and_then(|number| uses.get_mut(number as usize)) {
+                *uses += 1;
+            }
+        }
+        let mut extent_bytes = 0u64;
+        for (recipe, uses) in recipes.iter().zip(uses) {
+            let in_streams = recipe.streams.iter().map(|stream| rows(&stream.runs)).sum::<u64>();
+            all_rows = all_rows.saturating_add(in_streams.saturating_mul(u64::max(uses, 1)));
+            extent_bytes = extent_bytes.saturating_add(recipe.extents.len() as u64 * uses);
+        }
+        (all_rows, extent_bytes)
     }
 
     fn validate_file(&self, file: &FilePart) -> Result<(), DocumentError> {

@@ -226,9 +226,12 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Document as _;
     use crate::content::chunk::{Codec, StoredCheck};
     use crate::content::hash::ChunkId;
+    use crate::content::manifest::{FilePart, Item, Page, Role};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn table(lens: &[u32]) -> Vec<ChunkEntry> {
         let entry = |len: &u32| {
@@ -284,6 +287,39 @@ mod tests {
             let recipe = Recipe { extents: bad.to_vec(), ..recipe(&[]) };
             assert_eq!(recipe.bytes(&table), None, "{bad:?}");
         }
+    }
+
+    /// Every part of a page is worked through when the page is read: sharing a recipe must not multiply that work.
+    #[test]
+    fn what_many_parts_share_counts_for_each() {
+        let of = |rows: u32, count: usize| Recipe {
+            streams: vec![Stream { skip: 0, runs: vec![run(0, rows)] }],
+            extents: extents(&vec![(0, 1); count]),
+        };
+        let check = |parts: u32, size: u64, recipe: &Recipe, refused: Option<&str>| {
+            let part = |number: u32| FilePart {
+                path: format!("{number}.mp4").parse().unwrap(),
+                role: Role::Main,
+                media_type: String::new(),
+                size,
+                offset: 0,
+                executable: false,
+                cut_profile: 1,
+                runs: vec![],
+                language: None,
+                recipe: Some(0),
+            };
+            let files = (0..parts).map(part).collect();
+            let item = Item { key: "a".into(), title: "a".into(), files, ext: BTreeMap::new() };
+            let page = Page::new(vec![item], table(&[1000; 300]), vec![], vec![recipe.clone()]);
+            let why = Page::from_bytes(&page.to_bytes()).err().map(|error| error.to_string());
+            assert_eq!(why.is_some(), refused.is_some(), "{parts} parts: {why:?}");
+            assert!(why.unwrap_or_default().contains(refused.unwrap_or_default()));
+        };
+        check(218, 9, &of(300, 9), None);
+        check(219, 9, &of(300, 9), Some("too many rows"));
+        check(5, 200_000, &of(250, 200_000), None);
+        check(6, 200_000, &of(250, 200_000), Some("share a recipe"));
     }
 
     proptest! {
