@@ -13,7 +13,7 @@ const FILE_BYTES: usize = 512 << 10;
 /// Files that change from version to version: a second of the flagship's uplink.
 const EDITS: u64 = 6;
 /// Longest that a daemon runs before it is killed.
-const LIFE_MAX: Duration = Duration::from_millis(700);
+const LIFE_MAX: Duration = Duration::from_millis(1_000);
 /// Versions after which the site's store is compacted, so that checking it stays fast.
 const VERSIONS_KEPT: u64 = 6;
 
