@@ -5,10 +5,14 @@
 //! file says nothing about its name (POSIX; ext4 is kinder). Paths are kept relative to a base, so that what a cut left can
 //! be opened at another place, where copies of SQLite's real files are.
 
+#[path = "disk/file.rs"]
+mod file;
+
 use super::seeded::Seeded;
-use karez_content_tools::disk::{Access, Disk, DiskFile, DiskLock, Listed, PendingSync, Space};
+use file::SimFile;
+use karez_content_tools::disk::{Access, Disk, DiskFile, DiskLock, Listed, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -440,96 +444,5 @@ struct Unlock(SimDisk);
 impl Drop for Unlock {
     fn drop(&mut self) {
         *self.0.0.locked.lock().unwrap() = false;
-    }
-}
-
-#[derive(Debug)]
-struct SimFile {
-    disk: SimDisk,
-    id: usize,
-    path: PathBuf,
-    access: Access,
-}
-
-impl SimFile {
-    fn change(&self, change: Change) -> io::Result<()> {
-        if self.access == Access::Read {
-            return Err(ErrorKind::PermissionDenied.into());
-        }
-        self.disk.change(|state| {
-            let file = &mut state.files[self.id];
-            Content::apply(&mut file.now, &change);
-            file.unsynced.push(change);
-            Ok(())
-        })
-    }
-}
-
-impl DiskFile for SimFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.0.state.lock().unwrap().files[self.id].now.len() as u64)
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.0.state.lock().unwrap();
-        let now = &state.files[self.id].now;
-        let begin = now.len().min(offset as usize);
-        let len = buffer.len().min(now.len() - begin);
-        buffer[..len].copy_from_slice(&now[begin..begin + len]);
-        Ok(len)
-    }
-
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.change(Change::Write { offset, bytes: bytes.to_vec() })
-    }
-
-    fn write_pieces_at(&self, pieces: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
-        let bytes = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
-        self.change(Change::Write { offset, bytes })
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change(Change::SetLen(len))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.settle(usize::MAX)
-    }
-
-    /// Here nothing happens between beginning and end: all that a sync may do early, a cut may keep as well.
-    fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync> {
-        let file = &self.disk.state().files[self.id];
-        let until = file.settled + file.unsynced.len();
-        Box::new(Syncing { file: self, until })
-    }
-}
-
-impl SimFile {
-    /// Makes the changes before number `until` durable. After an error the pages count as clean: the bytes can still be read,
-    /// and no later sync writes them (fsyncgate).
-    fn settle(&self, until: usize) -> io::Result<()> {
-        let segment = self.path.extension().is_some_and(|extension| extension == "kseg");
-        let what = if segment { Synced::SegmentData } else { Synced::ReleaseData };
-        self.disk.sync(Some(what), |state, done| {
-            let file = &mut state.files[self.id];
-            let settled = until.saturating_sub(file.settled).min(file.unsynced.len());
-            for change in file.unsynced.drain(..settled).filter(|_| done) {
-                Content::apply(&mut file.synced, &change);
-            }
-            file.settled += settled;
-        })
-    }
-}
-
-/// A sync under way: of what was written before it began, and of nothing else.
-#[derive(Debug)]
-struct Syncing {
-    file: Arc<SimFile>,
-    until: usize,
-}
-
-impl PendingSync for Syncing {
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        self.file.settle(self.until)
     }
 }
