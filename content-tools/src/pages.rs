@@ -140,7 +140,6 @@ impl<'a> Pages<'a> {
 
     /// Whether all pages are in the store. They are not read.
     pub fn are_here(&self) -> Result<bool, LoadError> {
-        let ids: Vec<_> = self.root.pages.iter().map(|page| page.entry.id).collect();
-        Ok(self.store.contains_many(&ids)?.into_iter().all(|here| here))
+        Ok(self.missing()?.is_empty())
     }
 }

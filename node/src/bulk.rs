@@ -63,6 +63,8 @@ pub enum Outcome {
     },
     /// Its bytes are not the chunk's.
     Bad,
+    /// The manifest page that describes it is not here any more.
+    NoPage,
     /// Verified, but the store could not take it.
     NotStored {
         /// What the store said.

@@ -118,6 +118,8 @@ enum Outcome {
     Opened(ReleaseId, opening::Opened),
     /// Chunks that the store lost were looked for in the releases at work.
     Lost(care::Lost),
+    /// Somebody could not read these pages.
+    PagesMissing(ReleaseId, Vec<karez_protocol::content::chunk::ChunkIndex>),
     /// Pages were read for a swarm.
     PagesRead(ReleaseId, opening::PagesRead),
     /// All chunks of a release are on the disk for good.
@@ -164,6 +166,8 @@ pub struct Driver {
     publishing: BTreeSet<CollectionName>,
     /// Releases in the store, by release.
     stored: BTreeSet<ReleaseId>,
+    /// Lost chunks that no page that is here names: of a release whose own page is lost, perhaps.
+    unplaced: BTreeSet<karez_protocol::content::hash::ChunkId>,
     peers: Peers,
     contact: TrackerContact,
     waiting: Vec<Waiting>,
@@ -196,6 +200,7 @@ impl Driver {
             unlisted: remembered.unlisted.into_iter().collect(),
             publishing: BTreeSet::new(),
             stored: BTreeSet::new(),
+            unplaced: BTreeSet::new(),
             peers: Peers::new(remembered.addresses),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
@@ -302,6 +307,7 @@ impl Driver {
         match outcome {
             Outcome::Opened(release, opened) => self.on_opened(release, opened),
             Outcome::Lost(lost) => self.on_lost_chunks(lost),
+            Outcome::PagesMissing(release, pages) => self.find_lost(&release, &pages),
             Outcome::PagesRead(release, read) => self.on_pages_read(release, read),
             Outcome::Durable(release, result) => self.on_durable(release, result),
             Outcome::Announced(answer) => self.on_announced(answer),

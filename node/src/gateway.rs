@@ -14,7 +14,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use crate::handle::{Handle, HandleError};
+use crate::handle::{Handle, HandleError, Pull};
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
@@ -70,7 +70,7 @@ async fn listing(
     Path((publisher, name)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     let pull = handle.open(collection(&publisher, &name)?).await?;
-    off_the_loop(move || page::listing(&pull)).await
+    read(handle, pull, |_, pull| page::listing(&pull)).await
 }
 
 async fn content(
@@ -79,13 +79,21 @@ async fn content(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let pull = handle.open(collection(&publisher, &name)?).await?;
-    off_the_loop(move || file::answer(handle, pull, path, &headers)).await
+    read(handle, pull, move |handle, pull| file::answer(handle, pull, path, &headers)).await
 }
 
-/// Runs what reads the disk on a thread of its own.
-async fn off_the_loop(work: impl FnOnce() -> Result<Response, Refusal> + Send + 'static) -> Result<Response, Refusal> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|cause| HandleError::Store { detail: cause.to_string() })?
+/// Runs what reads the disk on a thread of its own. A page that turns out to be damaged is fetched again.
+async fn read(
+    handle: Handle,
+    pull: Pull,
+    work: impl FnOnce(Handle, Pull) -> Result<Response, Refusal> + Send + 'static,
+) -> Result<Response, Refusal> {
+    let (reader, opened) = (handle.clone(), pull.clone());
+    let done = tokio::task::spawn_blocking(move || work(reader, opened)).await;
+    match done.map_err(|cause| HandleError::Store { detail: cause.to_string() })? {
+        Err(Refusal::Handle(HandleError::Store { detail })) => Err(handle.unreadable(&pull, detail).await.into()),
+        answer => answer,
+    }
 }
 
 fn collection(publisher: &str, name: &str) -> Result<CollectionName, Refusal> {

@@ -192,6 +192,16 @@ pub struct Pull {
     pub changes: watch::Receiver<u64>,
 }
 
+impl Pull {
+    /// What to say when its pages cannot be read: those that are missing are on their way again as soon as the driver knows.
+    pub fn cannot_read(&self, detail: String, missing: &[ChunkIndex]) -> HandleError {
+        match missing.is_empty() {
+            true => HandleError::Store { detail },
+            false => HandleError::NotReady { collection: self.collection.to_string() },
+        }
+    }
+}
+
 /// A collection as it is shown, and the version shown for whoever wants to look further.
 #[derive(Debug)]
 pub struct Shown {

@@ -59,16 +59,27 @@ impl Pages<'_> {
         Ok(here.len())
     }
 
-    /// Every index of these chunks, pages among them; of pages that cannot be read, none.
-    pub fn indexes_of(&self, ids: &BTreeSet<ChunkId>) -> Vec<(ChunkId, ChunkIndex)> {
+    /// Every index of these chunks, pages among them, and the pages that could not be asked.
+    pub fn indexes_of(&self, ids: &BTreeSet<ChunkId>) -> (Vec<(ChunkId, ChunkIndex)>, Vec<ChunkIndex>) {
         let pages = (0..).zip(&self.root.pages).filter(|(_, page)| ids.contains(&page.entry.id));
         let mut found: Vec<_> = pages.map(|(index, page)| (page.entry.id, ChunkIndex(index))).collect();
+        let mut unread = Vec::new();
         for page in 0..self.len() {
-            let Ok(read) = self.read(page) else { continue };
+            let Ok(read) = self.read(page) else {
+                unread.push(ChunkIndex(page as u32));
+                continue;
+            };
             let rows = (self.space.rows(page).start..).zip(&read.chunks).filter(|(_, entry)| ids.contains(&entry.id));
             found.extend(rows.map(|(index, entry)| (entry.id, ChunkIndex(index))));
         }
-        found
+        (found, unread)
+    }
+
+    /// Pages that the store does not have.
+    pub fn missing(&self) -> Result<Vec<ChunkIndex>, LoadError> {
+        let ids: Vec<ChunkId> = self.root.pages.iter().map(|page| page.entry.id).collect();
+        let here = self.store.contains_many(&ids)?;
+        Ok((0..).map(ChunkIndex).zip(here).filter(|(_, here)| !here).map(|(page, _)| page).collect())
     }
 
     /// Rows of a page that `known` lacks, split into those that are here all the same and those that are not.

@@ -46,7 +46,7 @@ const MISSING_MAX: usize = 4_096;
 
 /// The first chunks of a release that the store does not have; none when it cannot say.
 pub(super) fn missing_here(pull: &Pull) -> Vec<ChunkIndex> {
-    let mut missing = Vec::new();
+    let mut missing = pull.pages.missing().unwrap_or_default();
     for page in 0..pull.pages.len() {
         let gone = pull.pages.lacking(page, &ChunkSet::new()).map_or_else(|_| Vec::new(), |[_, gone]| gone);
         missing.extend(gone.into_iter().map(|(chunk, _)| chunk));

@@ -2,6 +2,7 @@
 
 use super::lane::Lane;
 use super::{CloseReason, Event, Outcome, Shared};
+use karez_content_tools::export::LoadError;
 use karez_content_tools::store::Store;
 use karez_content_tools::verify::verify;
 use karez_protocol::content::chunk::{ChunkEntry, Codec};
@@ -80,6 +81,7 @@ async fn judge(shared: &Arc<Shared>, lane: &Lane, header: FrameHeader, stored: V
     let judged = tokio::task::spawn_blocking(move || match pages.entry(chunk) {
         Ok(Some(entry)) => verify_and_store(pages.store(), &entry, codec, stored),
         Ok(None) => Outcome::Bad,
+        Err(LoadError::MissingPage { .. }) => Outcome::NoPage,
         Err(cause) => Outcome::NotStored { detail: cause.to_string() },
     });
     let judged = judged.await;

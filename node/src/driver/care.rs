@@ -22,6 +22,9 @@ use tokio::sync::oneshot;
 /// Openings of one collection within this time count as one: a film is hundreds of requests.
 const OPENED_AGAIN: Duration = Duration::from_secs(600);
 
+/// Lost chunks whose page is lost, too, that are kept in mind: 2 MB.
+const UNPLACED_MAX: usize = 1 << 16;
+
 /// In which order collections were opened. Numbers, because clocks of cheap machines jump.
 #[derive(Debug, Default)]
 pub(super) struct Opened {
@@ -56,14 +59,25 @@ impl Opened {
 #[derive(Debug)]
 pub(super) struct Lost {
     chunks: Vec<ChunkId>,
-    found: Vec<(ReleaseId, Vec<(ChunkId, ChunkIndex)>)>,
-    reply: oneshot::Sender<Vec<ChunkId>>,
+    found: Vec<Found>,
+    /// Of the chunks, those that the store has again.
+    back: BTreeSet<ChunkId>,
+    reply: Option<oneshot::Sender<Vec<ChunkId>>>,
+}
+
+/// Where chunks stand in one release.
+#[derive(Debug)]
+struct Found {
+    release: ReleaseId,
+    indexes: Vec<(ChunkId, ChunkIndex)>,
+    /// Pages that could not be read: what they name is not in `indexes`.
+    unread: Vec<ChunkIndex>,
 }
 
 impl Driver {
     pub(super) fn on_care(&mut self, question: Question) {
         match question {
-            Question::Lost(chunks, reply) => self.find_owners(chunks, reply),
+            Question::Lost(chunks, reply) => self.find_owners(chunks, Some(reply)),
             Question::Mend(release) => self.mend(*release),
             Question::Look(reply) => drop(reply.send(Box::new(self.look()))),
             Question::Retire(releases, whole, reply) => drop(reply.send(self.retire(&releases, &whole))),
@@ -79,32 +93,63 @@ impl Driver {
     }
 
     /// Looks through the pages of every release at work, off the loop.
-    fn find_owners(&self, chunks: Vec<ChunkId>, reply: oneshot::Sender<Vec<ChunkId>>) {
+    fn find_owners(&self, chunks: Vec<ChunkId>, reply: Option<oneshot::Sender<Vec<ChunkId>>>) {
+        let store = self.parts.store.clone();
         let at_work = self.transfers.values().map(|transfer| (transfer.release, transfer.pages.clone()));
         let at_work: Vec<(ReleaseId, Arc<Pages<'static>>)> = at_work.collect();
         self.spawn(async move {
-            let ids: BTreeSet<ChunkId> = chunks.iter().copied().collect();
+            let lost = chunks.clone();
             let found = tokio::task::spawn_blocking(move || {
-                let of = |(release, pages): (ReleaseId, Arc<Pages<'static>>)| (release, pages.indexes_of(&ids));
-                at_work.into_iter().map(of).collect()
+                let of = |(release, pages): (ReleaseId, Arc<Pages<'static>>), ids: &BTreeSet<ChunkId>| {
+                    let (indexes, unread) = pages.indexes_of(ids);
+                    Found { release, indexes, unread }
+                };
+                let found: Vec<Found> = {
+                    let ids = lost.iter().copied().collect();
+                    at_work.into_iter().map(|work| of(work, &ids)).collect()
+                };
+                // What a reader has missed meanwhile may be back already.
+                let here = store.contains_many(&lost).unwrap_or_default();
+                let back: BTreeSet<ChunkId> =
+                    lost.iter().zip(here).filter(|(_, here)| *here).map(|(id, _)| *id).collect();
+                (found, back)
             });
-            Outcome::Lost(Lost { chunks, found: found.await.unwrap_or_default(), reply })
+            let (found, back) = found.await.unwrap_or_default();
+            Outcome::Lost(Lost { chunks, found, back, reply })
         });
     }
 
     /// The store no longer has these chunks: every release that counts them as held fetches them again.
     pub(super) fn on_lost_chunks(&mut self, lost: Lost) {
-        let mut needed = BTreeSet::new();
-        for (release, indexes) in lost.found {
+        let (mut needed, mut is_unsure) = (BTreeSet::new(), false);
+        for Found { release, indexes, unread } in lost.found {
             let needs = self.transfers.get(&release).is_some_and(|transfer| transfer.wanted || transfer.complete);
+            is_unsure |= needs && !unread.is_empty();
+            self.find_lost(&release, &unread);
             for (id, index) in indexes {
-                self.on_lost(&release, index);
+                if !lost.back.contains(&id) {
+                    self.on_lost(&release, index);
+                }
                 needed.extend(needs.then_some(id));
             }
         }
-        let unnamed = lost.chunks.into_iter().filter(|chunk| !needed.contains(chunk)).collect();
-        // Whoever asked may have gone; the chunks are fetched all the same.
-        let _ = lost.reply.send(unnamed);
+        let mut unnamed: Vec<ChunkId> = lost.chunks.into_iter().filter(|chunk| !needed.contains(chunk)).collect();
+        if is_unsure {
+            // The page that names them may be lost itself: asked again when it has come.
+            self.unplaced.extend(unnamed.drain(..).take(UNPLACED_MAX.saturating_sub(self.unplaced.len())));
+        }
+        if let Some(reply) = lost.reply {
+            // Whoever asked may have gone; the chunks are fetched all the same.
+            let _ = reply.send(unnamed);
+        }
+    }
+
+    /// A page has come: lost chunks that no page has named so far may stand in it.
+    pub(super) fn place_lost(&mut self) {
+        if !self.unplaced.is_empty() {
+            let chunks = std::mem::take(&mut self.unplaced).into_iter().collect();
+            self.find_owners(chunks, None);
+        }
     }
 
     /// An older version that is kept (a pin holds it) is fetched like a wanted one until it is whole again.

@@ -6,6 +6,7 @@ use crate::bulk;
 use crate::bulk::CloseReason;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
+use karez_protocol::content::layout::Place;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::io::{Input, KnownChunk, Verdict};
 use karez_protocol::trust::PeerId;
@@ -244,7 +245,7 @@ impl Driver {
 
     fn on_chunk(&mut self, peer: PeerId, release: ReleaseId, chunk: ChunkIndex, bytes: u64, outcome: bulk::Outcome) {
         self.count(peer, &release, bytes);
-        let (now, mut stored) = (self.now(), false);
+        let (now, mut stored, mut full) = (self.now(), false, false);
         let input = match outcome {
             bulk::Outcome::Stored { fresh } => {
                 self.counters.refetched_chunks += u64::from(!fresh);
@@ -255,18 +256,26 @@ impl Driver {
                 self.counters.bad_chunks += 1;
                 Input::Received { peer, chunk, verdict: Verdict::Bad }
             }
+            bulk::Outcome::NoPage => {
+                self.find_page_lost(&release, chunk);
+                Input::NotStored { chunk }
+            }
             bulk::Outcome::NotStored { detail } => {
                 self.store_full(detail);
+                full = true;
                 Input::NotStored { chunk }
             }
         };
-        let full = matches!(input, Input::NotStored { .. });
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         let known = transfer.swarm.known(chunk).filter(|_| stored);
         transfer.swarm.handle(now, input);
         if let Some(known) = known {
             note_stored(transfer, u64::from(known.stored_len));
+            let is_page = chunk.0 < transfer.page_count();
             self.share(&release, &known);
+            if is_page {
+                self.place_lost();
+            }
         }
         self.pump(&release);
         if full {
@@ -295,6 +304,14 @@ impl Driver {
             self.contact.hurry();
         }
         self.pump(release);
+    }
+
+    /// The page that describes a chunk could not be read.
+    fn find_page_lost(&mut self, release: &ReleaseId, chunk: ChunkIndex) {
+        let place = self.transfers.get(release).and_then(|transfer| transfer.pages.space().place(chunk));
+        if let Some(Place::Row { page, .. }) = place {
+            self.find_lost(release, &[ChunkIndex(page as u32)]);
+        }
     }
 
     /// Tells those who take part in a release whether this node still lacks chunks.

@@ -2,7 +2,7 @@
 
 use super::shown::Look;
 use super::transfer::{Stage, Transfer};
-use super::{Driver, catalogue::Known};
+use super::{Driver, Outcome, catalogue::Known};
 use crate::handle::view::SearchRow;
 use crate::handle::{HandleError, Pull, Shown};
 use karez_protocol::content::chunk::ChunkIndex;
@@ -129,10 +129,20 @@ impl Driver {
             pages: transfer.pages.clone(),
             have: (!transfer.complete).then(|| transfer.swarm.have().clone()),
         };
-        let pull = self.pull(transfer);
-        tokio::task::spawn_blocking(move || {
-            let view = look.view().map_err(|cause| HandleError::Store { detail: cause.to_string() });
-            let _ = reply.send(view.map(|view| Shown { view, pull }));
+        let (pull, release) = (self.pull(transfer), transfer.release);
+        self.spawn(async move {
+            let pages = pull.pages.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                look.view().map_err(|cause| (cause.to_string(), pages.missing().unwrap_or_default()))
+            });
+            let looked = looked.await.unwrap_or_else(|cause| Err((cause.to_string(), Vec::new())));
+            let (answer, missing) = match looked {
+                Ok(view) => (Ok(Shown { view, pull }), Vec::new()),
+                Err((detail, missing)) => (Err(pull.cannot_read(detail, &missing)), missing),
+            };
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+            Outcome::PagesMissing(release, missing)
         });
     }
 
@@ -164,7 +174,7 @@ impl Driver {
     }
 
     /// A reader misses these although they count as held: the store may have found them damaged.
-    fn find_lost(&mut self, release: &ReleaseId, chunks: &[ChunkIndex]) {
+    pub(super) fn find_lost(&mut self, release: &ReleaseId, chunks: &[ChunkIndex]) {
         let Some(transfer) = self.transfers.get(release) else { return };
         let gone = |chunk: &&ChunkIndex| {
             let entry = transfer.pages.entry(**chunk).ok().flatten();

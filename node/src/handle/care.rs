@@ -1,6 +1,6 @@
 //! What looking after the store asks of the driver, which alone knows what is in use.
 
-use super::{Command, Handle, HandleError};
+use super::{Command, Handle, HandleError, Pull};
 use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::manifest::ManifestRoot;
@@ -84,6 +84,21 @@ impl Handle {
     /// Says that chunks were found damaged; answers with those that no release at work names.
     pub async fn lost(&self, chunks: Vec<ChunkId>) -> Result<Vec<ChunkId>, HandleError> {
         self.ask(|reply| Command::Care(Question::Lost(chunks, reply))).await
+    }
+
+    /// Says that a reader failed at pages of a release; answers with what to tell whoever reads. Missing pages are fetched
+    /// again.
+    pub async fn unreadable(&self, pull: &Pull, detail: String) -> HandleError {
+        let pages = pull.pages.clone();
+        let missing =
+            tokio::task::spawn_blocking(move || pages.missing().unwrap_or_default()).await.unwrap_or_default();
+        let root = pull.pages.root();
+        let ids = missing.iter().map(|page| root.pages[page.0 as usize].entry.id).collect::<Vec<_>>();
+        if !ids.is_empty() {
+            // A driver that is gone needs no hints.
+            let _ = self.lost(ids).await;
+        }
+        pull.cannot_read(detail, &missing)
     }
 
     /// Asks for a version in the store to be made whole again.

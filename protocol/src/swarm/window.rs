@@ -36,6 +36,10 @@ pub(super) struct Window {
     next: u32,
     /// To be read as soon as there is room: something in them is missing again, or can be had now.
     again: BTreeSet<u32>,
+    /// Were to be read again, and nobody has what is missing in them: their other rows may be known.
+    passed: BTreeSet<u32>,
+    /// Being read while something in them was lost: what comes may lack it.
+    stale: BTreeSet<u32>,
     /// To be read in any case: somebody is watching.
     hurried: BTreeSet<u32>,
     /// All that is missing fits.
@@ -53,6 +57,8 @@ impl Window {
             rows: 0,
             next: 0,
             again: BTreeSet::new(),
+            passed: BTreeSet::new(),
+            stale: BTreeSet::new(),
             hurried: BTreeSet::new(),
             is_whole: false,
         }
@@ -100,8 +106,10 @@ impl Window {
             let rows = space.rows(page as usize);
             let is_known = is_again.is_none() && self.open.contains_key(&page);
             let is_held = have.count_in(rows.clone()) == u64::from(rows.end - rows.start);
-            if !is_known && !is_held && (self.is_whole || available(rows)) {
-                self.read(&space, page, have, &mut pages);
+            match !is_known && !is_held {
+                true if self.is_whole || available(rows) => self.read(&space, page, have, &mut pages),
+                true if is_again.is_some() => _ = self.passed.insert(page),
+                _ => {}
             }
         }
         self.space = Some(space);
@@ -136,6 +144,9 @@ impl Window {
     /// A page was read, or could not be.
     pub(super) fn was_read(&mut self, page: u32) {
         self.rows -= self.reading.remove(&page).unwrap_or(0);
+        if self.stale.remove(&page) {
+            self.again.insert(page);
+        }
     }
 
     /// A row is known from now on.
@@ -160,7 +171,10 @@ impl Window {
 
     /// A chunk outside the window can be had now, or is missing again.
     pub(super) fn look_at(&mut self, chunk: ChunkIndex) {
-        self.again.extend(self.page_of(chunk));
+        if let Some(page) = self.page_of(chunk) {
+            let pages = if self.reading.contains_key(&page) { &mut self.stale } else { &mut self.again };
+            pages.insert(page);
+        }
     }
 
     /// A page is here again.
@@ -176,6 +190,7 @@ impl Window {
     /// What peers hold has changed: pages that were passed over may be worth reading.
     pub(super) fn look_again(&mut self) {
         self.next = 0;
+        self.again.append(&mut self.passed);
     }
 
     /// The ranges of the pages that have rows.
@@ -225,6 +240,29 @@ mod tests {
         let (mut window, mut have) = window();
         (5..17).for_each(|chunk| _ = have.insert(ChunkIndex(chunk)));
         assert_eq!(window.advance(&have, |_| false), [3, 4]);
+    }
+
+    #[test]
+    fn what_is_lost_and_nobody_has_is_remembered_in_a_page_that_is_open() {
+        let (mut window, mut have) = window();
+        (5..9).for_each(|chunk| _ = have.insert(ChunkIndex(chunk)));
+        assert_eq!(window.advance(&have, |rows| rows.start == 9), [1]);
+        window.was_read(1);
+        window.add_row(ChunkIndex(9));
+        window.look_at(ChunkIndex(10));
+        assert_eq!(window.advance(&have, |_| false), [0; 0]);
+        window.look_again();
+        assert_eq!(window.advance(&have, |rows| rows.start == 9), [1]);
+    }
+
+    #[test]
+    fn what_is_lost_while_its_page_is_read_is_looked_at_once_more() {
+        let (mut window, have) = window();
+        assert_eq!(window.advance(&have, |_| true), [0, 1, 2]);
+        window.look_at(ChunkIndex(6));
+        assert_eq!(window.advance(&have, |_| true), [0; 0]);
+        (0..3).for_each(|page| window.was_read(page));
+        assert_eq!(window.advance(&have, |_| true), [0, 3, 4]);
     }
 
     #[test]

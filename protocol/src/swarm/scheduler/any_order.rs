@@ -62,19 +62,20 @@ struct Shell {
     in_flight: BTreeSet<(PeerId, ChunkIndex)>,
     banned: BTreeSet<PeerId>,
     is_paused: bool,
-    /// Pages that the swarm wants to look into.
-    to_read: VecDeque<u32>,
+    /// Pages that the swarm wants to look into, and what was held when it said so.
+    to_read: VecDeque<(u32, ChunkSet)>,
 }
 
 impl Shell {
     /// Reads a page, if one is wanted. One row of each page stands on the page before, too.
     fn read_page(&mut self) -> bool {
-        let Some(page) = self.to_read.pop_front() else { return false };
+        let Some((page, held)) = self.to_read.pop_front() else { return false };
         let rows = PAGES + page * PAGE_ROWS..PAGES + (page + 1) * PAGE_ROWS;
         let twin = |index: u32| {
             if index % PAGE_ROWS == PAGES % PAGE_ROWS && index > PAGES { index - PAGE_ROWS + 1 } else { index }
         };
         let row = |index: u32| KnownChunk { index: ChunkIndex(index), ..chunk(twin(index)) };
+        let rows = rows.filter(|index| !held.contains(ChunkIndex(*index)));
         self.give(Input::PagesRead { pages: vec![page], chunks: rows.map(row).collect() });
         true
     }
@@ -123,7 +124,10 @@ impl Shell {
                 self.banned.insert(peer);
                 self.in_flight.retain(|(of, _)| *of != peer);
             }
-            Output::Read { pages } => self.to_read.extend(pages),
+            Output::Read { pages } => {
+                let held = self.swarm.have().clone();
+                self.to_read.extend(pages.into_iter().map(|page| (page, held.clone())));
+            }
             Output::Announce { .. } | Output::Complete => {}
         }
     }
