@@ -24,6 +24,9 @@ const SPARE_PATIENCE: u32 = 6;
 
 /// Slack before a chunk in flight counts as overdue.
 const OVERDUE_SLACK: Duration = Duration::from_secs(1);
+/// But after so long at the latest, whatever its peer's rate makes likely: the last few chunks from somebody idle cost a
+/// duplicate at worst, and a peer that was measured on one bad minute would hold up the end for ten.
+const OVERDUE_MAX: Duration = Duration::from_secs(120);
 
 /// A chunk asked of a peer.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +115,7 @@ impl Peer {
 
     /// Takes note of a request.
     pub(super) fn ask(&mut self, now: Timestamp, chunk: ChunkIndex, len: u64, urgency: Urgency) {
-        let overdue_at = now + self.pace.time_for(len) * 2 + OVERDUE_SLACK;
+        let overdue_at = now + (self.pace.time_for(len) * 2 + OVERDUE_SLACK).min(OVERDUE_MAX);
         if urgency != Urgency::Background && self.waits_its_turn() {
             self.pace.forgive(now);
         }

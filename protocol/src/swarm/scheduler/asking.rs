@@ -107,10 +107,12 @@ impl Swarm {
         untold.map(|(_, peer)| peer.joined + SETTLE).max()
     }
 
+    /// Who is asked next. The silent come last: two of them could take turns with the only chunk that is left while
+    /// somebody who answers has nothing to do.
     fn least_loaded(&self, open: &[Slot]) -> Option<usize> {
         let load = |slot: Slot| {
-            let time = self.peers.get(slot).map(|peer| peer.pace.time_for(0));
-            (time, mix(self.seed ^ u64::from(slot.0)))
+            let load = self.peers.get(slot).map(|peer| (peer.snub.is_some(), peer.pace.time_for(0)));
+            (load, mix(self.seed ^ u64::from(slot.0)))
         };
         (0..open.len()).min_by_key(|at| load(open[*at]))
     }

@@ -4,6 +4,8 @@
 //! Chunk 0 is the page. Unless a row says else, `me` imports chunks below 10, `A` those from 10, `B` those from 20,
 //! `G` those from 30 on (ids are searched for that).
 
+mod silence;
+
 use super::*;
 use crate::content::hash::ChunkId;
 use crate::swarm::io::{KnownChunk, Verdict};
@@ -117,7 +119,11 @@ fn line(output: Output) -> String {
 type Row<'a> = (u64, Input, &'a [&'a str]);
 
 fn swarm(group: bool, mode: EgressMode) -> Swarm {
-    Swarm::new(Config { me: peer(ME), profile: profile(ME, group), mode, seed: 1, window_rows: 1_000 })
+    swarm_with_seed(group, mode, 1)
+}
+
+fn swarm_with_seed(group: bool, mode: EgressMode, seed: u64) -> Swarm {
+    Swarm::new(Config { me: peer(ME), profile: profile(ME, group), mode, seed, window_rows: 1_000 })
 }
 
 #[track_caller]
