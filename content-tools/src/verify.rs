@@ -182,7 +182,7 @@ fn verify_raw(entry: &ChunkEntry, stored: Vec<u8>) -> Result<VerifiedChunk, Veri
     if ChunkId::of(&stored) != chunk {
         return Err(VerifyError::Id { chunk });
     }
-    let raw = raw_entry(chunk, stored.len());
+    let raw = raw_entry(chunk, stored.len() as u32);
     if entry.codec == Codec::Raw && entry.check != raw.check {
         return Err(VerifyError::Check { chunk });
     }
@@ -202,10 +202,10 @@ fn verify_zstd(entry: &ChunkEntry, stored: Vec<u8>) -> Result<VerifiedChunk, Ver
 }
 
 /// Row of a raw chunk. Stored bytes and plaintext are the same, so the check is the first half of the id: no second hash.
-fn raw_entry(id: ChunkId, len: usize) -> ChunkEntry {
+/// The row of a raw chunk, which its id and length say all of.
+pub(crate) fn raw_entry(id: ChunkId, len: u32) -> ChunkEntry {
     let mut first = [0; 16];
     first.copy_from_slice(&id.as_bytes()[..16]);
-    let len = len as u32;
     ChunkEntry { id, codec: Codec::Raw, plain_len: len, stored_len: len, check: StoredCheck(first) }
 }
 
@@ -220,7 +220,7 @@ pub fn seal(plain: &[u8], compress: bool) -> Result<VerifiedChunk, SealError> {
 
 /// [`seal`] for a caller that has just hashed `plain` (1 to [`PLAIN_BYTES_MAX`] bytes) itself.
 pub(crate) fn seal_hashed(id: ChunkId, plain: &[u8], compress: bool) -> SealedChunk<'_> {
-    let mut entry = raw_entry(id, plain.len());
+    let mut entry = raw_entry(id, plain.len() as u32);
     let stored = match compress.then(|| compressed(plain)).flatten() {
         Some(smaller) => {
             entry.codec = Codec::Zstd;

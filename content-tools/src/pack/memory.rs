@@ -8,7 +8,7 @@
 
 use super::row::{self, Row};
 use crate::cut::{Container, Fallback, Plan, Planned};
-use karez_protocol::content::recipe::{Extent, STREAMS_MAX, decode_extents, encode_extents};
+use karez_protocol::content::recipe::{Extent, decode_extents, encode_extents};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -21,14 +21,13 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// A kill costs at most what was read in this time, or this many files.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 const COMMIT_FILES: u32 = 4096;
-/// Rows of a part: 240 KB in the database. In the order in which they were stored, which within a stream is theirs.
+/// Rows of a part: 160 to 240 KB in the database. In the order in which they were stored, which within a stream is theirs.
 pub(super) const PART_ROWS: usize = 4096;
-const ROW_BYTES: usize = row::ROW_BYTES + 1;
 /// Bytes of extents in one row of the database.
 const EXTENTS_PIECE: usize = 256 << 10;
 /// Counted up when a listing means something else, and when files are planned in another way: an old listing would go on
 /// giving the old manifest.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 const SCHEMA: &str = "
     DROP TABLE IF EXISTS folders;
     DROP TABLE IF EXISTS files;
@@ -39,7 +38,7 @@ const SCHEMA: &str = "
         container TEXT, fallback TEXT, recipe INTEGER NOT NULL, UNIQUE(folder, path));
     CREATE TABLE listings(file INTEGER NOT NULL, part INTEGER NOT NULL, rows BLOB NOT NULL, PRIMARY KEY(file, part));
     CREATE TABLE recipes(file INTEGER NOT NULL, part INTEGER NOT NULL, extents BLOB NOT NULL, PRIMARY KEY(file, part));
-    PRAGMA user_version = 2;";
+    PRAGMA user_version = 3;";
 
 /// Behind the path of a folder that is packed in place; no path has a zero byte.
 const IN_PLACE: &[u8] = b"\0in place";
@@ -190,7 +189,7 @@ impl Memory {
         let mut query = self.connection.prepare_cached("SELECT rows FROM listings WHERE file = ?1 AND part = ?2")?;
         let found: Option<Vec<u8>> = query.query_row(params![file, part], |row| row.get(0)).optional()?;
         let rows = found.as_deref().and_then(|found| checked(found, path, stamp, part));
-        Ok(rows.and_then(|rows| rows.chunks(ROW_BYTES).map(read_row).collect()))
+        Ok(rows.and_then(row::unpack))
     }
 
     /// Begins the listing of a file that is about to be read; the one before is forgotten.
@@ -222,11 +221,12 @@ impl Memory {
     /// Adds the next rows, [`PART_ROWS`] at most.
     pub(super) fn add(&mut self, draft: &mut Draft, rows: &[Row]) -> rusqlite::Result<()> {
         self.begin_transaction()?;
-        let rows: Vec<u8> = rows.iter().flat_map(row_bytes).collect();
-        let check = part_check(&draft.path, &draft.stamp, draft.parts, &rows);
+        let mut packed = Vec::with_capacity(rows.len() * row::ROW_BYTES);
+        rows.iter().for_each(|row| row::pack(row, &mut packed));
+        let check = part_check(&draft.path, &draft.stamp, draft.parts, &packed);
         let mut insert =
             self.connection.prepare_cached("INSERT INTO listings(file, part, rows) VALUES (?1, ?2, ?3)")?;
-        insert.execute(params![draft.file, draft.parts, [check.as_slice(), &rows].concat()])?;
+        insert.execute(params![draft.file, draft.parts, [check.as_slice(), &packed].concat()])?;
         drop(insert);
         draft.parts += 1;
         self.commit_if_due()
@@ -294,17 +294,4 @@ fn begin_anew(connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch(SCHEMA)?;
     }
     connection.execute_batch("COMMIT")
-}
-
-/// The stream, then the entry.
-fn row_bytes(row: &Row) -> [u8; ROW_BYTES] {
-    let mut bytes = [row.stream; ROW_BYTES];
-    bytes[1..].copy_from_slice(&row::to_bytes(&row.entry));
-    bytes
-}
-
-fn read_row(bytes: &[u8]) -> Option<Row> {
-    let (stream, rest) = bytes.split_first()?;
-    let entry = row::from_bytes(rest)?;
-    (usize::from(*stream) < STREAMS_MAX).then_some(Row { stream: *stream, entry })
 }

@@ -11,13 +11,18 @@ const PROTOCOL_MAY_USE: [&str; 8] =
 
 /// The names under `[dependencies]`, `[dev-dependencies]` and `[build-dependencies]`, target tables included.
 fn dependencies(krate: &str) -> Vec<String> {
+    under(krate, |section| section.ends_with("dependencies]"))
+}
+
+/// The names under some sections of a crate's Cargo.toml.
+fn under(krate: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let path = root().join(krate).join("Cargo.toml");
     let text = fs::read_to_string(&path).expect("every crate has a Cargo.toml");
     let mut inside = false;
     let mut names = Vec::new();
     for line in text.lines().map(str::trim) {
         if line.starts_with('[') {
-            inside = line.ends_with("dependencies]");
+            inside = wanted(line);
         } else if inside && !line.starts_with('#') {
             let name: String = line.chars().take_while(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
             names.extend(Some(name).filter(|name| !name.is_empty()));
@@ -72,4 +77,20 @@ fn the_link_emulator_is_a_stranger() {
 #[test]
 fn scripts_use_no_product_code() {
     check("scripts", "the demo judges the product from outside", |name| !is_ours(name));
+}
+
+/// `cargo x fuzz` builds with --locked, in a workspace of its own that no other test builds.
+#[test]
+fn the_fuzzers_lock_follows() {
+    let lock = fs::read_to_string(root().join("fuzz/Cargo.lock")).expect("the fuzzer has a lock file");
+    let stale = |krate: &&str| {
+        let name = format!("name = \"karez-{krate}\"");
+        let package = lock.split("[[package]]").find(|package| package.contains(&name)).unwrap_or_default();
+        let is_locked =
+            |name: &String| package.contains(&format!(" \"{name}\",")) || package.contains(&format!(" \"{name} "));
+        !under(krate, |section| section == "[dependencies]").iter().all(is_locked)
+    };
+    let offences = ["content-tools", "protocol"].into_iter().filter(stale);
+    let advice = offences.map(|krate| format!("{krate}: run cargo update --workspace in fuzz/")).collect();
+    report("fuzz/Cargo.lock knows what our crates need", advice);
 }
