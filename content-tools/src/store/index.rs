@@ -135,14 +135,14 @@ impl Index {
     }
 
     /// Records that `segment` is durable up to `synced_len` with these chunks in it, in one transaction. Records that
-    /// they replace lose their rows in the same. A chunk that has a row already gets no second one.
+    /// they replace lose their rows in the same. A chunk that has a row already gets no second one. How many rows came.
     pub(super) fn commit(
         &self,
         segment: u32,
         synced_len: u64,
         rows: &[(ChunkId, Location)],
         replaced: &[(ChunkId, Location)],
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<u64> {
         let transaction = self.connection.unchecked_transaction()?;
         for (id, at) in replaced {
             self.memory.borrow_mut().forget(id, *at);
@@ -159,7 +159,8 @@ impl Index {
         )?;
         transaction.commit()?;
         self.memory.borrow_mut().insert(&fresh);
-        self.sweep((fresh.len() * SWEPT_PER_ROW).max(SWEPT_MIN))
+        self.sweep((fresh.len() * SWEPT_PER_ROW).max(SWEPT_MIN))?;
+        Ok(fresh.len() as u64)
     }
 
     /// The rows whose chunks are not known yet, by place, each chunk once. A chunk is written again only because its record

@@ -3,14 +3,19 @@
 //! What must stay true: the segments are right and the index follows. Bytes behind what the index knows are scanned,
 //! whole records are taken in, a torn tail of the last segment is cut off (one before it may have such a tail too, as the
 //! next segment begins while its last sync is under way). Recovered records are fsynced before their
-//! rows are committed, because after a kill they may be in the page cache only.
+//! rows are committed, because after a kill they may be in the page cache only. A reference is taken in only with the
+//! description of its file: the two are separate records, and a power cut may leave the later one alone, where it must not
+//! hide the copy that it was to stand in for.
 
 use super::error::StoreError;
 use super::index::{Index, Location, SegmentRow};
 use super::record::{self, SEGMENT_HEADER_LEN, SegmentHeader};
-use super::scan;
+use super::scan::{self, Scan, Whole};
 use super::segment::{self, Segment};
+use super::source::SOURCE_BYTES_MAX;
 use crate::disk::{Access, Disk, DiskFile};
+use karez_protocol::content::hash::ChunkId;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +37,36 @@ struct Checked {
     /// The format of its header when new records may be appended at `end`.
     clean: Option<u16>,
     recovered: u64,
+    /// Whether the index was told of less than its end, for references that nothing describes yet.
+    waits: bool,
+}
+
+/// What becomes of references whose file nothing describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Undescribed {
+    /// The index learns no more than where the first of them stands, so that it is looked at once more.
+    Wait,
+    /// They are garbage.
+    Skip,
+}
+
+/// One pass over the segments.
+struct Pass<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    index: &'a Index,
+    /// The segment with the highest number.
+    last: Option<u32>,
+    undescribed: Undescribed,
+}
+
+/// Records of a scan that can be read.
+#[derive(Default)]
+struct Usable {
+    rows: Vec<(ChunkId, Location)>,
+    /// References that nothing describes, and where the first of them stands.
+    undescribed: u64,
+    first_undescribed: Option<u64>,
 }
 
 /// Brings index and segments together and opens the segment to append to.
@@ -48,13 +83,18 @@ pub(super) fn recover(
         tracing::warn!(segment = lost, "a segment file is gone: its chunks will be fetched again");
         index.forget_behind(*lost, 0).map_err(failed)?;
     }
-    let mut recovered = 0;
-    let mut last = None;
+    let pass = |undescribed| Pass { disk: &**disk, dir, index, last: numbers.last().copied(), undescribed };
+    let (mut recovered, mut last, mut again) = (0, None, Vec::new());
     for number in &numbers {
-        let known = known.get(number).copied().unwrap_or_default();
-        let checked = check_segment(&**disk, dir, *number, known, index, numbers.last() == Some(number))?;
+        let checked = pass(Undescribed::Wait).check_segment(*number, known.get(number).copied().unwrap_or_default())?;
         recovered += checked.recovered;
+        again.extend(checked.waits.then_some(*number));
         last = Some(checked);
+    }
+    // Compaction may have moved a description behind what refers to it; now that all are known, the others are lost.
+    for number in again {
+        let known = index.segments().map_err(failed)?.get(&number).copied().unwrap_or_default();
+        recovered += pass(Undescribed::Skip).check_segment(number, known)?.recovered;
     }
     let (segment, created) = open_last(disk, dir, last, segment_bytes)?;
     let rows = index.segments().map_err(failed)?;
@@ -86,52 +126,80 @@ fn open_last(
     }
 }
 
-fn check_segment(
-    disk: &dyn Disk,
-    dir: &Path,
-    number: u32,
-    known: SegmentRow,
-    index: &Index,
-    last: bool,
-) -> Result<Checked, StoreError> {
-    let path = segment::path(dir, number);
-    let io = |e| StoreError::io("read", &path, e);
-    let failed = |e| StoreError::index(e, dir);
-    let file = disk.open(&path, Access::Read).map_err(io)?;
-    let len = file.len().map_err(io)?;
-    if len < SEGMENT_HEADER_LEN as u64 && known.synced_len == 0 {
-        return Ok(Checked { number, end: len, clean: Some(record::SEGMENT_FORMAT), recovered: 0 });
+impl Pass<'_> {
+    fn check_segment(&self, number: u32, known: SegmentRow) -> Result<Checked, StoreError> {
+        let path = segment::path(self.dir, number);
+        let io = |e| StoreError::io("read", &path, e);
+        let file = self.disk.open(&path, Access::Read).map_err(io)?;
+        let len = file.len().map_err(io)?;
+        let checked = |end, clean| Checked { number, end, clean, recovered: 0, waits: false };
+        if len < SEGMENT_HEADER_LEN as u64 && known.synced_len == 0 {
+            return Ok(checked(len, Some(record::SEGMENT_FORMAT)));
+        }
+        let mut clean = known_format(&*file, number, &path)?;
+        let mut synced = known.synced_len;
+        if len < synced {
+            tracing::warn!(segment = number, "a segment file has become shorter: what it lost will be fetched again");
+            self.index.forget_behind(number, len).map_err(|e| self.failed(e))?;
+            (synced, clean) = (len, None);
+        }
+        let start = synced.max(SEGMENT_HEADER_LEN as u64);
+        if len <= start {
+            return Ok(checked(start, clean));
+        }
+        let scan = scan::scan(&*file, number, start, len).map_err(io)?;
+        // After a kill the pages may not be on the disk yet; no row may refer to them before they are.
+        file.sync_data().map_err(|e| StoreError::io("sync", &path, e))?;
+        let (recovered, waits) = self.take_in(number, &scan, len)?;
+        Ok(Checked { recovered, waits, ..checked(scan.end, clean) })
     }
-    let mut clean = known_format(&*file, number, &path)?;
-    let mut synced = known.synced_len;
-    if len < synced {
-        tracing::warn!(segment = number, "a segment file has become shorter: what it lost will be fetched again");
-        index.forget_behind(number, len).map_err(failed)?;
-        (synced, clean) = (len, None);
+
+    /// Tells the index what a scan up to `len` found, which is synced. How many records were new to it, and whether some wait.
+    fn take_in(&self, number: u32, scan: &Scan, len: u64) -> Result<(u64, bool), StoreError> {
+        if scan.damaged_bytes > 0 {
+            let bytes = scan.damaged_bytes;
+            tracing::warn!(segment = number, bytes, "damaged records skipped: they will be fetched again");
+        }
+        let usable = self.usable(&scan.records)?;
+        let waits = usable.first_undescribed.filter(|_| self.undescribed == Undescribed::Wait);
+        if waits.is_none() && usable.undescribed > 0 {
+            tracing::warn!(
+                segment = number,
+                chunks = usable.undescribed,
+                "nothing says which file these are in: they will be fetched again"
+            );
+        }
+        // The tail of the last segment is about to be cut off; a torn one of another is looked at this once.
+        let known_to = waits.unwrap_or(if self.last == Some(number) { scan.end } else { len });
+        let new = self.index.commit(number, known_to, &usable.rows, &[]).map_err(|e| self.failed(e))?;
+        Ok((new, waits.is_some()))
     }
-    let start = synced.max(SEGMENT_HEADER_LEN as u64);
-    if len <= start {
-        return Ok(Checked { number, end: start, clean, recovered: 0 });
+
+    fn usable(&self, records: &[Whole]) -> Result<Usable, StoreError> {
+        let could_describe = |record: &&Whole| record.source.is_none() && record.entry.stored_len <= SOURCE_BYTES_MAX;
+        let here: HashSet<&ChunkId> = records.iter().filter(could_describe).map(|record| &record.entry.id).collect();
+        let mut usable = Usable::default();
+        // References to one file mostly follow each other.
+        let mut described = None;
+        for Whole { place, entry, source } in records {
+            if let Some(source) = source
+                && described != Some(source)
+            {
+                if !here.contains(source) && self.index.get(source).map_err(|e| self.failed(e))?.is_none() {
+                    usable.undescribed += 1;
+                    usable.first_undescribed.get_or_insert(place.offset);
+                    continue;
+                }
+                described = Some(source);
+            }
+            usable.rows.push((entry.id, Location { place: *place, stored_len: entry.stored_len }));
+        }
+        Ok(usable)
     }
-    let scan = scan::scan(&*file, number, start, len).map_err(io)?;
-    if scan.damaged_bytes > 0 {
-        tracing::warn!(
-            segment = number,
-            bytes = scan.damaged_bytes,
-            "damaged records skipped: they will be fetched again"
-        );
+
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::index(error, self.dir)
     }
-    let rows: Vec<_> = scan
-        .records
-        .iter()
-        .map(|(place, entry)| (entry.id, Location { place: *place, stored_len: entry.stored_len }))
-        .collect();
-    // After a kill the pages may not be on the disk yet; no row may refer to them before they are.
-    file.sync_data().map_err(|e| StoreError::io("sync", &path, e))?;
-    // The tail of the last segment is about to be cut off; a torn one of another is looked at this once.
-    let known_to = if last { scan.end } else { len };
-    index.commit(number, known_to, &rows, &[]).map_err(failed)?;
-    Ok(Checked { number, end: scan.end, clean, recovered: rows.len() as u64 })
 }
 
 /// The format of a segment; `None` when its header is damaged: the records behind it describe themselves, but nothing is

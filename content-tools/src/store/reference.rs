@@ -56,6 +56,11 @@ fn to_payload(file: &ChunkId, ranges: &[SourceRange]) -> Vec<u8> {
     payload
 }
 
+/// The description that the payload of a reference names.
+pub(super) fn source_of(payload: &[u8]) -> Option<ChunkId> {
+    payload.first_chunk().map(|id| ChunkId::from_bytes(*id))
+}
+
 /// The file and ranges of a reference to `plain_len` bytes; `None` when they contradict each other.
 fn from_payload(payload: &[u8], plain_len: u32) -> Option<(ChunkId, Vec<SourceRange>)> {
     let (file, ranges) = payload.split_first_chunk::<FILE_ID_BYTES>()?;
@@ -166,7 +171,7 @@ impl Store {
             return Ok(None);
         }
         match self.record_at(id, at) {
-            Ok((_, payload)) => Ok(payload.first_chunk().map(|file| (at, ChunkId::from_bytes(*file)))),
+            Ok((_, payload)) => Ok(source_of(&payload).map(|file| (at, file))),
             Err(Failed::Passing(error)) => Err(error),
             Err(Failed::Lost | Failed::Changed(_)) => Ok(None),
         }

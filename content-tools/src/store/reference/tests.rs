@@ -36,6 +36,19 @@ impl Bench {
         Store::open(&self.dir.path().join("store"), options).unwrap()
     }
 
+    /// Flips a bit of the one description there is.
+    fn damage_description(&self) {
+        for entry in fs::read_dir(self.dir.path().join("store/segments")).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = fs::read(&path).unwrap();
+            if let Some(at) = bytes.windows(8).position(|window| window == b"KAREZSRC") {
+                bytes[at + 20] ^= 1;
+                return fs::write(path, bytes).unwrap();
+            }
+        }
+        panic!("no description");
+    }
+
     fn delete_index(&self) {
         for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
             let _ = fs::remove_file(self.dir.path().join("store").join(name));
@@ -184,6 +197,75 @@ fn space_of_replaced_records_comes_back() {
     assert!(store.read_plain(&ChunkId::of(&plain(&pieces[0]))).unwrap().is_some());
     assert!(store.read_plain(&ChunkId::of(&plain(&pieces[1]))).is_err());
     assert!(store.contains(&kept.id()).unwrap());
+}
+
+/// A power cut may keep a reference and lose the description that was written before it: the copy must go on serving, and
+/// a chunk that has no copy is missing like any other.
+#[test]
+fn a_reference_without_its_description_hides_no_copy() {
+    let bench = bench();
+    let (plain, other) = (bench.plain(&RANGES), bench.plain(&RANGES[..1]));
+    let (id, other_id) = (ChunkId::of(&plain), ChunkId::of(&other));
+    let store = bench.open();
+    store.put(&seal(&plain, false).unwrap()).unwrap();
+    store.sync().unwrap();
+    let old_index = ["", "-wal"].map(|end| fs::read(bench.dir.path().join(format!("store/index.sqlite{end}"))).ok());
+    let file = store.register_file(&bench.path).unwrap();
+    assert!(store.adopt(id, &file, &RANGES).unwrap());
+    assert!(store.put_reference(other_id, 700, &file, &RANGES[..1]).unwrap());
+    drop(store);
+    bench.damage_description();
+    for index in [Default::default(), old_index] {
+        bench.delete_index();
+        for (end, bytes) in ["", "-wal"].iter().zip(index) {
+            bytes.map(|bytes| fs::write(bench.dir.path().join(format!("store/index.sqlite{end}")), bytes).unwrap());
+        }
+        for times in 0..2 {
+            let store = bench.open();
+            assert_eq!(store.read_plain(&id).unwrap().unwrap(), plain);
+            assert_eq!(store.read_plain(&other_id).unwrap(), None);
+            assert!(times == 0 || store.stats().recovered_at_open == 0);
+        }
+    }
+    let store = bench.open();
+    let file = store.register_file(&bench.path).unwrap();
+    assert!(store.put_reference(other_id, 700, &file, &RANGES[..1]).unwrap());
+    assert_eq!(store.read_plain(&other_id).unwrap().unwrap(), other);
+}
+
+/// Compaction moves descriptions behind the references that need them: without an index those are met first.
+#[test]
+fn a_description_may_stand_behind_its_references() {
+    let bench = bench();
+    let open = || {
+        let options = StoreOptions { segment_bytes: 1_400, ..StoreOptions::default() };
+        Store::open(&bench.dir.path().join("store"), options).unwrap()
+    };
+    let store = open();
+    let pieces: Vec<SourceRange> = (0..20).map(|n| SourceRange { offset: n * 250, len: 250 }).collect();
+    for range in &pieces[..3] {
+        store.put(&seal(&bench.plain(&[*range]), false).unwrap()).unwrap();
+    }
+    let file = store.register_file(&bench.path).unwrap();
+    for range in &pieces[..3] {
+        assert!(store.adopt(ChunkId::of(&bench.plain(&[*range])), &file, &[*range]).unwrap());
+    }
+    for range in &pieces[3..] {
+        assert!(store.put_reference(ChunkId::of(&bench.plain(&[*range])), 250, &file, &[*range]).unwrap());
+    }
+    assert!(store.reclaim().unwrap().moved > 0);
+    let segment = |id: ChunkId| store.locate(&id).unwrap().unwrap().place.segment;
+    let references = pieces.iter().map(|range| segment(ChunkId::of(&bench.plain(&[*range]))));
+    assert!(references.min() < Some(segment(*file.id())), "the description was not moved");
+    drop(store);
+    bench.delete_index();
+    for recovered in [21, 0] {
+        let store = open();
+        for range in &pieces {
+            assert!(store.read_plain(&ChunkId::of(&bench.plain(&[*range]))).unwrap().is_some());
+        }
+        assert_eq!(store.stats().recovered_at_open, recovered);
+    }
 }
 
 #[test]
