@@ -1,8 +1,8 @@
 //! Chunks on their way: asked for, sent, arrived.
 
 use super::{Event, LAN_DELAY, World, pair};
-use crate::sim::Conduct;
-use crate::sim::port::Parcel;
+use crate::Conduct;
+use crate::port::Parcel;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::swarm::io::{Input, Verdict};
 use karez_protocol::wire::peer::Urgency;

@@ -1,7 +1,7 @@
 //! Nodes meet, talk and part; what befalls them.
 
 use super::{CLAIM_EVERY, Event, IDLE_TIMEOUT, Node, World, pair};
-use crate::sim::{Conduct, Fate, Incident, Moment};
+use crate::{Conduct, Fate, Incident, Moment};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::swarm::io::Input;
