@@ -10,6 +10,7 @@ mod lab;
 mod place;
 mod process;
 mod sample;
+mod sim;
 mod size;
 mod stop;
 mod test;
@@ -46,6 +47,13 @@ enum Task {
     /// Real nodes behind emulated links: times beside the bound, copies, memory; needs root
     #[cfg(target_os = "linux")]
     Lab(lab::Flags),
+    /// The real core on simulated links: `cargo x sim A --seeds 3`; `cargo x sim --help` says more
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// For the simulator
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Exactly what CI runs: format, lints, documentation, tests
     Ci,
     /// Make the sample course again (needs ffmpeg, espeak-ng and fonts-noto-cjk)
@@ -64,6 +72,7 @@ fn main() -> ExitCode {
         Task::Fuzz(flags) => fuzz::run(&flags),
         #[cfg(target_os = "linux")]
         Task::Lab(flags) => lab::run(&flags),
+        Task::Sim { rest } => sim::run(&rest),
         Task::Ci => ci::run(),
         Task::Sample { to } => sample::make(to.as_deref()),
     };

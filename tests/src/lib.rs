@@ -1,5 +1,4 @@
-//! What the tests of whole programs share: clusters of real processes on loopback, hostile peers, the simulator.
+//! What the tests of whole programs share: clusters of real processes on loopback, hostile peers.
 
 pub mod badpeer;
 pub mod cluster;
-pub mod sim;

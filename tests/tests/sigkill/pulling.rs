@@ -2,9 +2,9 @@
 
 use super::records::records;
 use super::strike::{KILLS, check, number};
+use karez_sim::Dice;
 use karez_tests::cluster::tree::{fingerprint, noise};
 use karez_tests::cluster::{Cluster, DEADLINE, Node, run};
-use karez_tests::sim::Dice;
 use std::fs;
 use std::time::Duration;
 

@@ -75,6 +75,12 @@ fn the_link_emulator_is_a_stranger() {
 }
 
 #[test]
+fn the_simulator_runs_the_core_alone() {
+    let may = |name: &str| name == "karez-protocol" || (!is_ours(name) && !is_the_nodes(name) && name != "tokio");
+    check("tests/sim", "what the simulator shows is the core's doing, without network, disk or runtime", may);
+}
+
+#[test]
 fn scripts_use_no_product_code() {
     check("scripts", "the demo judges the product from outside", |name| !is_ours(name));
 }

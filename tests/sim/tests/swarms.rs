@@ -5,7 +5,7 @@
 
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::swarm::io::EgressMode::{self, Fast, Thrifty};
-use karez_tests::sim::{Conduct, Fate, Incident, Moment, Outcome, Scenario, Site, Window};
+use karez_sim::{Conduct, Fate, Incident, Moment, Outcome, Scenario, Site, Window};
 use std::time::Duration;
 
 /// Seeds of each scenario.

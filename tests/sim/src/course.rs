@@ -2,6 +2,7 @@
 
 use super::dice::Dice;
 use karez_protocol::content::chunk::ChunkIndex;
+use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::layout::ChunkSpace;
 use karez_protocol::swarm::io::KnownChunk;
@@ -10,17 +11,21 @@ use karez_protocol::swarm::io::KnownChunk;
 const PAGE_BYTES: u32 = 64 << 10;
 /// Content chunks lie between these, 64 KiB on average.
 const CHUNK_BYTES: std::ops::Range<u64> = 16 << 10..112 << 10;
+/// Chunks that an edit changes or leaves alone together: some megabytes of a film.
+const RUN: usize = 40;
 
 /// A release.
 #[derive(Debug, Clone)]
 pub(super) struct Course {
     pub(super) pages: Vec<KnownChunk>,
     pub(super) content: Vec<KnownChunk>,
+    /// What all sites have from an older version.
+    pub(super) shared: ChunkSet,
     page_rows: u32,
 }
 
 impl Course {
-    pub(super) fn new(bytes: u64, page_rows: u32, dice: &mut Dice) -> Self {
+    pub(super) fn new(bytes: u64, held_percent: u32, page_rows: u32, dice: &mut Dice) -> Self {
         let mut sizes = Vec::new();
         let mut left = bytes;
         while left > 0 {
@@ -33,11 +38,10 @@ impl Course {
             let id = ChunkId::from_bytes(dice.bytes());
             KnownChunk { index: ChunkIndex(index), id, stored_len }
         };
-        Self {
-            pages: (0..pages).map(|index| chunk(index, PAGE_BYTES)).collect(),
-            content: sizes.into_iter().zip(pages..).map(|(size, index)| chunk(index, size)).collect(),
-            page_rows,
-        }
+        let (own, rest) = ((0..pages).map(|index| chunk(index, PAGE_BYTES)).collect(), sizes.into_iter().zip(pages..));
+        let content: Vec<_> = rest.map(|(size, index)| chunk(index, size)).collect();
+        let shared = if held_percent == 0 { ChunkSet::new() } else { share(&content, held_percent, dice) };
+        Self { pages: own, content, shared, page_rows }
     }
 
     /// The chunk space of its pages.
@@ -56,9 +60,10 @@ impl Course {
         (self.pages.len() + self.content.len()) as u32
     }
 
-    /// Stored bytes, pages included.
-    pub(super) fn bytes(&self) -> u64 {
-        self.pages.iter().chain(&self.content).map(|chunk| u64::from(chunk.stored_len)).sum()
+    /// Stored bytes that a site does not have before, pages included.
+    pub(super) fn new_bytes(&self) -> u64 {
+        let chunks = self.pages.iter().chain(&self.content);
+        chunks.filter(|chunk| !self.shared.contains(chunk.index)).map(|chunk| u64::from(chunk.stored_len)).sum()
     }
 
     pub(super) fn len_of(&self, chunk: ChunkIndex) -> u64 {
@@ -66,4 +71,10 @@ impl Course {
         let known = self.pages.get(at).or_else(|| self.content.get(at - self.pages.len()));
         known.map_or(0, |chunk| u64::from(chunk.stored_len))
     }
+}
+
+/// Whole runs of chunks stayed as they were.
+fn share(content: &[KnownChunk], percent: u32, dice: &mut Dice) -> ChunkSet {
+    let stays = content.chunks(RUN).filter(|_| dice.below(100) < u64::from(percent));
+    stays.flatten().map(|chunk| chunk.index).collect()
 }

@@ -1,13 +1,22 @@
 //! The event loop: nodes, links between them, and what befalls them.
+//!
+//! Inside: `build` how it begins, `meeting` who is connected to whom, `carriage` chunks on their way, `fate` what befalls
+//! nodes, `day` hours that open and close, `books` who moved how much.
 
+mod books;
+mod build;
 mod carriage;
+mod day;
+mod fate;
 mod meeting;
 
 use super::course::Course;
 use super::dice::Dice;
+use super::outcome::Outcome;
 use super::port::{Parcel, Port};
+use super::scenario::{Conduct, Scenario};
 use super::trace::Trace;
-use super::{Conduct, Moment, Outcome, Scenario, Site};
+use books::Books;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::plan::time::Timestamp;
@@ -15,21 +24,11 @@ use karez_protocol::swarm::io::{Input, Output, PeerProfile};
 use karez_protocol::swarm::{Config, Swarm};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::Urgency;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// Rate of a LAN, in Mbit/s.
-const LAN: f64 = 200.0;
-/// One way over a LAN.
-const LAN_DELAY: Duration = Duration::from_millis(1);
-/// Connections come up within this.
-const HANDSHAKE: Duration = Duration::from_millis(200);
-/// A vanished node's connections last so long.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Manifest pages are read from the disk within one to two of these.
 const READ: Duration = Duration::from_millis(5);
-/// A claimer says the same again this often.
-const CLAIM_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -37,6 +36,8 @@ enum Event {
     Connect(usize, usize),
     /// Their connection is gone.
     Sever(usize, usize),
+    /// Two nodes tell each other whom they know.
+    Introduce(usize, usize),
     /// Tells a node something of a peer; nothing when they are not connected.
     Tell {
         to: usize,
@@ -73,11 +74,18 @@ enum Event {
         pages: Vec<u32>,
     },
     Befall(usize),
+    /// A node's hours may change at this moment, or soon.
+    Hour(usize),
+    /// It stops asking.
+    Hush(usize),
+    /// It stops altogether.
+    Close(usize),
 }
 
 #[derive(Debug)]
 struct Node {
     id: PeerId,
+    config: Config,
     profile: PeerProfile,
     conduct: Conduct,
     swarm: Swarm,
@@ -87,7 +95,18 @@ struct Node {
     content_known: bool,
     finished: Option<Timestamp>,
     tick_at: Option<Timestamp>,
+    /// It has power.
     is_up: bool,
+    /// Its hours allow bulk traffic.
+    is_open: bool,
+    /// What came of late and may not be synced.
+    unsynced: VecDeque<(Timestamp, ChunkIndex)>,
+}
+
+impl Node {
+    fn is_here(&self) -> bool {
+        self.is_up && self.is_open
+    }
 }
 
 /// Everything at one moment.
@@ -104,9 +123,12 @@ pub(super) struct World {
     numbers: BTreeMap<PeerId, usize>,
     ports: Vec<Port>,
     connected: BTreeSet<(usize, usize)>,
-    sent: Vec<u64>,
-    into_groups: BTreeMap<u8, u64>,
+    strangers: BTreeSet<(usize, usize)>,
+    /// Pairs that know each other's addresses; `None` when the tracker tells everybody.
+    acquainted: Option<BTreeSet<(usize, usize)>>,
+    books: Books,
     out: ChunkSet,
+    is_over: bool,
 }
 
 fn pair(a: usize, b: usize) -> (usize, usize) {
@@ -114,99 +136,6 @@ fn pair(a: usize, b: usize) -> (usize, usize) {
 }
 
 impl World {
-    pub(super) fn new(scenario: Scenario) -> Self {
-        let mut dice = Dice::new(scenario.seed);
-        let course = Course::new(scenario.bytes, scenario.window.page_rows, &mut dice);
-        let mut world = Self {
-            course,
-            now: Timestamp(0),
-            events: BTreeMap::new(),
-            count: 0,
-            trace: Trace::default(),
-            nodes: Vec::new(),
-            numbers: BTreeMap::new(),
-            ports: Vec::new(),
-            connected: BTreeSet::new(),
-            sent: vec![0; scenario.sites.len() + 1],
-            into_groups: BTreeMap::new(),
-            out: ChunkSet::new(),
-            scenario,
-            dice,
-        };
-        world.build();
-        world
-    }
-
-    fn build(&mut self) {
-        let flagship = Site { weight: 0, ..Site::new(self.scenario.flagship_up, self.scenario.flagship_up) };
-        let sites: Vec<Site> = [flagship].into_iter().chain(self.scenario.sites.clone()).collect();
-        let mut links = BTreeMap::new();
-        for (number, site) in sites.iter().enumerate() {
-            let wan = match site.group.and_then(|group| links.get(&group)) {
-                Some(shared) => *shared,
-                None => self.add_port(site.up, site.down),
-            };
-            links.extend(site.group.map(|group| (group, wan)));
-            self.add_node(number == 0, site, wan);
-        }
-        for b in 1..sites.len() {
-            for a in 0..b {
-                self.schedule_connect(a, b, sites[a].joins.max(sites[b].joins));
-            }
-        }
-        for (at, incident) in self.scenario.incidents.clone().into_iter().enumerate() {
-            if let Moment::At(time) = incident.when {
-                self.schedule(time, Event::Befall(at));
-            }
-        }
-    }
-
-    fn add_port(&mut self, up: f64, down: f64) -> usize {
-        self.ports.push(Port::new(up, down));
-        self.ports.len() - 1
-    }
-
-    fn add_node(&mut self, is_origin: bool, site: &Site, wan: usize) {
-        let id = PeerId::from_bytes(self.dice.bytes());
-        let uplink_group = site.group.map(|group| group.to_string());
-        let profile = PeerProfile { is_origin, uplink_group, weight: site.weight };
-        let (mode, seed) = (self.scenario.mode, self.dice.bits());
-        let window_rows = self.scenario.window.rows;
-        let mut swarm = Swarm::new(Config { me: id, profile: profile.clone(), mode, seed, window_rows });
-        if is_origin {
-            swarm.handle(self.now, Input::Held(ChunkSet::full(self.course.count())));
-        }
-        let lan = self.add_port(LAN, LAN);
-        let number = self.nodes.len();
-        self.numbers.insert(id, number);
-        let conduct = site.conduct;
-        let (finished, tick_at) = (None, None);
-        self.nodes.push(Node {
-            id,
-            profile,
-            conduct,
-            swarm,
-            wan,
-            lan,
-            content_known: false,
-            finished,
-            tick_at,
-            is_up: true,
-        });
-        self.step(number, Input::ChunksKnown(self.course.pages.clone()));
-        if conduct == Conduct::Claimer {
-            self.schedule(Duration::from_millis(300), Event::Claim { node: number });
-        }
-    }
-
-    fn schedule_connect(&mut self, a: usize, b: usize, after: Duration) {
-        if self.scenario.strangers.iter().any(|(x, y)| pair(*x, *y) == pair(a, b)) {
-            return;
-        }
-        let handshake = Duration::from_micros(self.dice.below(HANDSHAKE.as_micros() as u64));
-        self.schedule(after + handshake, Event::Connect(a, b));
-    }
-
     fn schedule(&mut self, after: Duration, event: Event) {
         self.count += 1;
         self.events.insert((self.now + after, self.count), event);
@@ -214,7 +143,7 @@ impl World {
 
     pub(super) fn run(mut self) -> Outcome {
         while let Some(((at, _), event)) = self.events.pop_first() {
-            if at.0 > self.scenario.until.as_micros() as u64 || self.is_over() {
+            if at.0 > self.scenario.until.as_micros() as u64 || self.is_over {
                 break;
             }
             self.now = at;
@@ -225,17 +154,25 @@ impl World {
         self.outcome()
     }
 
-    /// All honest sites that are up hold everything.
-    fn is_over(&self) -> bool {
-        let honest = |node: &&Node| node.is_up && node.conduct == Conduct::Honest && !node.profile.is_origin;
-        self.nodes.iter().filter(honest).all(|node| node.finished.is_some())
+    /// All honest sites that have power hold everything; one that was cut off has to come back first.
+    fn look_whether_over(&mut self) {
+        let for_good = |number: usize| {
+            let last = self.scenario.incidents.iter().rev().find(|incident| incident.node == number);
+            last.is_some_and(|incident| incident.is_departure())
+        };
+        let counts = |(number, node): &(usize, &Node)| {
+            *number > 0 && node.conduct == Conduct::Honest && (node.is_up || !for_good(*number))
+        };
+        let mut counted = self.nodes.iter().enumerate().filter(counts);
+        let is_built = self.nodes.len() == self.scenario.sites.len() + 1;
+        self.is_over = is_built && counted.all(|(_, node)| node.finished.is_some());
     }
 
     fn note(&mut self, event: &Event) {
         self.trace.note(&[self.now.0]);
         let parties = |a: &usize, b: &usize| [*a as u64, *b as u64];
         match event {
-            Event::Connect(a, b) | Event::Sever(a, b) => self.trace.note(&parties(a, b)),
+            Event::Connect(a, b) | Event::Sever(a, b) | Event::Introduce(a, b) => self.trace.note(&parties(a, b)),
             Event::Tell { to, from, what } => {
                 self.trace.note(&parties(to, from));
                 self.trace.note_input(what);
@@ -252,6 +189,9 @@ impl World {
             | Event::Tick { node: number }
             | Event::Claim { node: number }
             | Event::Read { node: number, .. }
+            | Event::Hour(number)
+            | Event::Hush(number)
+            | Event::Close(number)
             | Event::Befall(number) => self.trace.note(&[*number as u64]),
         }
     }
@@ -260,9 +200,10 @@ impl World {
         match event {
             Event::Connect(a, b) => self.connect(a, b),
             Event::Sever(a, b) => self.sever(a, b),
+            Event::Introduce(a, b) => self.introduce(a, b),
             Event::Tell { to, from, what } => {
                 if self.connected.contains(&pair(to, from)) {
-                    self.step(to, what);
+                    self.hear(to, what);
                 }
             }
             Event::Ask { to, from, urgency, chunks } => self.serve(to, from, urgency, chunks),
@@ -279,14 +220,14 @@ impl World {
                 }
             }
             Event::Claim { node } => self.claim(node),
-            Event::Read { node, pages } if !self.nodes[node].is_up => {
-                self.schedule(IDLE_TIMEOUT, Event::Read { node, pages });
-            }
             Event::Read { node, pages } => {
                 let chunks = self.course.rows_of(&pages);
                 self.step(node, Input::PagesRead { pages, chunks });
             }
             Event::Befall(incident) => self.befall(self.scenario.incidents[incident]),
+            Event::Hour(node) => self.strike_hour(node),
+            Event::Hush(node) => self.step(node, Input::Paused(true)),
+            Event::Close(node) => self.close(node),
         }
     }
 
@@ -310,8 +251,9 @@ impl World {
     }
 
     fn carry_out(&mut self, node: usize, output: Output) {
-        if matches!(self.nodes[node].conduct, Conduct::Claimer | Conduct::Boaster) {
-            return;
+        match (self.nodes[node].conduct, &output) {
+            (Conduct::Claimer | Conduct::Boaster, _) | (Conduct::FreeRider, Output::Announce { .. }) => return,
+            _ => {}
         }
         match output {
             Output::Request { peer, urgency, chunks } => {
@@ -342,24 +284,7 @@ impl World {
             self.nodes[node].finished = Some(self.now);
             let peer = self.nodes[node].id;
             self.tell_all(node, &Input::PeerWants { peer, wants: false });
-        }
-    }
-
-    fn outcome(self) -> Outcome {
-        let total = self.course.bytes() as f64;
-        let sites = &self.nodes[1..];
-        let seconds = |at: Timestamp| at.0 as f64 / 1e6;
-        Outcome {
-            finished: sites.iter().map(|node| node.finished.map(seconds)).collect(),
-            flagship_copies: self.sent[0] as f64 / total,
-            group_copies: self.into_groups.iter().map(|(group, bytes)| (*group, *bytes as f64 / total)).collect(),
-            total_copies: self.sent.iter().sum::<u64>() as f64 / total,
-            held: sites.iter().map(|node| node.swarm.have().clone()).collect(),
-            statuses: sites.iter().map(|node| node.swarm.status()).collect(),
-            chunks: self.course.count(),
-            events: self.count,
-            event_hash: self.trace.hash(),
-            ended: seconds(self.now),
+            self.look_whether_over();
         }
     }
 }

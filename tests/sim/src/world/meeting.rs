@@ -1,16 +1,24 @@
-//! Nodes meet, talk and part; what befalls them.
+//! Nodes meet, talk and part.
 
-use super::{CLAIM_EVERY, Event, IDLE_TIMEOUT, Node, World, pair};
-use crate::sim::{Conduct, Fate, Incident, Moment};
+use super::{Event, Node, World, pair};
+use crate::scenario::Conduct;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::swarm::io::Input;
 use std::time::Duration;
 
+/// A claimer says the same again this often.
+const CLAIM_EVERY: Duration = Duration::from_secs(2);
+/// Nodes tell each other whom they know so long after they have met.
+const GREETING: Duration = Duration::from_secs(1);
+
 impl World {
     pub(super) fn connect(&mut self, a: usize, b: usize) {
-        if !self.nodes[a].is_up || !self.nodes[b].is_up || !self.connected.insert(pair(a, b)) {
+        if !self.nodes[a].is_here() || !self.nodes[b].is_here() || !self.connected.insert(pair(a, b)) {
             return;
+        }
+        if self.acquainted.is_some() {
+            self.schedule(GREETING, Event::Introduce(a, b));
         }
         for (to, from) in [(a, b), (b, a)] {
             let Node { id, profile, .. } = &self.nodes[from];
@@ -20,10 +28,25 @@ impl World {
             self.tell(from, to, Input::PeerWants { peer, wants });
             let set = match self.nodes[from].conduct {
                 Conduct::Boaster => ChunkSet::full(self.course.count()),
+                Conduct::FreeRider => ChunkSet::new(),
                 _ => self.nodes[from].swarm.have().clone(),
             };
             self.tell(from, to, Input::PeerHas { peer, set });
         }
+    }
+
+    /// Each hears of the other's acquaintances, and calls them.
+    pub(super) fn introduce(&mut self, a: usize, b: usize) {
+        let Some(known) = &mut self.acquainted else { return };
+        let mut met = Vec::new();
+        for (one, other) in [(a, b), (b, a)] {
+            for third in (0..self.nodes.len()).filter(|third| *third != one && *third != other) {
+                if known.contains(&pair(other, third)) && known.insert(pair(one, third)) {
+                    met.push((one, third));
+                }
+            }
+        }
+        met.into_iter().for_each(|(one, third)| self.schedule_connect(one, third, Duration::ZERO));
     }
 
     pub(super) fn sever(&mut self, a: usize, b: usize) {
@@ -51,42 +74,5 @@ impl World {
         let coming = (0..self.course.count()).map(ChunkIndex).collect();
         self.tell_all(node, &Input::PeerGained { peer, gained: vec![], coming });
         self.schedule(CLAIM_EVERY, Event::Claim { node });
-    }
-
-    pub(super) fn check_incidents(&mut self) {
-        for at in 0..self.scenario.incidents.len() {
-            let incident = self.scenario.incidents[at];
-            let due = match incident.when {
-                Moment::At(_) => false,
-                Moment::CopiesSent(copies) => self.sent[0] as f64 >= copies * self.course.bytes() as f64,
-                Moment::EveryChunkOut => {
-                    let honest = |node: &&Node| node.conduct == Conduct::Honest && !node.profile.is_origin;
-                    self.out.len() == u64::from(self.course.count()) && {
-                        let mut union = ChunkSet::new();
-                        self.nodes.iter().filter(honest).for_each(|node| union.extend_from(node.swarm.have()));
-                        union.len() == u64::from(self.course.count())
-                    }
-                }
-            };
-            if due {
-                self.scenario.incidents[at].when = Moment::At(Duration::ZERO);
-                self.befall(incident);
-            }
-        }
-    }
-
-    pub(super) fn befall(&mut self, Incident { node, fate, .. }: Incident) {
-        let others: Vec<_> = (0..self.nodes.len()).filter(|other| *other != node).collect();
-        match fate {
-            Fate::Dies | Fate::Vanishes => {
-                self.nodes[node].is_up = false;
-                let after = if fate == Fate::Dies { Duration::ZERO } else { IDLE_TIMEOUT };
-                others.into_iter().for_each(|other| self.schedule(after, Event::Sever(node, other)));
-            }
-            Fate::Returns => {
-                self.nodes[node].is_up = true;
-                others.into_iter().for_each(|other| self.schedule_connect(node, other, Duration::ZERO));
-            }
-        }
     }
 }
