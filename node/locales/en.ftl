@@ -8,6 +8,7 @@ error-collection-name = '{ $found }' is not a collection name: it has the form P
 error-kind = '{ $found }' is not a kind of collection: use one of { $known }
 error-address = { $flag } takes an address with a port, for example 0.0.0.0:4041, not '{ $found }'
 error-rate = { $flag } takes a number of Mbit/s, for example 20 or 0.5, not '{ $found }'
+error-queue = { $flag } takes whole milliseconds from 1 to 1000, not '{ $found }'
 error-mode = --mode is thrifty or fast, not '{ $found }'
 error-no-home = this user has no home directory: say where the node's folder is with --home DIR
 error-no-folder = there is no folder { $path }: check the name

@@ -8,6 +8,7 @@ error-collection-name = “{ $found }”不是内容集的名称：格式为 发
 error-kind = “{ $found }”不是内容集的类型：请用 { $known } 之一
 error-address = { $flag } 需要带端口的地址，例如 0.0.0.0:4041，而不是“{ $found }”
 error-rate = { $flag } 需要以 Mbit/s 为单位的数字，例如 20 或 0.5，而不是“{ $found }”
+error-queue = { $flag } 需要 1 到 1000 之间的整毫秒数，而不是“{ $found }”
 error-mode = --mode 只能是 thrifty 或 fast，而不是“{ $found }”
 error-no-home = 当前用户没有主目录：请用 --home 目录 指明节点的目录
 error-no-folder = 没有目录 { $path }：请检查名称

@@ -4,6 +4,7 @@
 //! here as on the control plane. A stranger is closed before any of its streams is read. The lane moves and verifies
 //! bytes; what to ask for and whom to serve is the driver's decision. Nothing unverified reaches the store.
 
+mod congestion;
 mod endpoint;
 mod lane;
 mod messages;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uploader::Uploader;
 
+pub use congestion::Manners;
 pub use endpoint::{BindError, BoundPort, bind};
 pub use throttle::Throttle;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub shelf: Shelf,
     /// Where chunks live.
     pub store: Arc<Store>,
+    /// How the lanes use the link.
+    pub manners: Manners,
     /// Limit on what goes out.
     pub up: Throttle,
     /// Limit on what comes in.

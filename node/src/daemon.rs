@@ -1,6 +1,6 @@
 //! `karez run`: introduces everybody to everybody, and takes the house down again in order.
 
-use crate::bulk::{self, BindError, BoundPort, Bulk, Throttle};
+use crate::bulk::{self, BindError, BoundPort, Bulk, Manners, Throttle};
 use crate::care::Care;
 use crate::control::{self, Control, StartError};
 use crate::driver::{Driver, Inboxes, Parts};
@@ -15,6 +15,7 @@ use crate::{api, gateway};
 use karez_content_tools::reserve::Reserve;
 use karez_content_tools::store::{Store, StoreError, StoreOptions};
 use karez_protocol::content::hash::NetworkId;
+use karez_protocol::plan::congestion;
 use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::swarm::io::EgressMode;
 use karez_protocol::trust::roster::Roster;
@@ -50,6 +51,8 @@ pub struct RunConfig {
     pub down: BytesPerSecond,
     /// Egress mode.
     pub mode: EgressMode,
+    /// Queue that background work may make in a link.
+    pub queue: Duration,
 }
 
 /// What a running daemon says of itself.
@@ -123,12 +126,13 @@ fn load(home: &Home) -> Result<Identity, RunError> {
 async fn listen(
     address: SocketAddr,
     seed: [u8; 32],
+    manners: Manners,
     events: mpsc::Sender<control::Event>,
 ) -> Result<(Control, BoundPort), RunError> {
     let mut tries = PORT_TRIES;
     loop {
         let control = Control::start(control::Config { listen: address, seed }, events.clone()).await?;
-        match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed) {
+        match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed, manners) {
             Ok(port) => return Ok((control, port)),
             Err(cause) if address.port() == 0 && tries > 1 => tracing::debug!(%cause, "trying another port"),
             Err(cause) => return Err(cause.into()),
@@ -196,7 +200,7 @@ pub async fn run(
 
     let (control_events, control_inbox) = mpsc::channel(EVENTS_MAX);
     let (bulk_events, bulk_inbox) = mpsc::channel(EVENTS_MAX);
-    let (control, port) = listen(config.listen, identity.key.seed(), control_events).await?;
+    let (control, port) = listen(config.listen, identity.key.seed(), manners(&config), control_events).await?;
     let bulk_config = bulk_config(&identity, &config, store.clone());
     let (members, shelf) = (bulk_config.members.clone(), bulk_config.shelf.clone());
     let bulk = Bulk::start(bulk_config, port, bulk_events);
@@ -239,6 +243,11 @@ pub async fn run(
     Ok(())
 }
 
+/// Fast means that somebody waits, or that the link is the node's own.
+fn manners(config: &RunConfig) -> Manners {
+    Manners { config: congestion::Config { target: config.queue }, always_urgent: config.mode == EgressMode::Fast }
+}
+
 fn bulk_config(identity: &Identity, config: &RunConfig, store: Arc<Store>) -> bulk::Config {
     bulk::Config {
         seed: identity.key.seed(),
@@ -247,6 +256,7 @@ fn bulk_config(identity: &Identity, config: &RunConfig, store: Arc<Store>) -> bu
         members: Membership::default(),
         shelf: Shelf::default(),
         store,
+        manners: manners(config),
         up: Throttle::new(config.up),
         down: Throttle::new(config.down),
     }

@@ -1,5 +1,6 @@
 //! When and how fast bytes may move: time as a value, rates, budgets. Pure; stands alone.
 
+pub mod congestion;
 pub mod limiter;
 pub mod time;
 

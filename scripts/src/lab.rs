@@ -1,6 +1,6 @@
 //! `cargo x lab SCENARIO`: real nodes behind emulated links, and what it took them to copy a collection.
 //!
-//! What must stay true: a run on a machine that was too busy is said to be one and does not count; every run ends; whatever
+//! What must stay true: a run in which the emulator was late is said to be one and does not count; every run ends; whatever
 //! happens, no process and no namespace is left behind.
 
 mod libtorrent;
@@ -22,7 +22,7 @@ use crate::bench::{self, material};
 use crate::workspace::{self, Programs};
 use crate::{size, stop};
 use links::Links;
-use outcome::Outcome;
+use outcome::{LATE_PERCENT_MAX, Outcome};
 use scenario::{Mode, Scenario};
 
 /// Between two lines of progress.
@@ -164,7 +164,7 @@ fn measure(flags: &Flags, scenario: &Scenario, programs: &Programs) -> Result<Ve
     Ok(outcomes)
 }
 
-/// A run; one that does not count, because the machine was busy, is followed by a second.
+/// A run; one that does not count, because the emulator was late, is followed by a second.
 fn counted_run(
     who: Contender,
     scenario: &Scenario,
@@ -176,9 +176,19 @@ fn counted_run(
     if !first.rejected {
         return Ok(vec![first]);
     }
-    let late = first.late_percent.unwrap_or_default();
-    eprintln!("rejected: {late:.1} % of the packets were over 1 ms late, the machine was busy; once more");
+    eprintln!("{}", rejection(&first));
     Ok(vec![first, one_run(who, scenario, programs, seed, scratch)?])
+}
+
+/// What was measured, and what may help: whether the machine, its timers or the emulator is to blame is not known.
+fn rejection(outcome: &Outcome) -> String {
+    let (late, worst) = (outcome.late_percent.unwrap_or_default(), outcome.late_max_ms.unwrap_or_default());
+    format!(
+        "rejected: {late:.2} % of the packets were delivered over 1 ms late (at most {LATE_PERCENT_MAX} % may be), the worst \
+         by {worst:.1} ms; load {}. Fewer sites, slower links, a release build or a machine with nothing else to do may \
+         help. Once more",
+        outcome.load
+    )
 }
 
 fn one_run(

@@ -2,7 +2,7 @@
 
 use super::lane::{self, Lane};
 use super::messages::{MessageReader, MessageWriter};
-use super::{CloseReason, Event, Shared, tls};
+use super::{CloseReason, Event, Manners, Shared, tls};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
@@ -36,9 +36,10 @@ pub struct BindError {
     pub source: std::io::Error,
 }
 
-fn transport() -> Arc<quinn::TransportConfig> {
+fn transport(manners: Manners) -> Arc<quinn::TransportConfig> {
     let mut transport = quinn::TransportConfig::default();
     transport
+        .congestion_controller_factory(Arc::new(manners))
         .receive_window(STRANGER_WINDOW.into())
         .stream_receive_window((8u32 << 20).into())
         .send_window(8 << 20)
@@ -55,7 +56,7 @@ fn transport() -> Arc<quinn::TransportConfig> {
 pub struct BoundPort(pub(super) quinn::Endpoint);
 
 /// Binds the UDP socket with room for bursts; `seed` is the node key's secret.
-pub fn bind(address: SocketAddr, seed: [u8; 32]) -> Result<BoundPort, BindError> {
+pub fn bind(address: SocketAddr, seed: [u8; 32], manners: Manners) -> Result<BoundPort, BindError> {
     let open = || -> std::io::Result<quinn::Endpoint> {
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
         // The kernel caps these silently; less is slower, not wrong.
@@ -64,7 +65,7 @@ pub fn bind(address: SocketAddr, seed: [u8; 32]) -> Result<BoundPort, BindError>
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         let mut server = tls::server_config(seed);
-        server.transport_config(transport()).max_incoming(INCOMING_MAX);
+        server.transport_config(transport(manners)).max_incoming(INCOMING_MAX);
         let runtime = Arc::new(quinn::TokioRuntime);
         quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket.into(), runtime)
     };
@@ -122,7 +123,7 @@ pub(super) async fn dial(shared: Arc<Shared>, peer: PeerId, addresses: Vec<Socke
 
 async fn connect(shared: &Shared, peer: &PeerId, address: SocketAddr) -> Result<quinn::Connection, String> {
     let mut config = tls::client_config(shared.config.seed, peer);
-    config.transport_config(transport());
+    config.transport_config(transport(shared.config.manners));
     let connecting = shared.endpoint.connect_with(config, address, "karez").map_err(|e| e.to_string())?;
     match tokio::time::timeout(DIAL_TIMEOUT, connecting).await {
         Ok(connected) => connected.map_err(|e| e.to_string()),

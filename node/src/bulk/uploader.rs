@@ -2,7 +2,7 @@
 
 use super::lane::{Frame, Lane};
 use super::queues::{Job, Queues};
-use super::{Event, Shared};
+use super::{Event, Shared, congestion};
 use bytes::Bytes;
 use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec};
@@ -109,6 +109,9 @@ pub(super) async fn write_frames(shared: &Shared, lane: &Lane, mut frames: mpsc:
     let mut streams: [Option<quinn::SendStream>; 3] = [const { None }; 3];
     while let Some(frame) = frames.recv().await {
         let bytes = frame.stored.len() as u64;
+        if frame.urgency == Urgency::Play {
+            congestion::hurry(&lane.connection);
+        }
         if write_frame(lane, &mut streams[frame.urgency as usize], frame).await.is_err() {
             return;
         }

@@ -55,6 +55,13 @@ pub(super) enum Wrong {
         /// What was typed.
         found: String,
     },
+    /// Not a number of milliseconds.
+    Queue {
+        /// The flag.
+        flag: &'static str,
+        /// What was typed.
+        found: String,
+    },
     /// Not a number of Mbit/s.
     Rate {
         /// The flag.
@@ -92,6 +99,7 @@ impl Spoken for Wrong {
             Self::CollectionName { found } => ("error-collection-name", with([("found", found)])),
             Self::Kind { found, known } => ("error-kind", with([("found", found), ("known", known)])),
             Self::Address { flag, found } => ("error-address", with([("flag", *flag), ("found", found)])),
+            Self::Queue { flag, found } => ("error-queue", with([("flag", *flag), ("found", found)])),
             Self::Rate { flag, found } => ("error-rate", with([("flag", *flag), ("found", found)])),
             Self::Mode { found } => ("error-mode", with([("found", found)])),
             Self::Pin { found } => ("error-pin", with([("found", found)])),

@@ -229,6 +229,9 @@ pub(super) struct Run {
     /// thrifty saves the flagship's uplink, fast saves time
     #[arg(long, value_name = "thrifty|fast", default_value = "thrifty")]
     pub(super) mode: String,
+    /// Delay that background work may add to a link, in ms: less is politer, more is firmer on links that waver
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(super) queue_ms: String,
     /// Address told to other nodes instead of the one listened on; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub(super) announce: Vec<String>,

@@ -16,12 +16,16 @@ use karez_protocol::content::name::CollectionName;
 use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::swarm::io::EgressMode;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Bytes a second of one Mbit/s.
 const MBIT: f64 = 125_000.0;
 /// Above this a limit is a slip of the keyboard: 1 Tbit/s.
 const MBIT_MAX: f64 = 1_000_000.0;
+/// Delays that a link can have: more than a second is nobody's wish.
+const QUEUE_MS: RangeInclusive<u64> = 1..=1_000;
 
 /// A command line, understood.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub struct RunFlags {
     pub down: BytesPerSecond,
     /// Egress mode.
     pub mode: EgressMode,
+    /// Queue that background work may make in a link.
+    pub queue: Duration,
 }
 
 /// A question to the running daemon.
@@ -247,11 +253,17 @@ fn run_flags(run: &Run) -> Result<RunFlags, Wrong> {
         up: rate("--up-mbit", &run.up_mbit)?,
         down: rate("--down-mbit", &run.down_mbit)?,
         mode,
+        queue: queue("--queue-ms", &run.queue_ms)?,
     })
 }
 
 fn address(flag: &'static str, text: &str) -> Result<SocketAddr, Wrong> {
     text.parse().map_err(|_| Wrong::Address { flag, found: text.into() })
+}
+
+fn queue(flag: &'static str, text: &str) -> Result<Duration, Wrong> {
+    let ms = text.parse::<u64>().ok().filter(|ms| QUEUE_MS.contains(ms));
+    ms.map(Duration::from_millis).ok_or_else(|| Wrong::Queue { flag, found: text.into() })
 }
 
 fn rate(flag: &'static str, text: &str) -> Result<BytesPerSecond, Wrong> {

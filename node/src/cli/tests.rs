@@ -89,10 +89,11 @@ fn run_flags_are_understood() {
     assert_eq!((run.listen.to_string(), run.gateway.map(|at| at.port())), ("0.0.0.0:4041".into(), Some(4080)));
     assert_eq!((run.up, run.down, run.mode), (BytesPerSecond(0), BytesPerSecond(0), EgressMode::Thrifty));
     let line = "run --listen [::]:0 --gateway off --up-mbit 20 --down-mbit 0.5 --mode fast --announce 10.0.0.1:1 \
-                --announce 10.0.0.2:2";
+                --announce 10.0.0.2:2 --queue-ms 25";
     let Ok(Action::Run(run)) = action(line) else { panic!("{line}") };
     assert_eq!((run.gateway, run.up, run.down), (None, BytesPerSecond(2_500_000), BytesPerSecond(62_500)));
     assert_eq!((run.mode, run.announce.len()), (EgressMode::Fast, 2));
+    assert_eq!(run.queue.as_millis(), 25);
 }
 
 #[test]
@@ -107,6 +108,8 @@ fn nonsense_names_what_is_wrong() {
         ("run --up-mbit=-1", "--up-mbit"),
         ("run --down-mbit NaN", "--down-mbit"),
         ("run --mode slow", "--mode"),
+        ("run --queue-ms 0", "--queue-ms"),
+        ("run --queue-ms 8.5", "8.5"),
         ("run --announce example.org:1", "--announce"),
         ("frobnicate", "frobnicate"),
         ("pin algebra", "@VERSION"),

@@ -11,8 +11,8 @@ use super::links::{FLAGSHIP, Stats};
 use super::scenario::Scenario;
 use super::usage::Usage;
 
-/// A run with more late packets than this says more about the machine than about the programs.
-const LATE_PERCENT_MAX: f64 = 1.0;
+/// A run with more late packets than this says more about the emulator than about the programs.
+pub(crate) const LATE_PERCENT_MAX: f64 = 1.0;
 
 /// What was seen of a contender.
 pub(crate) struct Measured {

@@ -8,6 +8,7 @@
 //! packet is known when it is accepted, so one heap of events is exact at any rate. The price: no queue that drops early
 //! (CoDel would need the true time at the head), and about 2 Gbit/s on one core.
 
+mod alarm;
 mod control;
 mod engine;
 mod error;

@@ -1,7 +1,7 @@
 //! `linkem TOPOLOGY.toml`: network namespaces joined by emulated links, for as long as standard input is open.
 //!
 //! What must stay true: whatever ends it (end of input, `stop`, a signal, an error), no namespace of its own is left
-//! behind and no process runs in one. Needs Linux 5.11, root, `/dev/net/tun` and `ip`.
+//! behind and no process runs in one. Needs Linux, root, `/dev/net/tun` and `ip`.
 
 #[cfg(target_os = "linux")]
 mod emulator;

@@ -4,6 +4,7 @@
 //! the next one, and at last written to the receiver's device. Every hop is decided when its time comes, so flows that
 //! share a link meet in its queue in their true order; and for the time it was due, so that a late wake-up does not add up.
 
+use super::alarm::{Alarm, now_ns};
 use super::control::{self, Lines, Request};
 use super::error::Error;
 use super::flight::{Flight, Slot};
@@ -30,10 +31,12 @@ const EVENTS_MAX: usize = 256;
 /// How often the clock is read while events are handled.
 const EVENTS_BETWEEN_CLOCKS: usize = 16;
 /// How late a stop by signal may be noticed.
-const WAIT_MAX_NS: u64 = 200_000_000;
+const WAIT_MAX_NS: i64 = 200_000_000;
 /// Room for a header before or behind a packet, should a device add one.
 const BUFFER_SPARE: usize = 64;
+/// Keys of what is no host's device.
 const STDIN: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
 
 /// Everything that runs.
 pub(crate) struct Engine {
@@ -49,9 +52,17 @@ pub(crate) struct Engine {
     schedule_from: Option<u64>,
     changes_done: usize,
     epoll: OwnedFd,
+    alarm: Alarm,
     lines: Lines,
     punctuality: Punctuality,
     stop: Arc<AtomicBool>,
+}
+
+/// When there is more to do.
+enum Next {
+    Now,
+    At(u64),
+    Never,
 }
 
 /// Above ordinary programs: the emulator must not wait behind those it measures. It sleeps when idle, so nobody starves.
@@ -64,11 +75,6 @@ pub(crate) fn raise_priority() {
         // Second best; late packets are counted, so nobody is deceived.
         let _ = rustix::process::setpriority_process(None, -20);
     }
-}
-
-fn now_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 fn watch(epoll: &OwnedFd, source: BorrowedFd<'_>, key: u64) -> Result<(), Error> {
@@ -85,6 +91,8 @@ impl Engine {
         let path = |from: &Host| hosts.iter().map(|to| topology.path(from.node, to.node)).collect();
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| Error::Epoll(errno.into()))?;
         watch(&epoll, io::stdin().as_fd(), STDIN)?;
+        let alarm = Alarm::new().map_err(|errno| Error::Epoll(errno.into()))?;
+        watch(&epoll, alarm.as_fd(), TIMER)?;
         for (host, key) in hosts.iter().zip(0..) {
             watch(&epoll, host.device.as_fd(), key)?;
         }
@@ -96,6 +104,7 @@ impl Engine {
             schedule_from: None,
             changes_done: 0,
             epoll,
+            alarm,
             lines: Lines::default(),
             punctuality: Punctuality::default(),
             stop,
@@ -113,8 +122,12 @@ impl Engine {
         let mut room = [MaybeUninit::<Event>::uninit(); 64];
         while !self.stop.load(Ordering::Relaxed) {
             self.apply_changes();
-            let wait = self.run_due().min(WAIT_MAX_NS);
-            let timeout = Timespec { tv_sec: 0, tv_nsec: wait as i64 };
+            let wait = match self.run_due() {
+                Next::Now => 0,
+                Next::At(due) => self.alarm.set(due).map_or(0, |()| WAIT_MAX_NS),
+                Next::Never => WAIT_MAX_NS,
+            };
+            let timeout = Timespec { tv_sec: 0, tv_nsec: wait };
             let ready = match epoll::wait(&self.epoll, &mut room, Some(&timeout)) {
                 Ok((ready, _)) => ready,
                 Err(Errno::INTR) => continue,
@@ -123,6 +136,7 @@ impl Engine {
             for event in ready {
                 match event.data.u64() {
                     STDIN => self.take_requests(),
+                    TIMER => self.alarm.clear(),
                     host => self.read_device(host as usize),
                 }
             }
@@ -130,13 +144,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Handles what is due; returns how long until the next event.
-    fn run_due(&mut self) -> u64 {
+    /// Handles what is due; returns when there is more to do.
+    fn run_due(&mut self) -> Next {
         let mut now = now_ns();
         for done in 1..=EVENTS_MAX {
-            let Some(due) = self.flight.next_due() else { return u64::MAX };
+            let Some(due) = self.flight.next_due() else { return Next::Never };
             if due > now + SLACK_NS {
-                return due - now - SLACK_NS / 2;
+                return Next::At(due - SLACK_NS / 2);
             }
             if let Some((at, slot)) = self.flight.pop() {
                 self.advance(slot, at, now);
@@ -145,7 +159,7 @@ impl Engine {
                 now = now_ns();
             }
         }
-        0
+        Next::Now
     }
 
     /// Moves a packet one hop on, as of the time `at` it was due.

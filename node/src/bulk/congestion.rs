@@ -1,0 +1,122 @@
+//! The controller of `protocol::plan` put to work: quinn's clock and numbers in, a window out.
+//!
+//! What must stay true: nothing is decided here. The class is read at every acknowledgement, so a switch needs no message.
+
+use karez_protocol::plan::Timestamp;
+use karez_protocol::plan::congestion::{Class, Config, Controller};
+use quinn::congestion;
+use quinn_proto::RttEstimator;
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A connection stays urgent for so long after an urgent chunk: a player asks every few seconds.
+const URGENT_FOR: Duration = Duration::from_secs(5);
+
+/// How the lanes of a node use its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manners {
+    /// Queue that background work may make, and such.
+    pub config: Config,
+    /// All that this node sends is urgent: somebody waits, or the link is its own.
+    pub always_urgent: bool,
+}
+
+impl congestion::ControllerFactory for Manners {
+    fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn congestion::Controller> {
+        let mut controller = Controller::new(self.config, Timestamp(0), current_mtu.into());
+        if self.always_urgent {
+            controller.set_class(Class::Urgent);
+        }
+        let clock = Clock { started: now, urgent_until: Arc::default() };
+        Box::new(Congestion { controller, clock, always_urgent: self.always_urgent })
+    }
+}
+
+/// A path's clock, and until when it is urgent.
+#[derive(Debug, Clone)]
+struct Clock {
+    started: Instant,
+    urgent_until: Arc<AtomicU64>,
+}
+
+impl Clock {
+    fn timestamp(&self, at: Instant) -> Timestamp {
+        Timestamp(at.saturating_duration_since(self.started).as_micros() as u64)
+    }
+}
+
+/// One path's controller.
+#[derive(Debug, Clone)]
+struct Congestion {
+    controller: Controller,
+    clock: Clock,
+    always_urgent: bool,
+}
+
+/// Somebody waits for what is sent on this connection now. A path that is replaced forgets it until the next urgent chunk.
+pub(super) fn hurry(connection: &quinn::Connection) {
+    if let Ok(path) = connection.congestion_state().into_any().downcast::<Congestion>() {
+        let until = path.clock.timestamp(Instant::now()) + URGENT_FOR;
+        path.clock.urgent_until.store(until.0, Ordering::Relaxed);
+    }
+}
+
+impl congestion::Controller for Congestion {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _: bool, _: &RttEstimator) {
+        self.controller.handle_ack(self.clock.timestamp(now), self.clock.timestamp(sent), bytes);
+    }
+
+    fn on_end_acks(&mut self, now: Instant, _: u64, app_limited: bool, _: Option<u64>) {
+        let now = self.clock.timestamp(now);
+        let is_urgent = self.always_urgent || now.0 < self.clock.urgent_until.load(Ordering::Relaxed);
+        self.controller.set_class(if is_urgent { Class::Urgent } else { Class::Background });
+        self.controller.handle_acks_end(now, app_limited);
+    }
+
+    fn on_congestion_event(&mut self, _: Instant, _: Instant, is_persistent: bool, lost_bytes: u64) {
+        self.controller.handle_loss(lost_bytes, is_persistent);
+    }
+
+    fn on_mtu_update(&mut self, new_mtu: u16) {
+        self.controller.set_mtu(new_mtu.into());
+    }
+
+    fn window(&self) -> u64 {
+        self.controller.window()
+    }
+
+    fn clone_box(&self) -> Box<dyn congestion::Controller> {
+        Box::new(self.clone())
+    }
+
+    fn initial_window(&self) -> u64 {
+        self.controller.window()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use congestion::ControllerFactory as _;
+
+    #[test]
+    fn a_copy_of_the_state_switches_the_class_of_the_connection() {
+        let now = Instant::now();
+        let mut running = Arc::new(Manners::default()).build(now, 1_200);
+        let copy = running.clone_box().into_any().downcast::<Congestion>().unwrap();
+        let class = |running: &dyn congestion::Controller| {
+            running.clone_box().into_any().downcast::<Congestion>().unwrap().controller.class()
+        };
+        copy.clock.urgent_until.store(1_000_000, Ordering::Relaxed);
+        running.on_end_acks(now + Duration::from_millis(10), 0, false, None);
+        assert_eq!(class(&*running), Class::Urgent);
+        running.on_end_acks(now + Duration::from_secs(2), 0, false, None);
+        assert_eq!(class(&*running), Class::Background);
+    }
+}

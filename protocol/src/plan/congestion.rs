@@ -1,0 +1,344 @@
+//! How much of a bulk connection may be in flight: the background class makes room for everybody, the urgent class takes
+//! its share. Pure: times of sending and acknowledging come in, a window comes out.
+//!
+//! What must stay true:
+//! - The signal is delay: round trips above the base delay are a queue. Loss without a queue is no congestion, for rural
+//!   links lose 1-3 % when idle. Congestion is: much more lost with a queue than without, or more than a tenth in any case.
+//! - The background class keeps the queue that it makes near `Config::target`, and beside traffic that fills the queue it
+//!   falls to its floor within a few round trips. The floor is never zero, so base delay and progress go on.
+//! - A step is no larger than the queue that was measured, unless steps like it have not helped: on a long path a few
+//!   milliseconds of queue are a few per cent of the window.
+//!
+//! After RFC 6817 and draft-irtf-iccrg-ledbat-plus-plus. Rejected:
+//! 1. Their halving on loss: 5-8 % of the link at 2 % random loss. CUBIC does the same.
+//! 2. Their slow-down to two packets for two round trips: at 300 ms it costs 8 % of the link. Half a window for one round
+//!    trip drains the queue that a target of milliseconds allows, and costs 2 %.
+//! 3. BBR: its probing keeps the queue full in quinn, and it does not make room.
+
+mod delay;
+mod round;
+#[cfg(test)]
+mod tests;
+
+use super::time::Timestamp;
+use delay::{BaseDelay, Jitter};
+use round::{Batch, Round};
+use std::time::Duration;
+
+/// Queue of the background class unless it is told otherwise: half of what a conversation would notice.
+pub const TARGET: Duration = Duration::from_millis(8);
+/// Queue of the urgent class where nobody else makes one: full rate also on links whose rate wavers.
+const URGENT_TARGET: Duration = Duration::from_millis(30);
+/// A path that wavers by more than this is not followed: the queue would be as long as TCP's.
+const JITTER_MAX: Duration = Duration::from_millis(100);
+/// RFC 9002.
+const INITIAL_WINDOW_PACKETS: u64 = 10;
+/// Two packets, so that they are acknowledged at once: a single one waits for up to 25 ms.
+const WINDOW_PACKETS_MIN: u64 = 2;
+/// Time between two looks at the path without our queue; but not more than one round trip in so many.
+const DRAIN_EVERY: Duration = Duration::from_secs(10);
+const ROUNDS_BETWEEN_DRAINS: u32 = 60;
+/// More than this lost in a round trip is a queue too short to be seen, or a policer.
+const LOSS_SHARE_MAX: f64 = 0.1;
+/// So much more than what the path loses without a queue, and twice that, is a queue that overflows.
+const LOSS_SHARE_QUEUED: f64 = 0.02;
+/// Losses of fewer packets say nothing about a share.
+const LOSS_PACKETS_MIN: u64 = 5;
+/// Rounds above the target, in spite of all steps back, until the urgent class takes the queue for somebody else's.
+const ROUNDS_UNTIL_COMPETING: u32 = 4;
+/// The start goes on at this fraction of its speed when delay rises, until the rate shows whether that is a queue.
+const SLOWER_WHEN_QUEUED: u64 = 4;
+/// What CUBIC keeps after a loss (RFC 9438).
+const KEPT_AFTER_LOSS: f64 = 0.7;
+
+/// Who the bytes are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Class {
+    /// May wait: only what nobody else uses.
+    #[default]
+    Background,
+    /// Somebody waits: a full share, as TCP takes it.
+    Urgent,
+}
+
+/// What an operator may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Queue that the background class may make.
+    pub target: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { target: TARGET }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Doubles each round until a queue shows, or this window is reached.
+    Start { until: u64 },
+    /// Follows the queue.
+    Steady,
+    /// Lets the queue run dry for a round, then goes back to this window.
+    Draining { back_to: u64 },
+}
+
+/// One connection's controller.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    config: Config,
+    class: Class,
+    mtu: u64,
+    window: u64,
+    phase: Phase,
+    base: BaseDelay,
+    jitter: Jitter,
+    batch: Batch,
+    round: Round,
+    /// Bytes a second delivered in the last full round.
+    rate: f64,
+    /// Share of packets that is lost where there is no queue.
+    idle_loss: f64,
+    /// Where a queue showed last: up to there the window may grow fast.
+    ceiling: u64,
+    /// In the round after a step for losses, those of the round before are still being told.
+    deaf: bool,
+    /// Rounds in a row without a queue, and above the target.
+    under: u32,
+    over: u32,
+    /// Urgent only: somebody else fills the queue, so loss is the signal.
+    competing: bool,
+    next_drain: Timestamp,
+}
+
+impl Controller {
+    /// A controller of a fresh path.
+    pub fn new(config: Config, now: Timestamp, mtu: u64) -> Self {
+        Self {
+            config,
+            class: Class::Background,
+            mtu,
+            window: INITIAL_WINDOW_PACKETS * mtu,
+            phase: Phase::Start { until: u64::MAX },
+            base: BaseDelay::default(),
+            jitter: Jitter::default(),
+            batch: Batch::default(),
+            round: Round::new(now),
+            rate: 0.0,
+            idle_loss: 0.0,
+            ceiling: 0,
+            deaf: false,
+            under: 0,
+            over: 0,
+            competing: false,
+            next_drain: now + DRAIN_EVERY,
+        }
+    }
+
+    /// Bytes that may be in flight.
+    pub fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// The class in force.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Switches the class; takes effect with the next round.
+    pub fn set_class(&mut self, class: Class) {
+        if class != self.class {
+            (self.class, self.under, self.over, self.competing) = (class, 0, 0, false);
+        }
+    }
+
+    /// The largest packet has another size.
+    pub fn set_mtu(&mut self, mtu: u64) {
+        self.mtu = mtu;
+        self.window = self.window.max(self.floor());
+    }
+
+    /// A packet was acknowledged.
+    pub fn handle_ack(&mut self, now: Timestamp, sent: Timestamp, bytes: u64) {
+        self.batch.add(now, sent, bytes);
+    }
+
+    /// All packets of one acknowledgement have been told. `app_limited`: there was nothing more to send.
+    pub fn handle_acks_end(&mut self, now: Timestamp, app_limited: bool) {
+        let batch = std::mem::take(&mut self.batch);
+        let Some(sent) = batch.newest else { return };
+        if let Some(delay) = batch.delay() {
+            self.base.add(now, delay);
+            self.round.add_delay(delay);
+        }
+        self.round.add(batch.bytes, app_limited);
+        if matches!(self.phase, Phase::Start { .. }) {
+            self.start(now, batch.bytes, app_limited);
+        }
+        if self.round.is_ended_by(sent) {
+            self.end_round(now);
+        }
+    }
+
+    /// Packets were lost; all of them for a long time, if `persistent`.
+    pub fn handle_loss(&mut self, bytes: u64, persistent: bool) {
+        self.round.lost += bytes;
+        if persistent {
+            // The path was away; what it carried before is a hint of what it carries now.
+            self.phase = Phase::Start { until: (self.window / 2).max(self.floor()) };
+            self.window = self.floor();
+            self.rate = 0.0;
+        }
+    }
+
+    /// The sender stops one byte short of the window, hence one more.
+    fn floor(&self) -> u64 {
+        WINDOW_PACKETS_MIN * self.mtu + 1
+    }
+
+    /// Queue that this class may make on this path.
+    fn target(&self) -> Duration {
+        let own = match self.class {
+            Class::Background => self.config.target,
+            Class::Urgent => self.config.target.max(URGENT_TARGET),
+        };
+        own.max(self.jitter.get().min(JITTER_MAX))
+    }
+
+    fn start(&mut self, now: Timestamp, acked: u64, app_limited: bool) {
+        let Phase::Start { until } = self.phase else { return };
+        let queue = self.base.get().zip(self.round.recent()).map(|(base, recent)| recent.saturating_sub(base));
+        let is_queued = queue.is_some_and(|queue| queue > self.target() * 3 / 4);
+        if !app_limited {
+            let growth = if is_queued { acked / SLOWER_WHEN_QUEUED } else { acked };
+            self.window = (self.window + growth).min(until.max(self.window));
+        }
+        if self.window >= until || (is_queued && self.is_full(now, queue.unwrap_or_default())) {
+            self.phase = Phase::Steady;
+            self.keep_delivered(self.round.rate(now).max(self.rate));
+            // A guess until a queue shows again.
+            self.ceiling = 0;
+            self.round = Round::new(now);
+        }
+    }
+
+    /// Jitter looks like a queue, but then the rate still grows with the window, if there is enough to send.
+    fn is_full(&self, now: Timestamp, queue: Duration) -> bool {
+        let base = self.base.get().unwrap_or_default();
+        let is_known = now.since(self.round.begun) >= base / 4;
+        let is_flat = !self.round.app_limited && self.round.rate(now) < 1.4 * self.rate;
+        is_known && (is_flat || queue > (self.target() * 4).max(base / 4))
+    }
+
+    /// Without a queue, this rate needs no larger window.
+    fn keep_delivered(&mut self, rate: f64) {
+        if let Some(base) = self.base.get() {
+            self.set_window((rate * base.as_secs_f64()).min(self.window as f64));
+            self.ceiling = self.window;
+        }
+    }
+
+    fn end_round(&mut self, now: Timestamp) {
+        let round = std::mem::replace(&mut self.round, Round::new(now));
+
+        self.rate = round.rate(now);
+        self.jitter.add(&round);
+        let queue =
+            self.base.get().zip(round.recent().or(round.least)).map(|(base, recent)| recent.saturating_sub(base));
+        let was_deaf = std::mem::take(&mut self.deaf);
+        if self.is_overflow(&round, queue) && !was_deaf {
+            self.phase = Phase::Steady;
+            self.deaf = true;
+            return self.keep_delivered(self.rate);
+        }
+        match self.phase {
+            Phase::Start { .. } => {}
+            Phase::Draining { back_to } => {
+                self.phase = Phase::Steady;
+                self.window = back_to;
+            }
+            Phase::Steady => match queue {
+                Some(queue) => self.follow(now, &round, queue),
+                // Nothing measured: only single packets were acknowledged. A little more will bring pairs.
+                None => self.set_window((self.window + self.mtu / 2) as f64),
+            },
+        }
+    }
+
+    /// Whether a queue lost packets, and not the path.
+    fn is_overflow(&mut self, round: &Round, queue: Option<Duration>) -> bool {
+        let (share, is_queued) = (round.lost_share(), queue.is_some_and(|queue| queue > self.target() / 4));
+        let allowed = if is_queued { self.idle_loss * 2.0 + LOSS_SHARE_QUEUED } else { LOSS_SHARE_MAX };
+        if !is_queued && round.samples > 0 {
+            self.idle_loss += (share - self.idle_loss) / 8.0;
+        }
+        round.lost >= LOSS_PACKETS_MIN * self.mtu && share > allowed.min(LOSS_SHARE_MAX)
+    }
+
+    fn follow(&mut self, now: Timestamp, round: &Round, queue: Duration) {
+        let target = self.target();
+        self.under = if queue < target / 4 { self.under.saturating_add(1) } else { 0 };
+        self.over = if queue > target { self.over.saturating_add(1) } else { 0 };
+        self.competing = self.class == Class::Urgent
+            && if self.competing { queue >= target / 2 } else { self.over >= ROUNDS_UNTIL_COMPETING };
+        if self.competing {
+            let (window, is_lost) = (self.window as f64, round.lost > 0 && queue > target);
+            self.set_window(if is_lost { window * KEPT_AFTER_LOSS } else { window + self.mtu as f64 });
+        } else if queue > target {
+            self.step_back(queue, target);
+        } else if !round.app_limited {
+            self.grow(queue, target);
+            if now >= self.next_drain {
+                self.drain(now);
+            }
+        }
+    }
+
+    /// By the queue that is too much; by more each time that this has not helped, for then it is somebody else's.
+    fn step_back(&mut self, queue: Duration, target: Duration) {
+        let share = (queue - target).as_secs_f64() / self.round_trip(queue);
+        self.set_window(self.window as f64 * (1.0 - (share * doubled(self.over)).min(0.5)));
+        self.ceiling = self.window;
+    }
+
+    /// By half of what the target leaves, where there is a queue; where there is none, fast up to the last ceiling, and
+    /// beyond it carefully at first.
+    fn grow(&mut self, queue: Duration, target: Duration) {
+        let (window, mtu) = (self.window as f64, self.mtu as f64);
+        if self.under == 0 {
+            let share = ((target - queue).as_secs_f64() / self.round_trip(queue) / 2.0).min(0.25);
+            self.ceiling = self.window;
+            return self.set_window(window + (window * share).max(mtu / 10.0));
+        }
+        if self.window < self.ceiling {
+            return self.set_window((window * 1.25).min(self.ceiling as f64 + 1.0));
+        }
+        if window < self.ceiling as f64 * 1.25 {
+            self.under = 1;
+        }
+        let share = (doubled(self.under) / 64.0).min(0.25);
+        self.set_window(window + (window * share).max(mtu / 2.0));
+    }
+
+    fn drain(&mut self, now: Timestamp) {
+        let (Some(base), target) = (self.base.get(), self.target()) else { return };
+        self.next_drain = now + DRAIN_EVERY.max(base * ROUNDS_BETWEEN_DRAINS);
+        self.phase = Phase::Draining { back_to: self.window };
+        // A path shorter than the queue must lose it all.
+        self.set_window(if base > target * 2 { self.window as f64 / 2.0 } else { 0.0 });
+    }
+
+    fn round_trip(&self, queue: Duration) -> f64 {
+        (self.base.get().unwrap_or_default() + queue).as_secs_f64().max(1e-6)
+    }
+
+    fn set_window(&mut self, window: f64) {
+        self.window = (window as u64).max(self.floor());
+    }
+}
+
+/// 1 for the first in a row, 2 for the second, and so on.
+fn doubled(in_a_row: u32) -> f64 {
+    f64::from(1u32 << in_a_row.saturating_sub(1).min(16))
+}

@@ -1,0 +1,83 @@
+//! The controller on a model of a link: does it fill it, stay out of others' way, and come back?
+
+mod path;
+
+use super::*;
+use path::{Cross, Path, Seen};
+
+const LONG: Path = Path { mbit: 20.0, base_ms: 300.0, queue_kib: 732.0, ..Path::PLAIN };
+const SHORT: Path = Path { mbit: 10.0, base_ms: 50.0, queue_kib: 64.0, ..Path::PLAIN };
+const SATELLITE: Path = Path { mbit: 4.0, base_ms: 620.0, queue_kib: 310.0, jitter_ms: 20.0, loss: 0.007 };
+
+fn alone(path: Path, class: Class, seconds: f64) -> Seen {
+    path.run(class, seconds, Cross::None)
+}
+
+#[test]
+fn random_loss_is_not_congestion() {
+    // Time to the last byte matters, so the start counts.
+    let check = |loss: f64, class: Class, share_min: f64| {
+        let seen = alone(Path { loss, ..LONG }, class, 55.0);
+        assert!(seen.share >= share_min, "{class:?} at {loss}: {seen:?}");
+    };
+    check(0.0, Class::Background, 0.93);
+    check(0.01, Class::Background, 0.91);
+    check(0.03, Class::Background, 0.89);
+    check(0.01, Class::Urgent, 0.91);
+    check(0.03, Class::Urgent, 0.89);
+}
+
+#[test]
+fn alone_it_fills_the_link_with_a_short_queue() {
+    let check = |path: Path, share_min: f64, median_ms: f64, p95_ms: f64| {
+        let seen = alone(path, Class::Background, 60.0);
+        let fine = seen.share >= share_min && seen.queue_median_ms <= median_ms && seen.queue_p95_ms <= p95_ms;
+        assert!(fine, "{path:?}: {seen:?}");
+    };
+    check(SHORT, 0.93, 10.0, 25.0);
+    check(Path { queue_kib: 256.0, ..SHORT }, 0.93, 10.0, 25.0);
+    check(Path { mbit: 100.0, base_ms: 30.0, ..SHORT }, 0.93, 10.0, 25.0);
+    check(Path { mbit: 1.0, base_ms: 60.0, ..SHORT }, 0.93, 25.0, 40.0);
+    check(SATELLITE, 0.88, 100.0, 150.0);
+}
+
+#[test]
+fn the_background_makes_room_for_a_flow_that_fills_the_queue() {
+    let check = |path: Path| {
+        let seen = path.run(Class::Background, 60.0, Cross::Greedy { from_s: 10.0 });
+        assert!(seen.share_beside <= 0.05, "{path:?}: {seen:?}");
+    };
+    check(SHORT);
+    check(Path { queue_kib: 256.0, ..SHORT });
+    check(Path { loss: 0.01, ..SHORT });
+}
+
+#[test]
+fn the_urgent_class_takes_a_share_beside_it() {
+    let check = |path: Path| {
+        let seen = path.run(Class::Urgent, 60.0, Cross::Greedy { from_s: 10.0 });
+        assert!((0.2..0.8).contains(&seen.share_beside), "{path:?}: {seen:?}");
+    };
+    check(SHORT);
+    check(Path { queue_kib: 256.0, ..SHORT });
+}
+
+#[test]
+fn it_comes_back_when_the_other_has_gone() {
+    let seen = SHORT.run(Class::Background, 60.0, Cross::Brief { from_s: 10.0, to_s: 40.0 });
+    assert!(seen.share_after >= 0.85, "{seen:?}");
+}
+
+#[test]
+fn a_queue_too_short_to_be_seen_is_noticed_by_its_losses() {
+    let seen = alone(Path { queue_kib: 6.0, ..SHORT }, Class::Background, 30.0);
+    assert!(seen.share >= 0.8 && seen.lost <= 0.12, "{seen:?}");
+}
+
+#[test]
+fn a_path_that_was_away_starts_again() {
+    let mut controller = Controller::new(Config::default(), Timestamp(0), 1_200);
+    assert_eq!(controller.window(), 12_000);
+    controller.handle_loss(12_000, true);
+    assert_eq!((controller.window(), controller.phase), (2_401, Phase::Start { until: 6_000 }));
+}
