@@ -75,6 +75,9 @@ fn versions_quotes_and_differences() {
     let quote = json(&["quote", manifest, "--store", &store]);
     assert_eq!((&quote["wire_bytes"], &quote["bound"]), (&second["stored_bytes"], &"exact".into()));
     assert_eq!(json(&["inspect", manifest, "--store", &store])["files"][0]["path"], "第1课/视频.mp4");
+    let one = json(&["inspect", manifest, "--item", "第1课", "--store", &store]);
+    assert!(one["files"].as_array().unwrap().iter().all(|file| file["item"] == "第1课"));
+    assert!(!run(&["inspect", manifest, "--item", "第9课", "--store", &store]).status.success());
     let chunks = json(&["chunk", &film]);
     assert_eq!(chunks["bytes"], 4 << 20);
 }

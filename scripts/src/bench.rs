@@ -4,6 +4,7 @@
 //! results are printed with the machine and the commit, and as JSON, so that ratios can be checked.
 
 mod child;
+mod files;
 mod ingest;
 pub(crate) mod material;
 mod profiles;
@@ -24,6 +25,8 @@ pub(crate) enum Bench {
     Profiles(profiles::Flags),
     /// How much of an edited file is held already, by kind of edit and cut profile (needs ffmpeg)
     Updates(updates::Flags),
+    /// Many small files in one collection: packing, packing again, comparing versions, listing
+    Files(files::Flags),
 }
 
 /// Runs one measurement.
@@ -32,6 +35,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Ingest(flags) => ingest::run(flags),
         Bench::Profiles(flags) => profiles::run(flags),
         Bench::Updates(flags) => updates::run(flags),
+        Bench::Files(flags) => files::run(flags),
     }
 }
 

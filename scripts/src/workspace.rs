@@ -65,8 +65,18 @@ pub(crate) fn build_release() -> Result<Programs> {
     Ok(programs("release"))
 }
 
+/// Where a release build of this workspace has a program.
+pub(crate) fn release(program: &str) -> Result<String> {
+    let path = target().join("release").join(program);
+    path.into_os_string().into_string().ok().context("the path is not UTF-8")
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
 fn programs(profile: &str) -> Programs {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir));
+    let target = target();
     let program = |name: &str| target.join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     Programs { karez: program("karez"), tracker: program("karez-tracker"), linkem: program("linkem") }
 }

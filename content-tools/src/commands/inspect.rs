@@ -1,9 +1,11 @@
 //! `karez-content inspect`: what a packed collection holds.
 
+use karez_content_tools::export::LoadError;
 use karez_content_tools::pages::{File, Pages};
 use karez_protocol::content::hash::ManifestId;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,17 +17,41 @@ pub(crate) struct Flags {
     /// The store that holds it.
     #[arg(long)]
     store: PathBuf,
+    /// Only the files of this item: its top-level folder or file.
+    #[arg(long)]
+    item: Option<String>,
 }
+
+/// Files as they are read from the pages.
+type Listed<'p> = Box<dyn Iterator<Item = Result<File, LoadError>> + 'p>;
 
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let store = super::open_existing(&flags.store)?;
     let (manifest, pages) = super::load(&flags.manifest, &store)?;
-    if json { print_json(manifest, &pages) } else { print_text(manifest, &pages) }?;
+    if let Some(item) = &flags.item {
+        let known = pages.files_of(item)?.next().transpose()?.is_some();
+        anyhow::ensure!(known, "'{}' has no item '{item}': without --item all are listed", flags.manifest);
+    }
+    let item = flags.item.as_deref();
+    if json { print_json(manifest, &pages, item) } else { print_text(manifest, &pages, item) }?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_text(manifest: ManifestId, pages: &Pages<'_>) -> anyhow::Result<()> {
+/// The files of one item, or all of them.
+fn files<'p>(pages: &'p Pages<'_>, item: Option<&'p str>) -> Result<Listed<'p>, LoadError> {
+    Ok(match item {
+        Some(item) => Box::new(pages.files_of(item)?),
+        None => Box::new(pages.files()),
+    })
+}
+
+/// Pages whose empty folders are listed: they belong to no item.
+fn folder_pages(pages: &Pages<'_>, item: Option<&str>) -> Range<usize> {
+    if item.is_some() { 0..0 } else { 0..pages.len() }
+}
+
+fn print_text(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>) -> anyhow::Result<()> {
     let root = pages.root();
     let mut out = BufWriter::new(io::stdout().lock());
     writeln!(out, "{} ({})", root.metadata.title, root.metadata.kind.name())?;
@@ -37,7 +63,7 @@ fn print_text(manifest: ManifestId, pages: &Pages<'_>) -> anyhow::Result<()> {
     )?;
     writeln!(out, "{} pages, {} chunk rows", root.pages.len(), pages.space().count())?;
     let mut item = None;
-    for file in pages.files() {
+    for file in files(pages, only)? {
         let file = file?;
         if item.as_ref() != Some(&file.item) {
             writeln!(out, "{}", file.item)?;
@@ -45,7 +71,7 @@ fn print_text(manifest: ManifestId, pages: &Pages<'_>) -> anyhow::Result<()> {
         writeln!(out, "  {:>14}  {:<10}  {}", file.head.size, file.head.role.name(), file.head.path)?;
         item = Some(file.item);
     }
-    for page in 0..pages.len() {
+    for page in folder_pages(pages, only) {
         for folder in &pages.page(page)?.empty_folders {
             writeln!(out, "  {:>14}  {:<10}  {folder}/", "", "empty")?;
         }
@@ -55,19 +81,19 @@ fn print_text(manifest: ManifestId, pages: &Pages<'_>) -> anyhow::Result<()> {
 }
 
 /// Written as it is read, so that a million files need no memory: the lists last, an entry on a line.
-fn print_json(manifest: ManifestId, pages: &Pages<'_>) -> anyhow::Result<()> {
+fn print_json(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>) -> anyhow::Result<()> {
     let head = serde_json::to_string_pretty(&head_json(manifest, pages))?;
     let head = head.strip_suffix("\n}").expect("a document that is not empty ends so");
     let mut out = BufWriter::new(io::stdout().lock());
     write!(out, "{head},\n  \"files\": [")?;
     let mut comma = "";
-    for file in pages.files() {
+    for file in files(pages, only)? {
         write!(out, "{comma}\n    {}", file_json(&file?))?;
         comma = ",";
     }
     write!(out, "\n  ],\n  \"empty_folders\": [")?;
     comma = "";
-    for page in 0..pages.len() {
+    for page in folder_pages(pages, only) {
         for folder in &pages.page(page)?.empty_folders {
             write!(out, "{comma}\n    {}", json!(folder.to_string()))?;
             comma = ",";

@@ -140,9 +140,7 @@ fn command(program: &str, arguments: &[&str]) -> Command {
 }
 
 fn candidates() -> Result<Vec<Candidate>> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace::root().join("target"), PathBuf::from);
-    let karez =
-        target.join("release/karez-content").into_os_string().into_string().ok().context("the path is not UTF-8")?;
+    let karez = workspace::release("karez-content")?;
     Ok(vec![
         Candidate {
             name: "karez-content",

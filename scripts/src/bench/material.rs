@@ -28,6 +28,14 @@ pub(crate) fn noise(dir: &Path, size: u64) -> Result<()> {
     Ok(())
 }
 
+/// A small text: 200 to 2000 bytes of hexadecimal digits, which zstd halves.
+pub(crate) fn small_text(number: u64) -> String {
+    let mut bytes = vec![0; 100 + number as usize * 7919 % 900];
+    stream(&format!("page {number}")).fill(&mut bytes);
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 fn stream(seed: &str) -> blake3::OutputReader {
     blake3::Hasher::new().update(seed.as_bytes()).finalize_xof()
 }
