@@ -158,6 +158,7 @@ impl Peers {
         let free = (1..=u16::MAX).map(Slot).find(|slot| !self.by_slot.contains_key(slot))?;
         self.slots.insert(peer.id, free);
         self.by_slot.insert(free, peer);
+        self.tell_alone();
         Some(free)
     }
 
@@ -165,7 +166,13 @@ impl Peers {
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Peer> {
         let peer = self.by_slot.remove(&slot)?;
         self.slots.remove(&peer.id);
+        self.tell_alone();
         Some(peer)
+    }
+
+    fn tell_alone(&mut self) {
+        let is_alone = self.by_slot.len() == 1;
+        self.by_slot.values_mut().for_each(|peer| peer.pace.set_alone(is_alone));
     }
 
     /// Never lets it in again.
