@@ -5,6 +5,7 @@
 
 mod libtorrent;
 mod links;
+mod manners;
 mod outcome;
 mod scenario;
 mod swarm;
@@ -113,6 +114,9 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     stop::listen()?;
     eprintln!("building the programs");
     let programs = if flags.release { workspace::build_release() } else { workspace::build() }?;
+    if scenario.manners {
+        return measure_manners(flags, &scenario, &programs);
+    }
     let outcomes = measure(flags, &scenario, &programs)?;
     print(flags, &scenario, &outcomes)?;
     judge(&outcomes)
@@ -191,6 +195,25 @@ fn rejection(outcome: &Outcome) -> String {
     )
 }
 
+/// Runs of a scenario that is about others; slow or rude is no error, the figures say it.
+fn measure_manners(flags: &Flags, scenario: &Scenario, programs: &Programs) -> Result<()> {
+    let mut runs = Vec::new();
+    for seed in flags.seed..flags.seed + flags.runs {
+        let scratch = flags.scratch.as_deref();
+        let run = in_links(scenario, programs, seed, scratch, manners::run)?;
+        eprintln!("{} seed {seed}, {}; {}\n{run}", flags.scenario, scenario.mode.name(), bench::machine());
+        runs.push(run);
+    }
+    if flags.json {
+        let report = json!({
+            "scenario": flags.scenario, "mode": scenario.mode, "release": flags.release, "machine": bench::machine(),
+            "runs": runs,
+        });
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    Ok(())
+}
+
 fn one_run(
     who: Contender,
     scenario: &Scenario,
@@ -198,6 +221,21 @@ fn one_run(
     seed: u64,
     scratch: Option<&Path>,
 ) -> Result<Outcome> {
+    let measured = in_links(scenario, programs, seed, scratch, |bench, links| match who {
+        Contender::Karez => swarm::run(bench, links),
+        Contender::Beside(Peer::Libtorrent) => libtorrent::run(bench, links),
+    })?;
+    Ok(Outcome::new(who.name(), seed, scenario, &measured))
+}
+
+/// Something to publish, fresh folders and the links; all are gone afterwards.
+fn in_links<T>(
+    scenario: &Scenario,
+    programs: &Programs,
+    seed: u64,
+    scratch: Option<&Path>,
+    measure: impl FnOnce(&Bench<'_>, &mut Links) -> Result<T>,
+) -> Result<T> {
     let mut folder = tempfile::Builder::new();
     folder.prefix("kzlab-");
     let scratch = scratch.map_or_else(|| folder.tempdir(), |dir| folder.tempdir_in(dir)).context("no folder")?;
@@ -207,11 +245,7 @@ fn one_run(
     let time_max = Duration::from_secs(scenario.seconds_max);
     let bench = Bench { scenario, programs, source: &source, scratch: &homes, time_max };
     let mut links = Links::bring_up(scenario, &programs.linkem, scratch.path(), seed)?;
-    let measured = match who {
-        Contender::Karez => swarm::run(&bench, &mut links),
-        Contender::Beside(Peer::Libtorrent) => libtorrent::run(&bench, &mut links),
-    }?;
-    Ok(Outcome::new(who.name(), seed, scenario, &measured))
+    measure(&bench, &mut links)
 }
 
 fn print(flags: &Flags, scenario: &Scenario, outcomes: &[Outcome]) -> Result<()> {

@@ -21,6 +21,9 @@ pub(crate) struct Scenario {
     pub(crate) mode: Mode,
     /// A run that takes longer is over.
     pub(crate) seconds_max: u64,
+    /// Not how fast, but what a pull leaves to others; see `manners`.
+    #[serde(default)]
+    pub(crate) manners: bool,
     /// No links at all: everybody on this machine's loopback.
     #[serde(default)]
     pub(crate) loopback: bool,

@@ -26,7 +26,7 @@ const LISTED_WITHIN: Duration = Duration::from_secs(60);
 /// Every site is asked this often, on its socket: coarse enough to cost nothing, fine enough for times of a minute.
 const POLL: Duration = Duration::from_millis(100);
 
-struct Network {
+pub(super) struct Network {
     tracker: Tracker,
     flagship: Node,
     sites: Vec<Node>,
@@ -35,8 +35,7 @@ struct Network {
 /// Runs it once.
 pub(crate) fn run(bench: &Bench<'_>, links: &mut Links) -> Result<Measured> {
     let mut network = Network::start(bench, links)?;
-    let published = network.flagship.publish(bench.source, COLLECTION)?;
-    network.wait_until_listed()?;
+    let published = network.publish(bench)?;
     let flagship = Meter::start(network.flagship.daemon.pid())?;
     let sites: Vec<Meter> = network.sites.iter().map(|site| Meter::start(site.daemon.pid())).collect::<Result<_>>()?;
     links.reset()?;
@@ -50,7 +49,7 @@ pub(crate) fn run(bench: &Bench<'_>, links: &mut Links) -> Result<Measured> {
 }
 
 impl Network {
-    fn start(bench: &Bench<'_>, links: &Links) -> Result<Self> {
+    pub(super) fn start(bench: &Bench<'_>, links: &Links) -> Result<Self> {
         let folder = bench.scratch;
         let place = links.place(TRACKER)?;
         let tracking = Tracking { place: &place, announce_seconds: Some(ANNOUNCE_SECONDS) };
@@ -71,6 +70,24 @@ impl Network {
             }
         }
         Ok(Self { tracker, flagship, sites })
+    }
+
+    /// Publishes the collection; every site sees it in the catalogue afterwards.
+    pub(super) fn publish(&self, bench: &Bench<'_>) -> Result<Published> {
+        let published = self.flagship.publish(bench.source, COLLECTION)?;
+        self.wait_until_listed()?;
+        Ok(published)
+    }
+
+    /// Lets every site follow the collection.
+    pub(super) fn follow_all(&self) -> Result<()> {
+        self.sites.iter().try_for_each(|site| site.follow(COLLECTION))
+    }
+
+    /// Whether any site holds everything.
+    pub(super) fn is_done(&self, published: &Published) -> Result<bool> {
+        let done = |site: &Node| Ok(is_complete(&site.glance()?, published.version));
+        self.sites.iter().map(done).try_fold(false, |any, done: Result<bool>| Ok(any | done?))
     }
 
     /// An error when any process has ended.
@@ -94,7 +111,7 @@ impl Network {
     /// Lets every site follow the collection; when each was done.
     fn replicate(&mut self, published: &Published, time_max: Duration) -> Result<Vec<Option<Duration>>> {
         let started = Instant::now();
-        self.sites.iter().try_for_each(|site| site.follow(COLLECTION))?;
+        self.follow_all()?;
         let mut finished = vec![None; self.sites.len()];
         let mut told = 0;
         while started.elapsed() < time_max && finished.contains(&None) {
