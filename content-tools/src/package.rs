@@ -27,20 +27,20 @@ pub(crate) use tar_members::{Unpacked, unpack};
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Longest title taken from a file, in characters. Longer ones are texts, not titles.
 const TITLE_CHARS_MAX: usize = 300;
 
 /// A file to look at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Subject<'a> {
     /// Key of its item.
     pub(crate) key: &'a str,
     /// Path inside the collection.
     pub(crate) path: &'a str,
     /// Where it lies.
-    pub(crate) on_disk: &'a Path,
+    pub(crate) on_disk: PathBuf,
     /// Its size.
     pub(crate) size: u64,
     /// Its media type, by name.
@@ -94,7 +94,7 @@ pub(crate) fn examine<'a>(subjects: impl Iterator<Item = Subject<'a>> + Clone) -
 impl Findings {
     /// Reads the manifest of an unpacked package: of the collection itself, or of one item.
     fn manifest<'a>(&mut self, subject: &Subject<'_>, all: impl Iterator<Item = Subject<'a>>) {
-        let course = File::open(subject.on_disk).ok().and_then(ims::read);
+        let course = File::open(&subject.on_disk).ok().and_then(ims::read);
         let Some(course) = course else {
             return self.warnings.add(subject.path, Code::ManifestUnreadable, "");
         };
@@ -118,7 +118,7 @@ impl Findings {
         self.document(subject);
         self.film(subject);
         dicom::check(subject, &mut self.warnings, &mut self.refusals);
-        if archive(subject.path, subject.on_disk) == Archive::Gzip {
+        if archive(subject.path, || subject.on_disk.clone()) == Archive::Gzip {
             self.warnings.add(subject.path, Code::PlainGzip, "");
         }
     }
@@ -133,7 +133,7 @@ impl Findings {
                 return;
             }
         }
-        let Some(film) = film(subject.on_disk, subject.size) else {
+        let Some(film) = film(&subject.on_disk, subject.size) else {
             return self.warnings.add(subject.path, Code::Mp4Unreadable, "");
         };
         if !film.faststart {
@@ -149,7 +149,11 @@ impl Findings {
 
     /// Titles of documents count for items that are one file; a folder was named by a person.
     fn document(&mut self, subject: &Subject<'_>) {
-        let Ok(file) = File::open(subject.on_disk) else { return };
+        let documents = ["application/epub+zip", "application/pdf", "application/zip"];
+        if !documents.contains(&subject.media_type) {
+            return;
+        }
+        let Ok(file) = File::open(&subject.on_disk) else { return };
         let found = match subject.media_type {
             "application/epub+zip" => document::epub(file),
             "application/pdf" => document::pdf(file).map(|title| Book { title: Some(title), ..Book::default() }),

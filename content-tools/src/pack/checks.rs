@@ -10,12 +10,13 @@ use super::error::PackError;
 use super::items::SourceItem;
 use super::media;
 use super::natural;
-use super::walk::{SkipReason, Skipped, SourceFile, Tree};
+use super::walk::{Place, SkipReason, Skipped, SourceFile, Tree};
 use crate::package::{self, Archive, Findings, Notices, Subject, Unpacked};
 use karez_protocol::content::manifest::Metadata;
 use karez_protocol::content::path::ContentPath;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Beginning of the names of our folders in a store.
@@ -30,7 +31,7 @@ pub(super) struct Temporary(Vec<TempDir>);
 /// Compressed tars become their members when that was asked for, and are refused otherwise.
 pub(super) fn archives(tree: &mut Tree, unpack: bool, store: &Path) -> Result<Temporary, PackError> {
     let kinds: Vec<Archive> =
-        tree.files.iter().map(|file| package::archive(file.path.as_str(), &file.on_disk)).collect();
+        tree.files.iter().map(|file| package::archive(file.path.as_str(), || file.on_disk())).collect();
     let is_tar = |kind: &Archive| !matches!(kind, Archive::None | Archive::Gzip);
     let mut temporary = Temporary::default();
     if !kinds.iter().any(is_tar) {
@@ -41,8 +42,8 @@ pub(super) fn archives(tree: &mut Tree, unpack: bool, store: &Path) -> Result<Te
     for (file, kind) in std::mem::take(&mut tree.files).into_iter().zip(kinds) {
         match kind {
             Archive::None | Archive::Gzip => files.push(file),
-            Archive::TarOther => return Err(PackError::CompressedTar { path: file.on_disk, can_unpack: false }),
-            _ if !unpack => return Err(PackError::CompressedTar { path: file.on_disk, can_unpack: true }),
+            Archive::TarOther => return Err(PackError::CompressedTar { path: file.on_disk(), can_unpack: false }),
+            _ if !unpack => return Err(PackError::CompressedTar { path: file.on_disk(), can_unpack: true }),
             kind => {
                 let (folder, unpacked) = unpack_one(&file, kind, store)?;
                 temporary.0.push(folder);
@@ -72,8 +73,8 @@ fn unpack_one(file: &SourceFile, kind: Archive, store: &Path) -> Result<(TempDir
     let prefix = format!("{FOLDER_PREFIX}{}-", std::process::id());
     let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(store);
     let folder = folder.map_err(|source| PackError::Unreadable { path: store.into(), source })?;
-    let unpacked = package::unpack(&file.on_disk, kind, folder.path());
-    let unpacked = unpacked.map_err(|source| PackError::Unpack { path: file.on_disk.clone(), source })?;
+    let unpacked = package::unpack(&file.on_disk(), kind, folder.path());
+    let unpacked = unpacked.map_err(|source| PackError::Unpack { path: file.on_disk(), source })?;
     Ok((folder, unpacked))
 }
 
@@ -91,8 +92,13 @@ fn place(
     let folder = &path[..path.len() - ending];
     for (inside, member) in unpacked.members {
         let path = format!("{folder}/{inside}").parse::<ContentPath>();
-        let path = path.map_err(|reason| PackError::Name { path: archive.on_disk.clone(), reason })?;
-        files.push(SourceFile { on_disk: member.on_disk, path, size: member.size, executable: member.executable });
+        let path = path.map_err(|reason| PackError::Name { path: archive.on_disk(), reason })?;
+        files.push(SourceFile {
+            place: Arc::new(Place::At(member.on_disk)),
+            path,
+            size: member.size,
+            executable: member.executable,
+        });
     }
     let passed = unpacked.skipped.into_iter();
     skipped.extend(passed.map(|name| Skipped { path: format!("{folder}/{name}"), reason: SkipReason::Link }));
@@ -124,7 +130,7 @@ pub(super) fn examine(
         item.files.iter().map(|file| Subject {
             key: &item.key,
             path: file.source.path.as_str(),
-            on_disk: &file.source.on_disk,
+            on_disk: file.source.on_disk(),
             size: file.source.size,
             media_type: media::of(file.source.path.as_str()).media_type,
         })
@@ -156,7 +162,7 @@ fn fill_in(items: &mut [SourceItem], description: &Description, findings: &Findi
         }
         for file in &mut item.files {
             let path = file.source.path.as_str();
-            file.film = findings.films.get(path).cloned();
+            file.film = findings.films.get(path).cloned().map(Box::new);
         }
     }
 }

@@ -13,6 +13,9 @@ use karez_protocol::content::manifest::Role;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Files after which memory of the list they come from is given back: 3 MB.
+const SHRINK_EVERY: usize = 1 << 16;
+
 /// An item to pack.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SourceItem {
@@ -28,12 +31,18 @@ pub(super) struct SourceItem {
 pub(super) struct ItemFile {
     pub(super) source: SourceFile,
     pub(super) role: Role,
-    pub(super) language: Option<String>,
     /// Goes into the item's `ext` on the pages that list the file.
-    pub(super) film: Option<Film>,
+    pub(super) film: Option<Box<Film>>,
 }
 
 impl ItemFile {
+    /// The language of a subtitle, from its name.
+    pub(super) fn language(&self) -> Option<&str> {
+        let stem = stem(self.source.path.file_name());
+        let tag = stem.rsplit_once('.').map(|(_, tag)| tag).filter(|tag| is_language(tag));
+        tag.filter(|_| self.role == Role::Subtitle)
+    }
+
     /// The file's facts as a name and a value for the item's `ext`.
     pub(super) fn fact(&self) -> Option<(String, String)> {
         let film = self.film.as_ref()?;
@@ -43,14 +52,19 @@ impl ItemFile {
 
 /// Groups files into items and gives them their titles.
 pub(super) fn group(
-    files: Vec<SourceFile>,
+    mut files: Vec<SourceFile>,
     description: &Description,
     dir: &Path,
 ) -> Result<Vec<SourceItem>, PackError> {
     let recordings = top_level_recordings(&files);
     let mut items: Vec<SourceItem> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for source in files {
+    files.reverse();
+    while let Some(source) = files.pop() {
+        // Of a million files no two lists are held: this one goes as the items grow.
+        if files.len().is_multiple_of(SHRINK_EVERY) {
+            files.shrink_to_fit();
+        }
         let key = item_key(source.path.as_str(), &recordings);
         let title = default_title(&key, source.path.as_str());
         let at = *places.entry(key.clone()).or_insert_with(|| {
@@ -58,7 +72,7 @@ pub(super) fn group(
             items.len() - 1
         });
         // Within an item, files keep the natural order in which the walk found them.
-        items[at].files.push(ItemFile { source, role: Role::Attachment, language: None, film: None });
+        items[at].files.push(ItemFile { source, role: Role::Attachment, film: None });
     }
     items.sort_by(|a, b| natural::compare(&a.key, &b.key));
     items.iter_mut().for_each(assign_roles);
@@ -96,12 +110,7 @@ fn default_title(key: &str, path: &str) -> String {
 fn assign_roles(item: &mut SourceItem) {
     let recorded = item.files.iter().any(|file| media::is_recording(file.source.path.file_name()));
     for file in &mut item.files {
-        let name = file.source.path.file_name();
-        file.role = role(name, recorded);
-        if file.role == Role::Subtitle {
-            file.language =
-                stem(name).rsplit_once('.').map(|(_, tag)| tag).filter(|tag| is_language(tag)).map(str::to_owned);
-        }
+        file.role = role(file.source.path.file_name(), recorded);
     }
 }
 
@@ -154,9 +163,11 @@ fn is_language(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::walk::Place;
+    use std::sync::Arc;
 
     fn source(path: &str) -> SourceFile {
-        SourceFile { on_disk: path.into(), path: path.parse().unwrap(), size: 1, executable: false }
+        SourceFile { place: Arc::new(Place::At(path.into())), path: path.parse().unwrap(), size: 1, executable: false }
     }
 
     fn check(paths: &[&str], expected: &[&str]) {
@@ -166,7 +177,7 @@ mod tests {
             .iter()
             .map(|item| {
                 let file = |file: &ItemFile| {
-                    let language = file.language.as_ref().map(|l| format!("@{l}")).unwrap_or_default();
+                    let language = file.language().map(|l| format!("@{l}")).unwrap_or_default();
                     format!("{}={}{language}", file.source.path, file.role.name())
                 };
                 format!("{}|{}: {}", item.key, item.title, item.files.iter().map(file).collect::<Vec<_>>().join(" "))

@@ -61,7 +61,7 @@ impl<'i> Open<'i> {
             executable: false,
             cut_profile: 0,
             runs: Vec::new(),
-            language: file.language.clone(),
+            language: file.language().map(str::to_owned),
             recipe: None,
         };
         Self {

@@ -89,17 +89,17 @@ fn read_stable(file: &SourceFile, belt: &Belt<'_>) -> Result<Result<(), PackErro
         match read_once(file, belt)? {
             Ok(Some(end)) => return belt.out.send(end).map(Ok).map_err(|_| Hangup),
             Ok(None) => {}
-            Err(source) => return Ok(Err(PackError::Unreadable { path: file.on_disk.clone(), source })),
+            Err(source) => return Ok(Err(PackError::Unreadable { path: file.on_disk(), source })),
         }
     }
-    Ok(Err(PackError::Changing { path: file.on_disk.clone() }))
+    Ok(Err(PackError::Changing { path: file.on_disk() }))
 }
 
 /// Takes a file's chunks from memory; false when it must be read. What fails here is met again, and reported, by reading.
 fn recall(file: &SourceFile, belt: &Belt<'_>) -> Result<bool, Hangup> {
     let Some(memory) = belt.memory else { return Ok(false) };
     let memory = || memory.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(metadata) = std::fs::symlink_metadata(&file.on_disk).ok().filter(Metadata::is_file) else {
+    let Some(metadata) = std::fs::symlink_metadata(file.on_disk()).ok().filter(Metadata::is_file) else {
         return Ok(false);
     };
     let (media, name) = (media::of(file.path.file_name()), file.path.as_str());
@@ -138,7 +138,7 @@ fn stream_bytes(plan: &Plan, size: u64) -> [u64; STREAMS_MAX] {
 
 /// Reads a file once; `None` when it changed meanwhile.
 fn read_once(file: &SourceFile, belt: &Belt<'_>) -> Result<io::Result<Option<Step>>, Hangup> {
-    let (handle, before) = match open(&file.on_disk) {
+    let (handle, before) = match open(&file.on_disk()) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
@@ -190,8 +190,15 @@ fn open(path: &Path) -> io::Result<(File, Metadata)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::walk::Place;
+
     fn steps(path: &Path) -> Vec<Step> {
-        let file = SourceFile { on_disk: path.into(), path: "f".parse().unwrap(), size: 0, executable: false };
+        let file = SourceFile {
+            place: Arc::new(Place::At(path.into())),
+            path: "f".parse().unwrap(),
+            size: 0,
+            executable: false,
+        };
         let ((out, steps), (jobs, _jobs), (_, spare)) = (sync_channel(8), sync_channel(8), sync_channel(1));
         let empty = tempfile::tempdir().unwrap();
         let store = Store::open(empty.path(), Default::default()).unwrap();

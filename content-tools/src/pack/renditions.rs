@@ -5,7 +5,7 @@
 
 use super::items::{ItemFile, SourceItem};
 use super::natural;
-use super::walk::SourceFile;
+use super::walk::{Place, SourceFile};
 use super::{PackError, PackOptions, Progress, media};
 use crate::package;
 use crate::rendition::{self, FfmpegError, Height, Studio};
@@ -13,6 +13,7 @@ use karez_protocol::content::manifest::Role;
 use karez_protocol::content::path::{ContentPath, PathError};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A rendition to make.
 struct Wanted {
@@ -48,9 +49,9 @@ pub(super) fn add(
         shown.rendering = Some(wanted.height);
         let before = shown;
         progress(shown);
-        let film = &items[wanted.item].files[wanted.film].source.on_disk;
+        let film = items[wanted.item].files[wanted.film].source.on_disk();
         // Programs elsewhere must find it, whatever folder this process works in.
-        let film = film.canonicalize().map_err(|source| PackError::Unreadable { path: film.clone(), source })?;
+        let film = film.canonicalize().map_err(|source| PackError::Unreadable { path: film, source })?;
         let on_disk = studio.rendition(&film, wanted.height, &mut |done_ms| {
             progress(Progress { bytes_done: before.bytes_done + done_ms, ..before });
         })?;
@@ -87,9 +88,8 @@ fn wanted(items: &[SourceItem], options: &PackOptions, studio: &Studio) -> Resul
                 if taken.contains(path.as_str()) || !named.insert(path.clone()) {
                     return Err(PackError::Collision { path });
                 }
-                let path = path
-                    .parse()
-                    .map_err(|reason: PathError| PackError::Name { path: source.on_disk.clone(), reason })?;
+                let path =
+                    path.parse().map_err(|reason: PathError| PackError::Name { path: source.on_disk(), reason })?;
                 found.push(Wanted { item: at, film: number, height: *height, path });
             }
         }
@@ -99,14 +99,14 @@ fn wanted(items: &[SourceItem], options: &PackOptions, studio: &Studio) -> Resul
 
 fn film_height(file: &ItemFile, studio: &Studio) -> Option<u32> {
     // A name that begins with `-` or holds `:` must not mean anything to a program.
-    let film = file.source.on_disk.canonicalize().ok()?;
-    studio.height(&film, file.film.as_ref())
+    let film = file.source.on_disk().canonicalize().ok()?;
+    studio.height(&film, file.film.as_deref())
 }
 
 fn file(on_disk: std::path::PathBuf, path: ContentPath) -> Result<ItemFile, PackError> {
     let metadata = on_disk.metadata();
     let size = metadata.map_err(|source| PackError::Unreadable { path: on_disk.clone(), source })?.len();
-    let film = package::film(&on_disk, size);
-    let source = SourceFile { on_disk, path, size, executable: false };
-    Ok(ItemFile { source, role: Role::Rendition, language: None, film })
+    let film = package::film(&on_disk, size).map(Box::new);
+    let source = SourceFile { place: Arc::new(Place::At(on_disk)), path, size, executable: false };
+    Ok(ItemFile { source, role: Role::Rendition, film })
 }

@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
                     let path = open.head.path.as_str();
                     open.draft = stamp.and_then(|stamp| self.remember(|memory| memory.begin(path, stamp, &planned)));
                     self.shown.bytes_done = before;
-                    self.sealer.begin_file(&open.file.source.on_disk, size);
+                    self.sealer.begin_file(&open.file.source.on_disk(), size);
                     self.refs.truncate(open.pages_before.unwrap_or(self.refs.len()));
                     open.begin(planned, stamp.is_some(), self.store.dir());
                     open.head.size = size;

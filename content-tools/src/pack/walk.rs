@@ -11,15 +11,36 @@ use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
 
 /// A file to pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SourceFile {
-    pub(super) on_disk: PathBuf,
+    pub(super) place: Arc<Place>,
     pub(super) path: ContentPath,
     pub(super) size: u64,
     pub(super) executable: bool,
+}
+
+/// Where a file lies. A collection may have a million, so the path that it has inside is not kept twice, and all that lie in
+/// the folder share one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In this folder, under its path.
+    Inside(PathBuf),
+    /// Elsewhere: a member of an archive, a rendition.
+    At(PathBuf),
+}
+
+impl SourceFile {
+    /// Where it lies.
+    pub(super) fn on_disk(&self) -> PathBuf {
+        match &*self.place {
+            Place::Inside(dir) => dir.join(self.path.as_str()),
+            Place::At(path) => path.clone(),
+        }
+    }
 }
 
 /// Something in the folder that is not packed.
@@ -68,6 +89,7 @@ pub(super) struct Tree {
 pub(super) fn walk(dir: &Path, store: &Path) -> Result<Tree, PackError> {
     check_dir(dir, store)?;
     let mut tree = Tree::default();
+    let place = Arc::new(Place::Inside(dir.into()));
     let mut folders = BTreeSet::new();
     let mut parents = BTreeSet::new();
     let by_name = |a: &DirEntry, b: &DirEntry| {
@@ -81,13 +103,15 @@ pub(super) fn walk(dir: &Path, store: &Path) -> Result<Tree, PackError> {
             tree.skipped.push(Skipped { path: path.to_string(), reason });
             continue;
         }
-        if let Some((parent, _)) = path.as_str().rsplit_once('/') {
+        if let Some((parent, _)) = path.as_str().rsplit_once('/')
+            && !parents.contains(parent)
+        {
             parents.insert(parent.to_owned());
         }
         if entry.file_type().is_dir() {
             folders.insert(path);
         } else {
-            tree.files.push(source_file(&entry, path)?);
+            tree.files.push(source_file(&entry, path, place.clone())?);
         }
     }
     folders.retain(|folder| !parents.contains(folder.as_str()));
@@ -113,14 +137,9 @@ fn check_dir(dir: &Path, store: &Path) -> Result<(), PackError> {
     }
 }
 
-fn source_file(entry: &DirEntry, path: ContentPath) -> Result<SourceFile, PackError> {
+fn source_file(entry: &DirEntry, path: ContentPath, place: Arc<Place>) -> Result<SourceFile, PackError> {
     let metadata = entry.metadata().map_err(|error| walk_error(entry.path(), error))?;
-    Ok(SourceFile {
-        on_disk: entry.path().into(),
-        path,
-        size: metadata.len(),
-        executable: metadata.permissions().mode() & 0o100 != 0,
-    })
+    Ok(SourceFile { place, path, size: metadata.len(), executable: metadata.permissions().mode() & 0o100 != 0 })
 }
 
 fn content_path(dir: &Path, path: &Path) -> Result<ContentPath, PackError> {

@@ -3,7 +3,7 @@
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(crate) enum Archive {
     None,
 }
 
-/// Looks at a file.
-pub(crate) fn archive(path: &str, on_disk: &Path) -> Archive {
+/// Looks at a file; where it lies is asked only when its name does not tell.
+pub(crate) fn archive(path: &str, on_disk: impl FnOnce() -> PathBuf) -> Archive {
     let lower = path.to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
     if ends(&[".tar.gz", ".tgz"]) {
@@ -31,7 +31,7 @@ pub(crate) fn archive(path: &str, on_disk: &Path) -> Archive {
     } else if ends(&[".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz", ".tar.lzma"]) {
         Archive::TarOther
     } else if ends(&[".gz"]) {
-        if holds_tar(on_disk) { Archive::TarGz } else { Archive::Gzip }
+        if holds_tar(&on_disk()) { Archive::TarGz } else { Archive::Gzip }
     } else {
         Archive::None
     }

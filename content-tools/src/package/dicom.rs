@@ -102,7 +102,7 @@ fn written((group, element): (u16, u16)) -> String {
 /// Checks a file, whatever it is called.
 pub(super) fn check(subject: &Subject<'_>, warnings: &mut Notices, refusals: &mut Notices) {
     let named = is_named_dicom(subject.path);
-    let opened = File::open(subject.on_disk).map(BufReader::new);
+    let opened = File::open(&subject.on_disk).map(BufReader::new);
     let head = opened.and_then(|mut file| {
         let mut head = Vec::with_capacity(132);
         file.by_ref().take(132).read_to_end(&mut head).map(|_| (file, head))

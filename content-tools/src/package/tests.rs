@@ -26,7 +26,7 @@ fn found(files: &[(&str, Vec<u8>)]) -> Findings {
     let subjects = files.iter().zip(&paths).map(|((path, bytes), on_disk)| Subject {
         key: path.split('/').next().unwrap(),
         path,
-        on_disk,
+        on_disk: on_disk.clone(),
         size: bytes.len() as u64,
         media_type: media_type(path),
     });

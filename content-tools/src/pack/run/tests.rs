@@ -5,9 +5,11 @@ use super::*;
 use crate::cut::{Container, Cutter, Plan};
 use crate::export::layout;
 use crate::pack::items::ItemFile;
+use crate::pack::walk::Place;
 use crate::store::StoreOptions;
 use karez_protocol::content::manifest::Role;
 use karez_protocol::content::recipe::Extent;
+use std::sync::Arc;
 
 fn noise(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
@@ -53,8 +55,13 @@ fn taken(limits: Limits, steps: Vec<Step>) -> Option<Fallback> {
     std::fs::write(&on_disk, &bytes).unwrap();
     let store_dir = tempfile::tempdir().unwrap();
     let store = Store::open(store_dir.path(), StoreOptions::default()).unwrap();
-    let source = SourceFile { on_disk, path: "film.mp4".parse().unwrap(), size: 2 << 20, executable: false };
-    let file = ItemFile { source, role: Role::Main, language: None, film: None };
+    let source = SourceFile {
+        place: Arc::new(Place::At(on_disk)),
+        path: "film.mp4".parse().unwrap(),
+        size: 2 << 20,
+        executable: false,
+    };
+    let file = ItemFile { source, role: Role::Main, film: None };
     let items = [SourceItem { key: "film.mp4".into(), title: "film".into(), files: vec![file], ext: Vec::new() }];
     let (out, receiver) = sync_channel(steps.len());
     steps.into_iter().for_each(|step| out.send(step).unwrap());
