@@ -87,7 +87,7 @@ impl Site {
 #[test]
 fn a_terabyte_is_looked_at_through_a_window() {
     let (before, _) = resident();
-    let profile = |is_origin| PeerProfile { is_origin, uplink_group: None, weight: 3 };
+    let profile = |is_origin| PeerProfile { is_origin, domain: String::new(), uplink_group: None, weight: 3 };
     let (me, mode) = (PeerId::from_bytes([99; 32]), EgressMode::Thrifty);
     let swarm = Swarm::new(Config { me, profile: profile(false), mode, seed: 1, window_rows: WINDOW_ROWS });
     let mut site = Site { swarm, now: 0, asked: std::collections::VecDeque::new(), arrived: 0 };

@@ -56,6 +56,7 @@ impl Driver {
         let member = self.member(peer);
         PeerProfile {
             is_origin: publisher.is_some_and(|publisher| publisher.peer == *peer),
+            domain: member.map(|member| member.domain.clone()).unwrap_or_default(),
             uplink_group: member.and_then(uplink_group),
             weight: member.map_or(0, |member| member.weight),
         }

@@ -1,5 +1,6 @@
 //! The whole vocabulary of the swarm core on one page. It sees chunk numbers, sizes and verdicts, never chunk bytes.
 
+use super::lane::Lane;
 use crate::content::chunk::ChunkIndex;
 use crate::content::chunk_set::ChunkSet;
 use crate::content::hash::ChunkId;
@@ -22,10 +23,27 @@ pub enum EgressMode {
 pub struct PeerProfile {
     /// It publishes this collection: its upload is what must be saved. It never imports.
     pub is_origin: bool,
-    /// Sites behind one WAN link share a group.
+    /// Province and county, widest first: `gansu/minqin`. Empty for a place in none.
+    pub domain: String,
+    /// Sites behind one WAN link share a group; unique in the network.
     pub uplink_group: Option<String>,
     /// Importer weight as a power of two; 0 imports for itself alone.
     pub weight: u8,
+}
+
+impl PeerProfile {
+    /// How near two members are by the roster's word.
+    pub(super) fn lane_to(&self, other: &Self) -> Lane {
+        let province = |profile: &Self| profile.domain.split('/').next().map(str::to_owned);
+        match () {
+            () if other.is_origin => Lane::Origin,
+            () if self.uplink_group.is_some() && self.uplink_group == other.uplink_group => Lane::Group,
+            () if self.domain.is_empty() => Lane::Site,
+            () if self.domain == other.domain => Lane::County,
+            () if province(self) == province(other) => Lane::Province,
+            () => Lane::Site,
+        }
+    }
 }
 
 /// A chunk as the core knows it.
@@ -186,4 +204,35 @@ pub enum Output {
     },
     /// Every known chunk is held (emitted once each time the set of known chunks becomes complete).
     Complete,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_near_by_their_paths() {
+        let at = |domain: &str, group: &str| PeerProfile {
+            is_origin: false,
+            domain: domain.into(),
+            uplink_group: (!group.is_empty()).then(|| group.into()),
+            weight: 2,
+        };
+        for (here, there, lane) in [
+            (at("gansu/minqin", "hop"), at("gansu/minqin", "hop"), Lane::Group),
+            (at("gansu/minqin", "hop"), at("gansu/minqin", "fibre"), Lane::County),
+            (at("gansu/minqin", ""), at("gansu/minqin", ""), Lane::County),
+            (at("gansu/minqin", ""), at("gansu/gulang", ""), Lane::Province),
+            (at("gansu/minqin", ""), at("gansu", ""), Lane::Province),
+            (at("gansu/minqin", ""), at("gan/minqin", ""), Lane::Site),
+            (at("gansu/minqin", ""), at("ningxia/yanchi", ""), Lane::Site),
+            (at("gansu/minqin", ""), at("", ""), Lane::Site),
+            (at("", ""), at("", ""), Lane::Site),
+            (at("", "hop"), at("", "hop"), Lane::Group),
+        ] {
+            assert_eq!((here.lane_to(&there), there.lane_to(&here)), (lane, lane), "{here:?}, {there:?}");
+            let origin = PeerProfile { is_origin: true, ..there };
+            assert_eq!(here.lane_to(&origin), Lane::Origin);
+        }
+    }
 }

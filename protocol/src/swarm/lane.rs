@@ -10,11 +10,15 @@ impl Slot {
     pub(super) const ME: Self = Self(0);
 }
 
-/// Where a chunk can come from, cheapest first.
+/// Where a chunk can come from, cheapest first. Members nearer than a lane are the domain that the lane leads into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
     /// A site behind the same uplink.
     Group,
+    /// A site in the same county.
+    County,
+    /// A site in the same province.
+    Province,
     /// A site elsewhere.
     Site,
     /// Only the publisher: its upload is what must be saved.
@@ -24,11 +28,15 @@ pub(super) enum Lane {
 }
 
 /// Number of lanes.
-pub(super) const LANES: usize = 4;
+pub(super) const LANES: usize = 6;
 
 impl Lane {
     /// All lanes, cheapest first.
-    pub(super) const ALL: [Self; LANES] = [Self::Group, Self::Site, Self::Origin, Self::Doubtful];
+    pub(super) const ALL: [Self; LANES] =
+        [Self::Group, Self::County, Self::Province, Self::Site, Self::Origin, Self::Doubtful];
+
+    /// Those that lead to sites, the farthest first.
+    pub(super) const SITES: [Self; 4] = [Self::Site, Self::Province, Self::County, Self::Group];
 }
 
 /// Mixes 64 bits (finaliser of splitmix64): breaks ties differently at each site, and never decides anything else.

@@ -53,8 +53,8 @@ pub(super) struct Peer {
     pub(super) id: PeerId,
     /// What the roster says.
     pub(super) profile: PeerProfile,
-    /// Behind the same uplink as this node.
-    pub(super) same_group: bool,
+    /// The lane it serves over in good standing.
+    pub(super) natural_lane: Lane,
     /// When it came.
     pub(super) joined: Timestamp,
     /// It lacks chunks.
@@ -78,18 +78,9 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// The lane it serves over in good standing.
-    pub(super) fn natural_lane(&self) -> Lane {
-        match (self.profile.is_origin, self.same_group) {
-            (true, _) => Lane::Origin,
-            (false, true) => Lane::Group,
-            (false, false) => Lane::Site,
-        }
-    }
-
     /// The lane it serves over.
     pub(super) fn lane(&self) -> Lane {
-        if self.snub.is_some() { Lane::Doubtful } else { self.natural_lane() }
+        if self.snub.is_some() { Lane::Doubtful } else { self.natural_lane }
     }
 
     /// Whether a publisher has shown that its uplink has more to spare than is asked of it.
@@ -205,9 +196,9 @@ impl Peers {
         self.by_slot.values().any(|peer| peer.holds.exceeds_in(have, chunks.clone()))
     }
 
-    /// Whether a connected site in good standing holds a chunk.
-    pub(super) fn is_at_a_site(&self, chunk: ChunkIndex) -> bool {
-        self.by_slot.values().any(|peer| peer.lane() <= Lane::Site && peer.holds.contains(chunk))
+    /// Whether a connected peer in good standing at least as near as this lane holds a chunk.
+    pub(super) fn is_as_near(&self, chunk: ChunkIndex, lane: Lane) -> bool {
+        self.by_slot.values().any(|peer| peer.lane() <= lane && peer.holds.contains(chunk))
     }
 
     /// What the peers of these lanes hold together.

@@ -73,12 +73,7 @@ pub(super) struct Row {
 
 impl Row {
     fn rarity(&self) -> u16 {
-        self.holders[Lane::Group as usize] + self.holders[Lane::Site as usize]
-    }
-
-    /// Whether any site in good standing has it.
-    pub(super) fn is_at_a_site(&self) -> bool {
-        self.rarity() > 0
+        Lane::SITES.into_iter().map(|lane| self.holders[lane as usize]).fold(0, u16::saturating_add)
     }
 
     /// The cheapest lane that has it.

@@ -21,7 +21,7 @@ mod tests;
 mod timing;
 
 use super::announcer::Announcer;
-use super::importer::Domain;
+use super::importer::Tree;
 use super::io::{EgressMode, Input, KnownChunk, Output, PeerProfile};
 use super::lane::{Lane, Slot, mix};
 use super::patience::Patience;
@@ -65,9 +65,7 @@ pub struct Swarm {
     peers: Peers,
     picker: Picker,
     window: Window,
-    network: Domain,
-    /// `None` for a site that shares its uplink with nobody.
-    group: Option<Domain>,
+    tree: Tree,
     patience: Patience,
     announcer: Announcer,
     urgent: Vec<ChunkIndex>,
@@ -86,10 +84,8 @@ impl Swarm {
     pub fn new(config: Config) -> Self {
         let Config { me, profile, mode, seed, window_rows } = config;
         let seed = me.as_bytes().iter().fold(mix(seed), |state, byte| mix(state ^ u64::from(*byte)));
-        let group = profile.uplink_group.is_some().then(|| Domain::new(me, profile.weight));
         Self {
-            network: Domain::new(me, profile.weight),
-            group,
+            tree: Tree::new(me, profile.weight),
             profile,
             mode,
             seed,

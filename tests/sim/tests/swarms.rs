@@ -30,14 +30,16 @@ struct Limits {
     egress: f64,
     /// Copies into each group.
     group: f64,
+    /// Copies into each county and province.
+    domain: f64,
 }
 
-const ANY: Limits = Limits { time: f64::INFINITY, egress: f64::INFINITY, group: f64::INFINITY };
+const ANY: Limits = Limits { time: f64::INFINITY, egress: f64::INFINITY, group: f64::INFINITY, domain: f64::INFINITY };
 
 /// Runs a scenario with each seed: all sites finish, within the limits. `bound` is in seconds.
 #[track_caller]
 fn check(name: &str, bound: f64, limits: &Limits, make: impl Fn(u64) -> Scenario) {
-    let (mut time, mut egress, mut into_group, mut duplicates) = (0.0f64, 0.0f64, 0.0f64, 0);
+    let (mut time, mut egress, mut into_group, mut into_domain, mut duplicates) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0);
     for seed in 1..=SEEDS {
         let outcome = make(seed).run();
         let last = outcome.last();
@@ -45,15 +47,17 @@ fn check(name: &str, bound: f64, limits: &Limits, make: impl Fn(u64) -> Scenario
         time = time.max(last);
         egress = egress.max(outcome.flagship_copies);
         into_group = outcome.group_copies.values().copied().fold(into_group, f64::max);
+        into_domain = outcome.domain_copies.values().copied().fold(into_domain, f64::max);
         duplicates += outcome.duplicates();
         assert!(last <= limits.time * bound, "{name}, seed {seed}: {last:.1} s, bound {bound:.1} s");
         assert!(outcome.flagship_copies <= limits.egress, "{name}, seed {seed}: {} copies", outcome.flagship_copies);
         assert!(into_group <= limits.group, "{name}, seed {seed}: {into_group} copies into the group");
+        assert!(into_domain <= limits.domain, "{name}, seed {seed}: {:?}", outcome.domain_copies);
     }
     let per_run = duplicates as f64 / SEEDS as f64;
     println!(
         "{name}: worst of {SEEDS}: last {time:.1} s = {:.3} x bound {bound:.1} s, egress {egress:.3}, into group \
-         {into_group:.3}, duplicates {per_run:.1} chunks a run",
+         {into_group:.3}, into county {into_domain:.3}, duplicates {per_run:.1} chunks a run",
         time / bound
     );
 }
@@ -106,7 +110,7 @@ fn weights_follow_uplinks() {
 
 #[test]
 fn a_group_takes_in_one_copy() {
-    let limits = Limits { time: 1.15, egress: 1.1, group: 1.05 };
+    let limits = Limits { time: 1.15, egress: 1.1, group: 1.05, ..ANY };
     // One hop of 8 Mbit/s for all four: size over rate.
     let hop = (64u64 << 20) as f64 * 8.0 / 8e6;
     check("a group of 4", hop, &limits, |seed| Scenario::new(group(4, 8.0, 8.0), 64, Thrifty, seed));
@@ -116,6 +120,28 @@ fn a_group_takes_in_one_copy() {
     check("a group of 4 and 4 alone", uplinks, &limits, |seed| {
         Scenario::new([group(4, 8.0, 8.0), equal(4, 5.0, 20.0)].concat(), 64, Thrifty, seed)
     });
+}
+
+/// Two provinces of two counties each, with sites on their own and a group in every county.
+fn provinces(alone: usize, grouped: usize) -> Vec<Site> {
+    let county = |(number, domain): (u8, &str)| {
+        let mut sites = [equal(alone, 5.0, 20.0), group(grouped, 8.0, 8.0)].concat();
+        sites.iter_mut().for_each(|site| {
+            site.domain = domain.into();
+            site.group = site.group.map(|_| number);
+        });
+        sites
+    };
+    let counties = ["gansu/minqin", "gansu/gulang", "ningxia/yanchi", "ningxia/haiyuan"];
+    (1..).zip(counties).flat_map(county).collect()
+}
+
+#[test]
+fn each_county_province_and_group_takes_in_one_copy() {
+    let limits = Limits { time: 1.25, egress: 1.1, group: 1.05, domain: 1.05 };
+    let sites = provinces(4, 3);
+    let make = |seed| Scenario::new(sites.clone(), 32, Thrifty, seed);
+    check("two provinces", make(1).bound(1.0), &limits, make);
 }
 
 #[test]

@@ -13,10 +13,11 @@ const PAGES: u32 = 6;
 const PAGE_ROWS: u32 = 4;
 const PEERS: u8 = 5;
 
-/// Peer 0 publishes, 1 and 2 share this node's uplink, 3 can be reached by nobody.
+/// Peer 0 publishes, 1 and 2 share this node's uplink, 3 can be reached by nobody, 4 is in the county.
 fn profile(number: u8) -> PeerProfile {
     let uplink_group = matches!(number, 1 | 2).then(|| "hop".to_string());
-    PeerProfile { is_origin: number == 0, uplink_group, weight: if number == 3 { 0 } else { 2 } }
+    let domain = if number == 3 { "gansu" } else { "gansu/minqin" }.to_string();
+    PeerProfile { is_origin: number == 0, domain, uplink_group, weight: if number == 3 { 0 } else { 2 } }
 }
 
 fn peer(number: u8) -> PeerId {
@@ -135,7 +136,7 @@ impl Shell {
     /// From now on one honest peer is there, and nobody else does anything. True when all is held within ten minutes.
     fn ends_well(&mut self) -> bool {
         let honest = PeerId::from_bytes([77; 32]);
-        let profile = PeerProfile { is_origin: false, uplink_group: None, weight: 1 };
+        let profile = PeerProfile { is_origin: false, domain: String::new(), uplink_group: None, weight: 1 };
         self.give(Input::Paused(false));
         self.give(Input::PeerJoined { peer: honest, profile });
         self.give(Input::PeerHas { peer: honest, set: ChunkSet::full(CHUNKS) });
@@ -167,7 +168,7 @@ proptest! {
         windowed in any::<bool>(),
         steps in proptest::collection::vec((any_input(), 0..4_000u64), 1..150),
     ) {
-        let profile = PeerProfile { is_origin: false, uplink_group: grouped.then(|| "hop".into()), weight: 2 };
+        let profile = PeerProfile { is_origin: false, domain: "gansu/minqin".into(), uplink_group: grouped.then(|| "hop".into()), weight: 2 };
         let mode = if fast { EgressMode::Fast } else { EgressMode::Thrifty };
         let swarm = Swarm::new(Config { me: PeerId::from_bytes([200; 32]), profile, mode, seed: 5, window_rows: 8 });
         let (in_flight, banned) = (BTreeSet::new(), BTreeSet::new());

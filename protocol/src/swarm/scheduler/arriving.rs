@@ -26,10 +26,7 @@ impl Swarm {
         if !self.picker.learn(chunk, is_page, tie) {
             return false;
         }
-        self.network.elect(chunk.index, &chunk.id);
-        if let Some(group) = &mut self.group {
-            group.elect(chunk.index, &chunk.id);
-        }
+        self.tree.elect(chunk.index, &chunk.id);
         for (_, peer) in self.peers.iter().filter(|(_, peer)| peer.holds.contains(chunk.index)) {
             self.picker.add_holder(chunk.index, peer.lane());
         }
@@ -88,10 +85,7 @@ impl Swarm {
         self.announcer.lost(chunk);
         self.complete_told = false;
         let Some(id) = self.picker.row(chunk).map(|row| row.id) else { return self.window.look_at(chunk) };
-        self.network.elect(chunk, &id);
-        if let Some(group) = &mut self.group {
-            group.elect(chunk, &id);
-        }
+        self.tree.elect(chunk, &id);
         self.move_to(now, chunk, Place::Nowhere);
         self.place(now, chunk);
     }
@@ -135,7 +129,7 @@ impl Swarm {
             flight.retain(|other| *other != slot);
         }
         if peer.snub.take().is_some() {
-            let lane = peer.natural_lane();
+            let lane = peer.natural_lane;
             self.change_lane(now, slot, Lane::Doubtful, lane);
         }
     }

@@ -11,8 +11,8 @@ use crate::wire::peer::Urgency;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a peer that has just come may keep us from asking the publisher: its have-map is under way and may well make
-/// that unnecessary. A round trip over a satellite.
+/// How long a peer that has just come may keep us from asking farther off, the publisher above all: its have-map is under
+/// way and may well make that unnecessary. A round trip over a satellite.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Urgent chunks looked at for one event: more than any pipeline takes.
 const URGENT_SCAN_MAX: usize = 64;
@@ -23,6 +23,11 @@ const ENDGAME_CHUNKS: u32 = 8;
 
 /// Requests being put together: per peer and urgency, in order.
 type Batch = BTreeMap<(Slot, Urgency), Vec<ChunkIndex>>;
+
+/// When the have-map of a site that has come is given up, if it is still under way.
+pub(super) fn settled_at(peer: &Peer) -> Option<Timestamp> {
+    (!peer.has_told && !peer.profile.is_origin).then(|| peer.joined + SETTLE)
+}
 
 impl Swarm {
     /// Asks for whatever may be asked for now.
@@ -50,7 +55,7 @@ impl Swarm {
                 continue;
             }
             let Some(slot) = self.best_for_play(chunk, row.len) else { continue };
-            if self.peers.get(slot).is_some_and(|peer| peer.natural_lane() == Lane::Origin) {
+            if self.peers.get(slot).is_some_and(|peer| peer.natural_lane == Lane::Origin) {
                 self.announcer.coming(now, chunk);
             }
             self.ask(now, slot, chunk, Urgency::Play, batch);
@@ -74,9 +79,9 @@ impl Swarm {
     }
 
     fn fill_pipelines(&mut self, now: Timestamp, batch: &mut Batch) {
-        let may_ask_origin = !self.is_settling(now);
-        let is_open =
-            |peer: &Peer| !peer.is_dry && peer.is_open(now) && (may_ask_origin || peer.natural_lane() != Lane::Origin);
+        let untold = self.nearest_untold(now);
+        let has_settled = |lane: Lane| untold.is_none_or(|nearest| lane <= nearest);
+        let is_open = |peer: &Peer| !peer.is_dry && peer.is_open(now) && has_settled(peer.natural_lane);
         let mut open: Vec<_> = self.peers.iter().filter(|(_, peer)| is_open(peer)).map(|(slot, _)| slot).collect();
         while let Some(at) = self.least_loaded(&open) {
             let slot = open[at];
@@ -96,15 +101,10 @@ impl Swarm {
         }
     }
 
-    /// Whether have-maps that may make the publisher's upload unnecessary are under way.
-    fn is_settling(&self, now: Timestamp) -> bool {
-        self.settled_at().is_some_and(|settled| now < settled)
-    }
-
-    /// When the have-maps of those who came last have arrived or are given up.
-    pub(super) fn settled_at(&self) -> Option<Timestamp> {
-        let untold = self.peers.iter().filter(|(_, peer)| !peer.has_told && !peer.profile.is_origin);
-        untold.map(|(_, peer)| peer.joined + SETTLE).max()
+    /// The lane of the nearest site whose have-map is under way: nothing is taken from farther off until it is here.
+    fn nearest_untold(&self, now: Timestamp) -> Option<Lane> {
+        let untold = self.peers.iter().filter(|(_, peer)| settled_at(peer).is_some_and(|settled| now < settled));
+        untold.map(|(_, peer)| peer.natural_lane).min()
     }
 
     /// Who is asked next. The silent come last: two of them could take turns with the only chunk that is left while
@@ -120,7 +120,7 @@ impl Swarm {
     /// What to ask a peer for next, and how urgently.
     fn pick_for(&self, slot: Slot) -> Option<(ChunkIndex, Urgency)> {
         let peer = self.peers.get(slot)?;
-        let lane = peer.natural_lane();
+        let lane = peer.natural_lane;
         if let Some(chunk) = self.picker.pick(Queue::Ready(lane), &peer.holds) {
             return Some((chunk, self.urgency(chunk, lane)));
         }
@@ -137,35 +137,33 @@ impl Swarm {
 
     /// What to try a silent peer with: what nobody else has, or of a site anything, so that it can redeem itself.
     fn pick_probe(&self, peer: &Peer) -> Option<ChunkIndex> {
-        let others = [Queue::Ready(Lane::Site), Queue::Ready(Lane::Origin), Queue::Waiting];
-        let others = others.into_iter().filter(|_| !peer.profile.is_origin);
+        let others = Lane::SITES.map(Queue::Ready).into_iter().chain([Queue::Ready(Lane::Origin), Queue::Waiting]);
+        let others = others.filter(|_| !peer.profile.is_origin);
         [Queue::Ready(Lane::Doubtful)].into_iter().chain(others).find_map(|queue| self.picker.pick(queue, &peer.holds))
     }
 
     /// Others wait for pages and for what crosses a bottleneck.
     fn urgency(&self, chunk: ChunkIndex, lane: Lane) -> Urgency {
         let is_page = self.picker.row(chunk).is_some_and(|row| row.is_page);
-        let is_import = match lane {
-            Lane::Origin => true,
-            Lane::Site => self.group.as_ref().is_some_and(|group| group.has_others()),
-            Lane::Group | Lane::Doubtful => false,
-        };
-        if is_page || is_import { Urgency::Import } else { Urgency::Background }
+        if is_page || lane == Lane::Origin || self.tree.has_others(lane) {
+            Urgency::Import
+        } else {
+            Urgency::Background
+        }
     }
 
-    /// With the publisher's uplink to spare: what no site can give now, then what is rarest among the sites.
+    /// With the publisher's uplink to spare: what no site can give now, then what is rarest among the sites, far before near.
+    /// Only over an uplink that is shared is an importer waited for: a county's border is no bottleneck to the publisher.
     fn pick_extra(&self, origin: &Peer) -> Option<ChunkIndex> {
-        let suits = |chunk: ChunkIndex| {
-            origin.holds.contains(chunk) && self.group.as_ref().is_none_or(|group| group.winner(chunk) == Slot::ME)
-        };
-        [Queue::Waiting, Queue::Ready(Lane::Site)]
-            .into_iter()
-            .find_map(|queue| self.picker.pick_near_front(queue, suits))
+        let is_ours = |chunk: ChunkIndex| self.tree.winner(chunk, Lane::County) == Slot::ME;
+        let suits = |chunk: ChunkIndex| origin.holds.contains(chunk) && is_ours(chunk);
+        let [site, province, county, _] = Lane::SITES.map(Queue::Ready);
+        [Queue::Waiting, site, province, county].into_iter().find_map(|queue| self.picker.pick_near_front(queue, suits))
     }
 
     /// Asks, and tells the others when that is an import they can wait for.
     fn ask_in_turn(&mut self, now: Timestamp, slot: Slot, chunk: ChunkIndex, urgency: Urgency, batch: &mut Batch) {
-        if urgency == Urgency::Import && self.network.has_others() {
+        if urgency == Urgency::Import && self.tree.has_others(Lane::Origin) {
             self.announcer.coming(now, chunk);
         }
         self.ask(now, slot, chunk, urgency, batch);

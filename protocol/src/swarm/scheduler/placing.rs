@@ -3,6 +3,7 @@
 use super::Swarm;
 use crate::content::chunk::ChunkIndex;
 use crate::plan::time::Timestamp;
+use crate::swarm::importer::Member;
 use crate::swarm::lane::{Lane, Slot};
 use crate::swarm::picker::Place;
 
@@ -33,23 +34,16 @@ impl Swarm {
 
     /// Who takes a chunk over a lane: this node, or the one to wait for.
     fn whose_turn(&self, chunk: ChunkIndex, lane: Lane) -> Slot {
-        let domain = match lane {
-            Lane::Group | Lane::Doubtful => None,
-            Lane::Site => self.group.as_ref(),
-            Lane::Origin => Some(&self.network),
-        };
-        let Some(domain) = domain else { return Slot::ME };
-        let claimant = self.patience.claimants(chunk).find(|slot| self.is_concerned(*slot, lane));
-        claimant.unwrap_or_else(|| domain.winner(chunk))
+        if matches!(lane, Lane::Group | Lane::Doubtful) {
+            return Slot::ME;
+        }
+        let claimant = self.patience.claimants(chunk).find(|slot| self.brings_nearer(*slot, lane));
+        claimant.unwrap_or_else(|| self.tree.winner(chunk, lane))
     }
 
-    /// Whether a peer's import over this lane brings the chunk nearer.
-    fn is_concerned(&self, slot: Slot, lane: Lane) -> bool {
-        self.peers.get(slot).is_some_and(|peer| match peer.natural_lane() {
-            Lane::Group => true,
-            Lane::Site => lane == Lane::Origin,
-            Lane::Origin | Lane::Doubtful => false,
-        })
+    /// Whether a chunk that is to be had over this lane is nearer once a peer has it.
+    pub(super) fn brings_nearer(&self, slot: Slot, lane: Lane) -> bool {
+        self.peers.get(slot).is_some_and(|peer| peer.natural_lane <= Lane::Site && peer.natural_lane < lane)
     }
 
     /// Moves a chunk and keeps what follows from it: who is waited for, and whom to look at again.
@@ -74,16 +68,12 @@ impl Swarm {
             && peer.profile.weight > 0
             && peer.snub.is_none()
             && !self.patience.is_stalled(slot);
-        if fit == self.network.contains(slot) {
+        if fit == self.tree.contains(slot) {
             return;
         }
         let changed = if fit {
-            let (member, same_group) = ((slot, peer.id, peer.profile.weight), peer.same_group);
-            let mut won = self.network.join(member, self.picker.missing());
-            if let Some(group) = self.group.as_mut().filter(|_| same_group) {
-                won.extend(group.join(member, self.picker.missing()));
-            }
-            won
+            let member = Member { slot, peer: peer.id, weight: peer.profile.weight, lane: peer.natural_lane };
+            self.tree.join(member, self.picker.missing())
         } else {
             self.expel(slot)
         };
@@ -92,13 +82,9 @@ impl Swarm {
 
     /// Takes a peer out of the domains; returns the chunks it was to import.
     pub(super) fn expel(&mut self, slot: Slot) -> Vec<ChunkIndex> {
-        let mut lost = Vec::new();
-        if self.network.contains(slot) {
-            lost.extend(self.network.leave(slot, self.picker.missing()));
+        if !self.tree.contains(slot) {
+            return Vec::new();
         }
-        if let Some(group) = self.group.as_mut().filter(|group| group.contains(slot)) {
-            lost.extend(group.leave(slot, self.picker.missing()));
-        }
-        lost
+        self.tree.leave(slot, self.picker.missing())
     }
 }

@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 impl Swarm {
     pub(super) fn handle_joined(&mut self, now: Timestamp, id: PeerId, profile: PeerProfile) {
         self.handle_left(now, &id);
-        let same_group = profile.uplink_group.is_some() && profile.uplink_group == self.profile.uplink_group;
+        let natural_lane = self.profile.lane_to(&profile);
         self.peers.add(Peer {
             id,
             profile,
-            same_group,
+            natural_lane,
             joined: now,
             wants: false,
             has_told: false,
@@ -112,14 +112,15 @@ impl Swarm {
         self.window.space().is_some_and(|space| chunk.0 < space.count()) && !self.have.contains(chunk)
     }
 
-    /// Whether a chunk in a peer's hands is nearer to those who wait for it, or the first copy at any site.
+    /// Whether a chunk in a peer's hands is nearer than it was, or what it is waited for.
     fn is_import(&self, slot: Slot, chunk: ChunkIndex) -> bool {
-        let is_new = self.peers.get(slot).is_some_and(|peer| !peer.holds.contains(chunk));
-        let is_first = |row: &Row| matches!(row.place, Place::Waiting(_)) || !row.is_at_a_site();
+        let Some(peer) = self.peers.get(slot) else { return false };
+        let is_new = !peer.holds.contains(chunk);
+        let is_nearer = |row: &Row| row.lane().is_none_or(|lane| self.brings_nearer(slot, lane));
         is_new
             && match self.picker.row(chunk) {
-                Some(row) => is_first(row),
-                None => self.is_missing_outside(chunk) && !self.peers.is_at_a_site(chunk),
+                Some(row) => row.place == Place::Waiting(slot) || is_nearer(row),
+                None => self.is_missing_outside(chunk) && !self.peers.is_as_near(chunk, peer.natural_lane),
             }
     }
 
@@ -134,7 +135,7 @@ impl Swarm {
         if self.is_missing_outside(chunk) && self.picker.row(self.picker.asked_as(chunk)).is_none() {
             self.window.look_at(chunk);
         }
-        if lane == Lane::Group || (lane == Lane::Site && self.group.is_none()) {
+        if lane <= Lane::Site && !self.tree.has_others(lane) {
             self.patience.settle(chunk);
         }
         self.place(now, chunk);

@@ -72,10 +72,7 @@ impl Swarm {
     }
 
     fn drop_row(&mut self, chunk: ChunkIndex) -> Vec<ChunkIndex> {
-        self.network.forget(chunk);
-        if let Some(group) = &mut self.group {
-            group.forget(chunk);
-        }
+        self.tree.forget(chunk);
         self.window.drop_row(chunk);
         self.picker.forget(chunk)
     }

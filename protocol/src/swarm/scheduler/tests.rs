@@ -8,6 +8,7 @@ mod silence;
 
 use super::*;
 use crate::content::hash::ChunkId;
+use crate::swarm::importer::Member;
 use crate::swarm::io::{KnownChunk, Verdict};
 
 const ME: u8 = 0;
@@ -23,7 +24,7 @@ fn peer(name: u8) -> PeerId {
 
 fn profile(name: u8, group: bool) -> PeerProfile {
     let in_group = group && (name == ME || name == G);
-    PeerProfile { is_origin: name == F, uplink_group: in_group.then(|| "hop".into()), weight: 3 }
+    PeerProfile { is_origin: name == F, domain: String::new(), uplink_group: in_group.then(|| "hop".into()), weight: 3 }
 }
 
 /// Who imports a chunk while `me`, A, B and G are there.
@@ -35,12 +36,13 @@ fn importer(index: u32) -> u8 {
 fn known(index: u32) -> KnownChunk {
     let numbered = [ME, A, B, G];
     let wins = |id: &ChunkId| {
-        let mut domain = Domain::new(peer(ME), 3);
-        domain.elect(ChunkIndex(0), id);
+        let mut tree = Tree::new(peer(ME), 3);
+        tree.elect(ChunkIndex(0), id);
         for (slot, name) in numbered.iter().enumerate().skip(1) {
-            domain.join((Slot(slot as u16), peer(*name), 3), [(ChunkIndex(0), *id)].into_iter());
+            let member = Member { slot: Slot(slot as u16), peer: peer(*name), weight: 3, lane: Lane::Site };
+            tree.join(member, [(ChunkIndex(0), *id)].into_iter());
         }
-        numbered[domain.winner(ChunkIndex(0)).0 as usize] == importer(index)
+        numbered[tree.winner(ChunkIndex(0), Lane::Origin).0 as usize] == importer(index)
     };
     let id =
         (0u64..).map(|salt| ChunkId::of(&[u64::from(index).to_le_bytes(), salt.to_le_bytes()].concat())).find(wins);

@@ -80,7 +80,7 @@ impl World {
     fn add_node(&mut self, is_origin: bool, site: &Site, wan: usize) {
         let id = PeerId::from_bytes(self.dice.bytes());
         let uplink_group = site.group.map(|group| group.to_string());
-        let profile = PeerProfile { is_origin, uplink_group, weight: site.weight };
+        let profile = PeerProfile { is_origin, domain: site.domain.clone(), uplink_group, weight: site.weight };
         let (mode, seed, window_rows) = (self.scenario.mode, self.dice.bits(), self.scenario.window.rows);
         let config = Config { me: id, profile: profile.clone(), mode, seed, window_rows };
         let mut swarm = Swarm::new(config.clone());
