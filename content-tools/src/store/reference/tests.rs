@@ -218,7 +218,9 @@ fn a_reference_without_its_description_hides_no_copy() {
     for index in [Default::default(), old_index] {
         bench.delete_index();
         for (end, bytes) in ["", "-wal"].iter().zip(index) {
-            bytes.map(|bytes| fs::write(bench.dir.path().join(format!("store/index.sqlite{end}")), bytes).unwrap());
+            if let Some(bytes) = bytes {
+                fs::write(bench.dir.path().join(format!("store/index.sqlite{end}")), bytes).unwrap();
+            }
         }
         for times in 0..2 {
             let store = bench.open();
