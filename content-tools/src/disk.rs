@@ -139,9 +139,12 @@ pub fn create_dirs(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         }
         other => other?,
     };
-    match dir.parent() {
-        Some(parent) if created => disk.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }),
-        _ => Ok(()),
+    let Some(parent) = dir.parent() else { return Ok(()) };
+    match disk.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }) {
+        // One that was there may be of a process that was killed before it came to this; but where nothing may be read,
+        // nothing was created by us either.
+        Err(error) if !created && error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        other => other,
     }
 }
 

@@ -50,6 +50,7 @@ use record::{Place, Record};
 use segment::Readers;
 use source::Sources;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -134,12 +135,9 @@ impl Store {
 
     /// Opens the store on a disk of the caller's choice. The index is SQLite's and stays on the real one.
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        for folder in ["segments", "releases", "drafts"].map(|name| dir.join(name)) {
-            disk::create_dirs(&*disk, &folder).map_err(|e| StoreError::io("create", &folder, e))?;
-        }
+        let folders = create_folders(&*disk, dir);
+        folders.map_err(|e| StoreError::io("create", dir, e))?;
         let lock = lock(&*disk, dir)?;
-        // A process that was killed may have created the folders and not synced them.
-        disk.sync_dir(dir).map_err(|e| StoreError::io("sync", dir, e))?;
         let index_path = dir.join("index.sqlite");
         let index = Index::open(&index_path).map_err(|e| StoreError::index(e, &index_path))?;
         let recovered = recovery::recover(&disk, &dir.join("segments"), &index, options.segment_bytes)?;
@@ -279,6 +277,15 @@ impl Drop for Store {
             tracing::warn!(%error, "the last sync of the store failed");
         }
     }
+}
+
+/// Once for all of them: a process that was killed may have created any and synced none.
+fn create_folders(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    disk::create_dirs(disk, dir)?;
+    for folder in ["segments", "releases", "drafts"] {
+        disk.create_dir(&dir.join(folder))?;
+    }
+    disk.sync_dir(dir)
 }
 
 fn lock(disk: &dyn Disk, dir: &Path) -> Result<DiskLock, StoreError> {

@@ -228,10 +228,12 @@ impl Store {
     /// Nothing more is appended to a segment from here on.
     fn close_segment(&self, number: u32) -> Result<(), StoreError> {
         let mut writer = self.writer()?;
-        match writer.segment.number == number {
-            true => self.roll(&mut writer, RecordKind::Chunk),
-            false => Ok(()),
+        if writer.segment.number != number {
+            return Ok(());
         }
+        // What stays of it goes into the next: one that takes the same, or it would be left empty for another.
+        let kind = if writer.segment.takes(RecordKind::Reference) { RecordKind::Reference } else { RecordKind::Chunk };
+        self.roll(&mut writer, kind)
     }
 
     fn move_record(&self, id: &ChunkId, at: Location) -> Result<u64, StoreError> {

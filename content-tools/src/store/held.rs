@@ -68,7 +68,9 @@ pub(super) fn save(disk: &dyn Disk, dir: &Path, release: &HeldRelease) -> Result
     bytes.extend_from_slice(check.as_bytes());
     let publisher = dir.join(release.collection.publisher().as_str());
     let folder = publisher.join(release.collection.name());
-    disk::create_dirs(disk, &folder).map_err(|e| StoreError::io("create", &folder, e))?;
+    for made in [&publisher, &folder] {
+        disk.create_dir(made).map_err(|e| StoreError::io("create", made, e))?;
+    }
     // Folders made by a process that was killed before it synced them are there, and not durable.
     for parent in [&publisher, dir] {
         disk.sync_dir(parent).map_err(|e| StoreError::io("sync", parent, e))?;

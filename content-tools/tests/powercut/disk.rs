@@ -9,6 +9,7 @@
 mod file;
 
 use super::seeded::Seeded;
+use super::sync_site::{SyncSite, Synced};
 use file::SimFile;
 use karez_content_tools::disk::{Access, Disk, DiskFile, DiskLock, Listed, Space};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,24 +48,6 @@ struct Naming {
     come: Option<(PathBuf, Node)>,
 }
 
-/// Which sync a call is, from its path and from whether the store was being opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SyncKind {
-    pub(crate) what: Synced,
-    pub(crate) opening: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Synced {
-    SegmentData,
-    SegmentNames,
-    ReleaseData,
-    ReleaseNames,
-    ReleaseFolders,
-    StoreFolder,
-    AboveStore,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     Full,
@@ -87,10 +70,13 @@ pub(crate) struct State {
     synced_names: BTreeMap<PathBuf, Node>,
     namings: Vec<Naming>,
     calls: u64,
-    opening: bool,
-    ignored: Option<SyncKind>,
+    watches_sites: bool,
+    ignored: Option<SyncSite>,
+    left_out: u64,
     failing: Option<Failing>,
-    seen: BTreeSet<SyncKind>,
+    seen: BTreeSet<SyncSite>,
+    reads: u64,
+    failing_read: Option<u64>,
 }
 
 type Observer = Box<dyn FnMut(&State) + Send>;
@@ -127,10 +113,6 @@ impl SimDisk {
         self.0.state.lock().unwrap().clone()
     }
 
-    pub(crate) fn set_opening(&self, opening: bool) {
-        self.0.state.lock().unwrap().opening = opening;
-    }
-
     /// Flips a bit of the file that holds these bytes, on the medium and in the cache.
     pub(crate) fn rot(&self, bytes: &[u8]) {
         let mut state = self.0.state.lock().unwrap();
@@ -144,6 +126,17 @@ impl SimDisk {
 
     pub(crate) fn set_failing(&self, failing: Option<Failing>) {
         self.0.state.lock().unwrap().failing = failing;
+    }
+
+    /// The read of this number, from now on, fails once.
+    pub(crate) fn fail_read(&self, number: Option<u64>) {
+        let mut state = self.0.state.lock().unwrap();
+        (state.reads, state.failing_read) = (0, number);
+    }
+
+    /// Reads since [`SimDisk::fail_read`].
+    pub(crate) fn reads(&self) -> u64 {
+        self.0.state.lock().unwrap().reads
     }
 
     fn path(&self, path: &Path) -> PathBuf {
@@ -162,15 +155,22 @@ impl SimDisk {
         Ok(result)
     }
 
+    /// Which call of the code is about to sync something, when that is asked for.
+    fn site(&self, what: Synced) -> Option<SyncSite> {
+        let watched = self.0.state.lock().unwrap().watches_sites;
+        watched.then(|| SyncSite::here(what))
+    }
+
     /// The same for a sync: the observer sees the moment before it takes effect.
-    fn sync(&self, what: Option<Synced>, apply: impl FnOnce(&mut State, bool)) -> io::Result<()> {
+    fn sync(&self, site: Option<SyncSite>, apply: impl FnOnce(&mut State, bool)) -> io::Result<()> {
         let shown = self.state().clone_if(self.0.observer.lock().unwrap().is_some());
         self.show(shown);
         let mut state = self.0.state.lock().unwrap();
         let failed = state.begin_call(true);
-        let kind = what.map(|what| SyncKind { what, opening: state.opening });
-        state.seen.extend(kind);
-        if failed.is_ok() && kind.is_some() && kind == state.ignored {
+        let ignored = failed.is_ok() && site.is_some() && state.ignored == site;
+        state.seen.extend(site);
+        if ignored {
+            state.left_out += 1;
             return Ok(());
         }
         apply(&mut state, failed.is_ok());
@@ -185,16 +185,21 @@ impl SimDisk {
 }
 
 impl State {
-    /// A disk on which one kind of sync does nothing.
-    pub(crate) fn ignoring(kind: Option<SyncKind>) -> Self {
-        Self { ignored: kind, ..Self::default() }
+    /// A disk that tells which calls of the code sync something, and does nothing for one of them.
+    pub(crate) fn ignoring(site: Option<SyncSite>) -> Self {
+        Self { ignored: site, watches_sites: true, ..Self::default() }
     }
 
     pub(crate) fn calls(&self) -> u64 {
         self.calls
     }
 
-    pub(crate) fn kinds_of_sync(&self) -> BTreeSet<SyncKind> {
+    /// Syncs that did nothing so far.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    pub(crate) fn sites(&self) -> BTreeSet<SyncSite> {
         self.seen.clone()
     }
 
@@ -273,7 +278,7 @@ impl State {
 
     /// What a killed process leaves: all of it, still unsynced.
     pub(crate) fn killed(&self) -> Self {
-        Self { opening: false, failing: None, ..self.clone() }
+        Self { failing: None, failing_read: None, ..self.clone() }
     }
 }
 
@@ -412,16 +417,9 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let dir = self.path(dir);
-        let parts: Vec<_> = dir.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-        let what = match (parts.len(), parts.get(1).map(String::as_str)) {
-            (0, _) => Synced::AboveStore,
-            (1, _) => Synced::StoreFolder,
-            (_, Some("segments")) => Synced::SegmentNames,
-            (4, _) => Synced::ReleaseNames,
-            _ => Synced::ReleaseFolders,
-        };
+        let site = self.site(Synced::names_in(&dir));
         // A failed sync of a folder leaves its names as unsure as before.
-        self.sync(Some(what), |state, done| {
+        self.sync(site, |state, done| {
             if done {
                 state.sync_names(&dir)
             }

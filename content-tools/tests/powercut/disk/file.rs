@@ -1,6 +1,7 @@
 //! An open file of the simulated disk: what is written through it is unsynced until a sync of the same file ends.
 
-use super::{Change, Content, SimDisk, Synced};
+use super::{Change, Content, SimDisk};
+use crate::sync_site::{SyncSite, Synced};
 use karez_content_tools::disk::{Access, DiskFile, PendingSync};
 use std::io::{self, ErrorKind, IoSlice};
 use std::path::PathBuf;
@@ -34,7 +35,11 @@ impl DiskFile for SimFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.0.state.lock().unwrap();
+        let mut state = self.disk.0.state.lock().unwrap();
+        state.reads += 1;
+        if state.failing_read == Some(state.reads) {
+            return Err(rustix::io::Errno::IO.into());
+        }
         let now = &state.files[self.id].now;
         let begin = now.len().min(offset as usize);
         let len = buffer.len().min(now.len() - begin);
@@ -56,24 +61,26 @@ impl DiskFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.settle(usize::MAX)
+        self.settle(usize::MAX, self.site())
     }
 
     /// Here nothing happens between beginning and end: all that a sync may do early, a cut may keep as well.
     fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync> {
         let file = &self.disk.state().files[self.id];
         let until = file.settled + file.unsynced.len();
-        Box::new(Syncing { file: self, until })
+        Box::new(Syncing { site: self.site(), file: self, until })
     }
 }
 
 impl SimFile {
+    fn site(&self) -> Option<SyncSite> {
+        self.disk.site(Synced::bytes_of(&self.path))
+    }
+
     /// Makes the changes before number `until` durable. After an error the pages count as clean: the bytes can still be read,
     /// and no later sync writes them (fsyncgate).
-    fn settle(&self, until: usize) -> io::Result<()> {
-        let segment = self.path.extension().is_some_and(|extension| extension == "kseg");
-        let what = if segment { Synced::SegmentData } else { Synced::ReleaseData };
-        self.disk.sync(Some(what), |state, done| {
+    fn settle(&self, until: usize, site: Option<SyncSite>) -> io::Result<()> {
+        self.disk.sync(site, |state, done| {
             let file = &mut state.files[self.id];
             let settled = until.saturating_sub(file.settled).min(file.unsynced.len());
             for change in file.unsynced.drain(..settled).filter(|_| done) {
@@ -89,10 +96,12 @@ impl SimFile {
 struct Syncing {
     file: Arc<SimFile>,
     until: usize,
+    /// Where it was begun: where it ends says nothing about who needs it.
+    site: Option<SyncSite>,
 }
 
 impl PendingSync for Syncing {
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.file.settle(self.until)
+        self.file.settle(self.until, self.site)
     }
 }
