@@ -12,6 +12,7 @@ pub use real::RealDisk;
 
 use std::ffi::OsString;
 use std::fmt::Debug;
+use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +45,13 @@ pub trait Disk: Send + Sync + Debug {
 
     /// Takes a lock that dies with the process, creating its file as needed; `None` when another holder has it.
     fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>>;
+
+    /// Makes the bytes of a file outside the store durable. Such files are opened and read as their owner left them, with
+    /// his links and times; what the store writes depends on their syncs alone.
+    fn sync_outside(&self, file: &File) -> io::Result<()>;
+
+    /// The same for everything on the file system that holds a file outside the store, names included.
+    fn sync_file_system(&self, file: &File) -> io::Result<()>;
 
     /// Space of the file system that holds a folder.
     fn space(&self, dir: &Path) -> io::Result<Space>;

@@ -175,6 +175,11 @@ impl Store {
         &self.dir
     }
 
+    /// The disk it is on.
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     /// Appends a chunk, which is usable when this returns; false when it was there already.
     pub fn put(&self, chunk: &VerifiedChunk) -> Result<bool, StoreError> {
         let mut writer = self.writer()?;

@@ -63,6 +63,14 @@ impl Disk for RealDisk {
         File::open(dir)?.sync_all()
     }
 
+    fn sync_outside(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn sync_file_system(&self, file: &File) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(file)?)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
         let file = File::options().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {

@@ -1,20 +1,26 @@
 //! Packing in place: chunks that zstd does not shrink stay in the publisher's files, and the store notes where they stand.
 //!
 //! What must stay true: only files of the packed folder are referred to, never those that packing makes itself (renditions,
-//! unpacked archives), which may go at any time; the file systems of all of them are synced before packing returns. A file
-//! that changes while it is read is read again, and what was noted of it before is found wrong by its hash.
+//! unpacked archives), which may go at any time; the file systems of all of them are synced before packing returns, and
+//! before a stored copy, or a reference to another file, gives way: a folder that was copied a minute ago is not on its disk
+//! yet. A file that changes while it is read is read again, and what was noted of it before is found wrong by its hash.
 
 use super::PackOptions;
 use crate::cut::Chunk;
 use crate::store::{SourceFile, SourceRange, Store, StoreError, is_worth};
 use karez_protocol::content::chunk::{ChunkEntry, Codec};
+use karez_protocol::content::hash::ChunkId;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Smaller files are not worth their descriptions.
 const FILE_BYTES_MIN: u64 = 4096;
+/// Ranges of chunks that wait for a sync, so that their copies can give way: 3 MB of memory, and most often some 600 MB of
+/// content for each sync. A kill meanwhile leaves the copies where they are, until the files are read again.
+const WAITING_RANGES_MAX: usize = 32 << 10;
 
 /// What became of a chunk.
 pub(super) enum Kept {
@@ -22,8 +28,10 @@ pub(super) enum Kept {
     No,
     /// The store notes now where it stands.
     New,
-    /// The store has it, here or elsewhere.
+    /// The store has it, and keeps it as it is.
     Held,
+    /// The store has it in another place, which gives way later.
+    Elsewhere,
 }
 
 /// The state of packing in place.
@@ -33,6 +41,8 @@ pub(super) struct InPlace<'a> {
     file: Option<Current>,
     /// A file of each file system, to sync it.
     disks: BTreeMap<u64, File>,
+    waiting: Vec<Waiting>,
+    waiting_ranges: usize,
     /// Bytes of chunks that stay in their files.
     pub(super) bytes: u64,
 }
@@ -40,13 +50,28 @@ pub(super) struct InPlace<'a> {
 struct Current {
     path: PathBuf,
     /// Once a chunk needs it: a text that is compressed needs no description.
-    source: Option<SourceFile>,
+    source: Option<Arc<SourceFile>>,
+}
+
+/// A chunk that the store holds elsewhere, and that is to stay in a file once that is durable.
+struct Waiting {
+    id: ChunkId,
+    plain_len: u32,
+    file: Arc<SourceFile>,
+    ranges: Vec<SourceRange>,
 }
 
 impl<'a> InPlace<'a> {
     /// `None` when copies are wanted.
     pub(super) fn of(options: &PackOptions, store: &'a Store) -> Option<Self> {
-        options.in_place.then(|| Self { store, file: None, disks: BTreeMap::new(), bytes: 0 })
+        options.in_place.then(|| Self {
+            store,
+            file: None,
+            disks: BTreeMap::new(),
+            waiting: Vec::new(),
+            waiting_ranges: 0,
+            bytes: 0,
+        })
     }
 
     /// The next file begins, or the same one again.
@@ -71,25 +96,39 @@ impl<'a> InPlace<'a> {
                     source,
                 })?;
                 self.disks.entry(disk.dev()).or_insert(handle);
-                file.source.insert(source)
+                file.source.insert(Arc::new(source))
             }
         };
         let ranges: Vec<_> =
             chunk.ranges.iter().map(|range| SourceRange { offset: range.offset, len: range.len as u32 }).collect();
-        let kept = keep_at(self.store, entry, source, &ranges)?;
+        let source = Arc::clone(source);
+        let kept = keep_at(self.store, entry, &source, &ranges)?;
         if !matches!(kept, Kept::No) {
             self.bytes += u64::from(entry.plain_len);
+        }
+        if matches!(kept, Kept::Elsewhere) {
+            self.waiting_ranges += ranges.len();
+            self.waiting.push(Waiting { id: entry.id, plain_len: entry.plain_len, file: source, ranges });
+        }
+        if self.waiting_ranges >= WAITING_RANGES_MAX {
+            self.sync()?;
         }
         Ok(kept)
     }
 
-    /// Makes the files durable that are referred to now.
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
+    /// Makes the files durable that are referred to now; then copies give way to them.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        self.sync_disks()?;
+        self.waiting_ranges = 0;
+        std::mem::take(&mut self.waiting).iter().try_for_each(|waiting| waiting.give_way(self.store))
+    }
+
+    fn sync_disks(&self) -> Result<(), StoreError> {
         self.disks.values().try_for_each(|file| {
-            rustix::fs::syncfs(file).map_err(|error| StoreError::Io {
+            self.store.disk().sync_file_system(file).map_err(|source| StoreError::Io {
                 action: "sync the disk that is packed from, for",
                 path: self.store.dir().into(),
-                source: error.into(),
+                source,
             })
         })
     }
@@ -106,15 +145,25 @@ fn keep_at(store: &Store, entry: &ChunkEntry, file: &SourceFile, ranges: &[Sourc
     }
     // A copy of an earlier packing, or a reference to where it stood before an edit.
     match store.describe(&entry.id) {
-        Ok(Some(held)) if held.codec == Codec::Raw => {}
-        Ok(Some(_)) => return Ok(Kept::Held),
-        Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(Kept::No),
-        Err(error) => return Err(error),
-    }
-    match store.adopt(entry.id, file, ranges) {
-        Ok(_) => Ok(Kept::Held),
-        Err(StoreError::SourceDiffers { .. } | StoreError::Damaged { .. }) => Ok(Kept::No),
+        Ok(Some(held)) if held.codec == Codec::Raw => Ok(Kept::Elsewhere),
+        Ok(Some(_)) => Ok(Kept::Held),
+        Ok(None) | Err(StoreError::Damaged { .. }) => Ok(Kept::No),
         Err(error) => Err(error),
+    }
+}
+
+impl Waiting {
+    fn give_way(&self, store: &Store) -> Result<(), StoreError> {
+        match store.adopt(self.id, &self.file, &self.ranges) {
+            Ok(true) => Ok(()),
+            // Held in this file already, or a reader has found the other place wrong meanwhile.
+            Ok(false) | Err(StoreError::Damaged { .. }) => {
+                store.put_reference(self.id, self.plain_len, &self.file, &self.ranges).map(drop)
+            }
+            // It has changed since it was read; what the store holds goes on counting.
+            Err(StoreError::SourceDiffers { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -71,8 +71,7 @@ impl<'a> Run<'a> {
         self.pages.close().map_err(PackError::TooLarge)?;
         self.store_pages()?;
         let total = self.total()?;
-        let in_place = self.sealer.in_place.as_ref();
-        in_place.map_or(Ok(()), InPlace::sync)?;
+        self.sealer.in_place.as_mut().map_or(Ok(()), InPlace::sync)?;
         let root = ManifestRoot {
             header: ManifestRoot::new_header(),
             metadata,
@@ -97,7 +96,7 @@ impl<'a> Run<'a> {
             warnings: Notices::default(),
             renditions: 0,
             plans: self.plans,
-            in_place_bytes: in_place.map_or(0, |in_place| in_place.bytes),
+            in_place_bytes: self.sealer.in_place.map_or(0, |in_place| in_place.bytes),
         })
     }
 

@@ -121,7 +121,7 @@ impl<'a> Sealer<'a> {
                 self.new_stored_bytes += u64::from(entry.stored_len);
                 Ok(entry)
             }
-            Kept::Held => Ok(self.held(sealed)?.unwrap_or(entry)),
+            Kept::Held | Kept::Elsewhere => Ok(self.held(sealed)?.unwrap_or(entry)),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::disk::{self, Access, DiskFile, DiskLock, Listed, PendingSync, RealDis
 use crate::store::{HeldRelease, Store, StoreError, StoreOptions};
 use crate::verify::seal;
 use rustix::io::Errno;
+use std::fs::File;
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -69,6 +70,12 @@ impl Disk for SmallDisk {
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         RealDisk.sync_dir(dir)
+    }
+    fn sync_outside(&self, file: &File) -> io::Result<()> {
+        RealDisk.sync_outside(file)
+    }
+    fn sync_file_system(&self, file: &File) -> io::Result<()> {
+        RealDisk.sync_file_system(file)
     }
     fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
         RealDisk.lock(path)

@@ -173,7 +173,7 @@ impl Store {
     /// Makes a file known that chunks may refer to. Its bytes are durable when this returns; it must stay where it is.
     pub fn register_file(&self, path: &Path) -> Result<SourceFile, StoreError> {
         let (source, file) = self.register_unsynced(path)?;
-        file.sync_data().map_err(|e| StoreError::io("sync", path, e))?;
+        self.disk.sync_outside(&file).map_err(|e| StoreError::io("sync", path, e))?;
         Ok(source)
     }
 

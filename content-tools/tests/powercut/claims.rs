@@ -1,6 +1,6 @@
 //! What the workload was promised, and whether a store keeps it.
 
-use super::disk::{SimDisk, State};
+use super::disk::{LaidOut, SimDisk, State};
 use super::index_files::IndexFiles;
 use karez_content_tools::store::{HeldRelease, Pin, Store, StoreError, StoreOptions};
 use karez_content_tools::verify::{VerifiedChunk, seal};
@@ -197,6 +197,7 @@ pub(crate) fn examine(left: State, index: &IndexFiles, claims: &Claims, seed: u6
     if let Some(number) = claims.freed.iter().find(back) {
         return Err(format!("segment {number} takes space again"));
     }
+    let _outside: LaidOut = left.lay_out();
     offered_again(left.clone(), index, claims)?;
     let site = Site::new(left, index);
     let open = |when: &str| site.open().map_err(|error| format!("{when}: does not open: {error}"));

@@ -7,13 +7,19 @@
 
 #[path = "disk/file.rs"]
 mod file;
+#[path = "disk/outside.rs"]
+mod outside;
 
 use super::seeded::Seeded;
 use super::sync_site::{SyncSite, Synced};
 use file::SimFile;
 use karez_content_tools::disk::{Access, Disk, DiskFile, DiskLock, Listed, Space};
+pub(crate) use outside::LaidOut;
+use outside::Outside;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -77,6 +83,7 @@ pub(crate) struct State {
     seen: BTreeSet<SyncSite>,
     reads: u64,
     failing_read: Option<u64>,
+    outside: BTreeMap<PathBuf, Outside>,
 }
 
 type Observer = Box<dyn FnMut(&State) + Send>;
@@ -273,7 +280,8 @@ impl State {
         let orphans: Vec<_> = names.keys().filter(|path| orphaned(path)).cloned().collect();
         names.retain(|path, _| !orphans.contains(path));
         let files = self.files.iter().map(|file| file.cut(mood, &mut random)).collect();
-        Self { files, synced_names: names.clone(), names, ..Self::default() }
+        let outside = self.outside.iter().map(|(path, file)| (path.clone(), file.cut(mood, &mut random))).collect();
+        Self { files, synced_names: names.clone(), names, outside, ..Self::default() }
     }
 
     /// What a killed process leaves: all of it, still unsynced.
@@ -424,6 +432,15 @@ impl Disk for SimDisk {
                 state.sync_names(&dir)
             }
         })
+    }
+
+    fn sync_outside(&self, file: &File) -> io::Result<()> {
+        let inode = file.metadata()?.ino();
+        self.sync_files_outside(|outside| outside.inode == inode)
+    }
+
+    fn sync_file_system(&self, _file: &File) -> io::Result<()> {
+        self.sync_files_outside(|_| true)
     }
 
     fn lock(&self, _path: &Path) -> io::Result<Option<DiskLock>> {

@@ -22,6 +22,7 @@ pub(crate) enum Synced {
     NoteData,
     StoreFolder,
     AboveStore,
+    Outside,
 }
 
 impl Synced {

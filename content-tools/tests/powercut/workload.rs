@@ -257,7 +257,7 @@ impl Life {
             bytes.extend(plain);
         }
         let path = self.sources.path().join(format!("{}.bin", numbers.start));
-        std::fs::write(&path, bytes).unwrap();
+        self.site.disk.write_outside(&path, &bytes);
         (path, ranges)
     }
 

@@ -1,11 +1,15 @@
 //! Tests of packing in place.
 
+use crate::disk::{Access, Disk, DiskFile, DiskLock, Listed, RealDisk, Space};
 use crate::export::{ExportOptions, export};
 use crate::pack::{PackOptions, Packed, pack};
 use crate::pages::Pages;
 use crate::store::{Store, StoreError, StoreOptions};
-use std::fs;
-use std::path::PathBuf;
+use rustix::io::Errno;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -89,6 +93,66 @@ fn a_changed_file_is_refused_until_it_is_published_again() {
     let third = bench.pack(true);
     assert!(third.in_place_bytes > 3 << 20);
     assert_eq!(bench.store.read_plain(&row.id).unwrap().unwrap().len(), row.plain_len as usize);
+}
+
+/// A disk whose files outside the store cannot be made durable.
+#[derive(Debug)]
+struct NeverSynced;
+
+impl Disk for NeverSynced {
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        RealDisk.create_new(path)
+    }
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        RealDisk.open(path, access)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
+        RealDisk.create_dir(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
+        RealDisk.list(dir)
+    }
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        RealDisk.len(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
+    fn sync_outside(&self, _file: &File) -> io::Result<()> {
+        Err(Errno::IO.into())
+    }
+    fn sync_file_system(&self, _file: &File) -> io::Result<()> {
+        Err(Errno::IO.into())
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
+        RealDisk.lock(path)
+    }
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        RealDisk.space(dir)
+    }
+}
+
+/// A folder that is not on its disk yet must not cost the copies that are.
+#[test]
+fn copies_stay_until_the_files_are_synced() {
+    let mut bench = bench();
+    let copied = bench.pack(false);
+    let dir = bench.dir.path().join("store");
+    let (source, options) = (bench.dir.path().join("source"), PackOptions { in_place: true, ..PackOptions::default() });
+    drop(std::mem::replace(
+        &mut bench.store,
+        Store::open(&bench.dir.path().join("x"), StoreOptions::default()).unwrap(),
+    ));
+    bench.store = Store::open_on(Arc::new(NeverSynced), &dir, StoreOptions::default()).unwrap();
+    assert!(pack(&source, &options, &bench.store, &mut |_| {}).is_err());
+    fs::remove_file(bench.film()).unwrap();
+    assert_eq!(bench.film_out(&copied).unwrap(), noise(1, 3 << 20));
 }
 
 /// Copies give way to the files, and files to copies, as the last packing says.
