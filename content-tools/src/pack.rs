@@ -31,7 +31,7 @@ mod walk;
 
 pub use error::PackError;
 pub use plans::{PlainContainer, Plans};
-pub use walk::{SkipReason, Skipped};
+pub use walk::{SkipReason, Skipped, check_place};
 
 use crate::package::Notices;
 use crate::rendition::Height;

@@ -5,8 +5,9 @@ use super::error::BundleError;
 use karez_protocol::content::hash::ChunkId;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Name of the descriptor.
@@ -63,11 +64,12 @@ pub(super) fn read_plain(path: &Path, bytes_max: u64) -> Result<Vec<u8>, BundleE
     if bytes.len() as u64 > bytes_max { Err(BundleError::NotPlain { path: path.into() }) } else { Ok(bytes) }
 }
 
-/// Writes a file under a temporary name, syncs it and renames it.
+/// Writes a file under a temporary name, syncs it and renames it. Anybody may read it: it is made for another machine.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let io = |e| BundleError::io("write", path, e);
-    let mut file = tempfile::Builder::new().prefix(".karez-").tempfile_in(folder).map_err(io)?;
+    let readable = Permissions::from_mode(0o644);
+    let mut file = tempfile::Builder::new().prefix(".karez-").permissions(readable).tempfile_in(folder).map_err(io)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
     file.persist(path).map_err(|e| io(e.error))?;
     sync_folder(folder)

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use karez_content_tools::pack::{PackError, PackOptions, Packed, PlainContainer, Plans, Progress, pack};
+use karez_content_tools::pack::{PackError, PackOptions, Packed, PlainContainer, Plans, Progress, check_place, pack};
 use karez_content_tools::package::Notice;
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
@@ -75,6 +75,7 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
 fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
     // Before a store is created for it.
     anyhow::ensure!(flags.dir.exists(), "there is no folder {}: check the path", flags.dir.display());
+    check_place(&flags.dir, &flags.store)?;
     let store = Store::open(&flags.store, StoreOptions::default())?;
     let collection = match &flags.collection {
         Some(name) => name.clone(),

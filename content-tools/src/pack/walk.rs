@@ -130,9 +130,16 @@ fn check_dir(dir: &Path, store: &Path) -> Result<(), PackError> {
         Ok(metadata) if !metadata.is_dir() => return Err(PackError::NotAFolder { dir: dir.into() }),
         Ok(_) => {}
     }
-    let real = dir.canonicalize().map_err(unreadable)?;
-    match store.canonicalize() {
-        Ok(inside) if inside.starts_with(&real) => Err(PackError::StoreInside { store: store.into() }),
+    check_place(dir, store)
+}
+
+/// Refuses a store, there already or yet to be created, that lies inside the folder to be packed.
+pub fn check_place(dir: &Path, store: &Path) -> Result<(), PackError> {
+    let real = dir.canonicalize().map_err(|source| PackError::Unreadable { path: dir.into(), source })?;
+    let whole = std::path::absolute(store).unwrap_or_else(|_| store.into());
+    // The nearest folder that is there: what is created below it is created inside it.
+    match whole.ancestors().find_map(|place| place.canonicalize().ok()) {
+        Some(place) if place.starts_with(&real) => Err(PackError::StoreInside { store: store.into() }),
         _ => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::{self, Access, DiskFile, DiskLock, Listed, PendingSync, RealDisk, Space};
+use crate::pack::{PackOptions, pack};
 use crate::store::{HeldRelease, Store, StoreError, StoreOptions};
 use crate::verify::seal;
 use rustix::io::Errno;
@@ -172,4 +173,41 @@ fn content_stops_before_the_disk_is_full_and_a_release_is_still_written() {
     room.store(8 << 20, Ordering::Relaxed);
     assert!(store.put(&seal(&noise(200, 60_000), false).unwrap()).unwrap());
     assert!(reserve.take().unwrap());
+}
+
+/// A compaction for want of space must not take the last of it.
+#[test]
+fn a_compaction_that_does_not_fit_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, source) = (dir.path().join("disk"), dir.path().join("source"));
+    std::fs::create_dir_all(&source).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let (disk, room) = SmallDisk::with_room(&root, 64 << 20);
+    let open = || {
+        let options = StoreOptions { segment_bytes: 600_000, ..StoreOptions::default() };
+        Store::open_on(disk.clone(), &root.join("store"), options).unwrap()
+    };
+    let store = open();
+    for version in 1..=2 {
+        std::fs::write(source.join("own.bin"), noise(version as u8, 900_000)).unwrap();
+        std::fs::write(source.join("shared.bin"), noise(9, 400_000)).unwrap();
+        let packed = pack(&source, &PackOptions::default(), &store, &mut |_| {}).unwrap();
+        let (collection, root) = ("bj4/algebra".parse().unwrap(), packed.root_bytes);
+        store.save_draft(&HeldRelease { collection, version, signed: vec![], root }).unwrap();
+    }
+    drop(store);
+    let store = open();
+    let plan = store.gc_plan().unwrap();
+    store.gc_drop(&plan).unwrap();
+    let shared = plan.segments.iter().max_by_key(|segment| segment.live_bytes).unwrap();
+    let before = taken(&root);
+    room.store(before + shared.live_bytes / 2, Ordering::Relaxed);
+    let full = store.gc_segment(&plan, shared.number).unwrap_err();
+    assert!(full.is_full(), "{full}");
+    assert_eq!(taken(&root), before);
+    room.store(64 << 20, Ordering::Relaxed);
+    let freed: u64 =
+        plan.segments.iter().map(|segment| store.gc_segment(&plan, segment.number).unwrap().freed_bytes).sum();
+    assert!(freed > 500_000, "{freed}");
+    assert!(taken(&root) < before - 500_000);
 }

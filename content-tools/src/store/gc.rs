@@ -205,10 +205,14 @@ impl Store {
         self.close_segment(number)?;
         let mut done = Compacted { freed_bytes: self.segment_len(number)?, ..Compacted::default() };
         loop {
+            let mut staying = Vec::new();
             for (id, at) in self.with_index(|index| index.rows_of(number))? {
-                if !stays(&id, at)? {
-                    continue;
+                if stays(&id, at)? {
+                    staying.push((id, at));
                 }
+            }
+            self.may_move(staying.iter().map(|(_, at)| RECORD_HEADER_LEN as u64 + u64::from(at.stored_len)).sum())?;
+            for (id, at) in staying {
                 match self.move_record(&id, at) {
                     Ok(bytes) => {
                         done.moved += 1;

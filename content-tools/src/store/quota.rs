@@ -18,6 +18,8 @@ const HEAD: &str = "karez-quota 1 ";
 const FLOOR_BYTES: u64 = 64 << 20;
 /// On a small disk a part of it instead.
 const FLOOR_PARTS: u64 = 16;
+/// This part of the floor is left by compaction as well.
+const MOVING_PARTS: u64 = 8;
 /// Bytes after which the free space is looked at again: others write to the disk as well.
 const ALLOWANCE_BYTES: u64 = 16 << 20;
 /// No quota.
@@ -71,8 +73,22 @@ impl Store {
     }
 
     fn above_floor(&self) -> Result<u64, StoreError> {
+        self.above(1)
+    }
+
+    /// Free bytes above a part of the floor.
+    fn above(&self, parts: u64) -> Result<u64, StoreError> {
         let space = self.disk.space(&self.dir).map_err(|e| StoreError::io("look at", &self.dir, e))?;
-        Ok(space.free.saturating_sub(FLOOR_BYTES.min(space.total / FLOOR_PARTS)))
+        Ok(space.free.saturating_sub(FLOOR_BYTES.min(space.total / FLOOR_PARTS) / parts))
+    }
+
+    /// Refuses to move what stays of a segment where it does not fit beside what is there: before anything is written, or a
+    /// compaction for want of space would take the last of it. It may use most of the floor, which is there for it.
+    pub(super) fn may_move(&self, record_bytes: u64) -> Result<(), StoreError> {
+        match record_bytes > 0 && record_bytes > self.above(MOVING_PARTS)? {
+            true => Err(StoreError::DiskFull { path: self.dir.clone() }),
+            false => Ok(()),
+        }
     }
 
     /// Refuses a record that would take the store over its quota, or the disk under its floor. Under the writer's lock.

@@ -39,6 +39,10 @@ fn says_what_is_wrong_with_a_folder() {
     let store = dir.path().join("store");
     fs::create_dir(&store).unwrap();
     assert!(matches!(walk(dir.path(), &store), Err(PackError::StoreInside { .. })));
+    for (store, is_inside) in [("a/b/store", true), ("a/../../store", false)] {
+        fs::create_dir_all(dir.path().join("a")).unwrap();
+        assert_eq!(check_place(dir.path(), &dir.path().join(store)).is_err(), is_inside, "{store}");
+    }
 }
 
 #[test]
