@@ -11,6 +11,7 @@ mod context;
 mod courier;
 mod figure;
 mod flags;
+mod harmless;
 mod help;
 mod invocation;
 mod language;

@@ -1,6 +1,7 @@
 //! How a command speaks: where its output goes, and in which form.
 
 use super::complaint::Spoken;
+use super::harmless::harmless;
 use super::language::{Argument, Texts};
 use serde::Serialize;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -18,6 +19,9 @@ pub struct Context {
     pub texts: Texts,
 }
 
+/// Clears the terminal and its scrolled-back lines, cursor to the corner.
+const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
+
 impl Context {
     /// The text of a key.
     pub fn text(&self, key: &str, arguments: &[Argument<'_>]) -> String {
@@ -26,21 +30,25 @@ impl Context {
 
     /// Prints a result on stdout.
     pub fn print(&self, text: &str) {
-        // A reader that has seen enough (`| head`) is not an error.
-        let _ = writeln!(io::stdout(), "{}", text.trim_end());
+        put(&harmless(text));
+    }
+
+    /// Prints a result in the place of what stands on the terminal.
+    pub(super) fn print_over(&self, text: &str) {
+        put(&format!("{CLEAR}{}", harmless(text)));
     }
 
     /// Prints a JSON value on stdout, in one line.
     pub fn print_json(&self, value: &impl Serialize) {
         match serde_json::to_string(value) {
-            Ok(text) => self.print(&text),
+            Ok(text) => put(&text),
             Err(cause) => eprintln!("{cause}"),
         }
     }
 
     /// Tells something that is not the result: on stderr.
     pub fn tell(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", harmless(text));
     }
 
     /// Says what went wrong, and with `--json` prints it as well. Exit code 1.
@@ -61,4 +69,9 @@ impl Context {
     pub(super) fn watched(&self) -> bool {
         io::stderr().is_terminal()
     }
+}
+
+fn put(text: &str) {
+    // A reader that has seen enough (`| head`) is not an error.
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::figure;
+use super::harmless::harmless;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,7 @@ impl Progress {
 
     /// A line that stays, above the bar.
     pub(super) fn say(&self, text: &str) {
+        let text = harmless(text);
         match self {
             Self::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
             Self::Lines(_) => eprintln!("{text}"),
@@ -64,13 +66,14 @@ impl Progress {
 
     /// Where it is now.
     pub(super) fn show(&mut self, done: u64, total: u64, figures: &str, detail: &str) {
+        let detail = harmless(detail);
         match self {
             Self::Bar(bar) => {
                 // Without a total the bar stays empty.
                 bar.set_length(total.max(1));
                 bar.set_position(done.min(total));
                 bar.set_prefix(figures.to_owned());
-                bar.set_message(detail.to_owned());
+                bar.set_message(detail.into_owned());
             }
             Self::Lines(pace) => {
                 let percent = figure::percent(done, total);

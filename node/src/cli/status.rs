@@ -11,8 +11,6 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// Clears the terminal and its scrolled-back lines, cursor to the corner.
-const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
 
 pub(super) async fn status(context: &Context, client: &Client, watch: bool) -> Result<(), Complaint> {
     let mut ticks = tokio::time::interval(WATCH_EVERY);
@@ -25,7 +23,7 @@ pub(super) async fn status(context: &Context, client: &Client, watch: bool) -> R
         let text = if context.json { None } else { Some(shown(context, &status)) };
         match text {
             None => context.print_json(&status),
-            Some(text) if watch && std::io::stdout().is_terminal() => context.print(&format!("{CLEAR}{text}")),
+            Some(text) if watch && std::io::stdout().is_terminal() => context.print_over(&text),
             Some(text) => context.print(&text),
         }
         if !watch {

@@ -1,0 +1,36 @@
+//! Texts of publishers, peers and file names on their way to a terminal.
+//!
+//! What must stay true: nothing that is printed for people moves the cursor, sets colours or titles, or turns the order of what
+//! follows around; lines and tabs stay.
+
+use std::borrow::Cow;
+
+/// The text with a mark in the place of each character that a terminal would act on.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    match text.contains(acts) {
+        true => text.replace(acts, "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
+/// Control characters, and those of Unicode's annex 9 that reorder more than themselves.
+fn acts(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_terminal_acts_on_is_replaced() {
+        for (text, shown) in [
+            ("水文 1\n\tÅ é 👩‍🏫", "水文 1\n\tÅ é 👩‍🏫"),
+            ("\u{1b}[31mred\u{1b}]0;title\u{7}", "\u{fffd}[31mred\u{fffd}]0;title\u{fffd}"),
+            ("a\rb\u{9b}2J\u{7f}", "a\u{fffd}b\u{fffd}2J\u{fffd}"),
+            ("gpj.\u{202e}exe\u{2066}", "gpj.\u{fffd}exe\u{fffd}"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
+}
