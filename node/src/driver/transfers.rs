@@ -155,8 +155,9 @@ impl Driver {
     fn feed_content(&mut self, release: &ReleaseId) {
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(release) else { return };
-        // What is held is known to the swarm in any case, so that it can be served.
-        let held_whole = transfer.swarm.have().len() > u64::from(transfer.page_count());
+        // What is here whole is known to the swarm in any case, so that it can be served. Of what is not, whoever only looks at
+        // the description must not be made to fetch the rest.
+        let held_whole = transfer.swarm.have().len() == u64::from(transfer.pages.space().count());
         if transfer.stage != Stage::Content || transfer.content_known || !(transfer.wanted || held_whole) {
             return;
         }

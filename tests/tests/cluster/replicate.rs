@@ -1,7 +1,7 @@
 //! Publish, replicate, pull, play, update.
 
 use karez_tests::cluster::tree::{course, fingerprint, noise};
-use karez_tests::cluster::{Cluster, NodeOptions};
+use karez_tests::cluster::{Cluster, NodeOptions, until};
 use std::fs;
 
 #[tokio::test]
@@ -118,4 +118,35 @@ async fn ranges_of_a_half_arrived_file_are_the_right_bytes() {
     let foreign = http.get(&url).header("host", "evil.example").send().await.unwrap();
     assert!(foreign.status().is_client_error(), "{}", foreign.status());
     site.complete("bj4/shui", 1).await;
+}
+
+#[tokio::test]
+async fn looking_at_a_new_version_fetches_its_description_and_the_quote_is_what_travels() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("1.mp4"), noise(1, 300_000)).unwrap();
+    let flagship = cluster.flagship(&["--up-mbit", "60"]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let site = cluster.site("a", &[]).await;
+    site.see("bj4/shui").await;
+    let copy = cluster.path("copy");
+    let pull = ["pull", "bj4/shui", "--to", copy.to_str().unwrap()];
+    site.json(&pull).await;
+
+    fs::write(source.join("2.mp4"), noise(2, 400_000)).unwrap();
+    flagship.publish(&source, "bj4/shui").await;
+    let second = async || {
+        let shown = site.json(&["show", "bj4/shui"]).await;
+        (shown["shown_version"] == 2).then_some(shown)
+    };
+    let shown = until("version 2 is known", second).await;
+    let before = site.counter("chunk_bytes_received").await;
+    assert_eq!((&shown["bound"], &shown["held_version"]), (&"exact".into(), &1.into()), "{shown}");
+    let quoted = shown["wire_bytes"].as_u64().unwrap();
+    assert!((400_000..500_000).contains(&quoted), "{shown}");
+    assert_eq!(site.collection("bj4/shui").await["version"], 1, "nobody asked for version 2");
+    site.json(&pull).await;
+    assert_eq!(site.counter("chunk_bytes_received").await - before, quoted);
+    assert_eq!(fingerprint(&copy), fingerprint(&source));
 }
