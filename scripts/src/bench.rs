@@ -14,7 +14,9 @@ use crate::workspace;
 use anyhow::Result;
 use clap::Subcommand;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+use tempfile::TempDir;
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -37,6 +39,14 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Updates(flags) => updates::run(flags),
         Bench::Files(flags) => files::run(flags),
     }
+}
+
+/// A folder for material and stores, in `dir` or where the system keeps such; gone with its guard.
+fn scratch(dir: Option<&Path>) -> Result<TempDir> {
+    Ok(match dir {
+        Some(dir) => tempfile::tempdir_in(dir),
+        None => tempfile::tempdir(),
+    }?)
 }
 
 /// The machine and the commit, for whoever reads the figures later.

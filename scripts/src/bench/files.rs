@@ -4,7 +4,7 @@
 //! count as settled when they are packed, as files of a real collection are.
 
 use super::child::{self, Cost};
-use super::{machine, material};
+use super::{machine, material, scratch};
 use crate::workspace;
 use anyhow::{Context, Result};
 use comfy_table::Table;
@@ -37,10 +37,7 @@ pub(crate) struct Flags {
 
 pub(crate) fn run(flags: &Flags) -> Result<()> {
     workspace::finish(&mut workspace::cargo(&["build", "--release", "--quiet", "-p", "karez-content-tools"]))?;
-    let scratch = match &flags.scratch {
-        Some(dir) => tempfile::tempdir_in(dir),
-        None => tempfile::tempdir(),
-    }?;
+    let scratch = scratch(flags.scratch.as_deref())?;
     let (dir, store) = (scratch.path().join("files"), scratch.path().join("store"));
     let bytes = (0..flags.count).try_fold(0, |bytes, number| anyhow::Ok(bytes + write(&dir, number, number)?))?;
     Command::new("sync").status().context("cannot run sync")?;

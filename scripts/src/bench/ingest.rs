@@ -6,7 +6,7 @@
 //! a tool would try it on bytes that have none in them.
 
 use super::child::{self, Cost};
-use super::{machine, material};
+use super::{machine, material, scratch};
 use crate::workspace;
 use anyhow::{Context, Result};
 use comfy_table::Table;
@@ -65,10 +65,7 @@ struct Row {
 
 pub(crate) fn run(flags: &Flags) -> Result<()> {
     workspace::finish(&mut workspace::cargo(&["build", "--release", "--quiet", "-p", "karez-content-tools"]))?;
-    let scratch = match &flags.scratch {
-        Some(dir) => tempfile::tempdir_in(dir),
-        None => tempfile::tempdir(),
-    }?;
+    let scratch = scratch(flags.scratch.as_deref())?;
     let (first, second) = (scratch.path().join("v1"), scratch.path().join("v2"));
     material::noise(&first, flags.size)?;
     let changed = material::second_version(&first, &second)?;

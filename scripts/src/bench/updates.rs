@@ -7,7 +7,7 @@
 mod film;
 mod paper;
 
-use super::{child, machine};
+use super::{child, machine, scratch};
 use crate::workspace;
 use anyhow::{Context, Result, bail};
 use comfy_table::Table;
@@ -63,10 +63,7 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     workspace::finish(&mut workspace::cargo(&["build", "--quiet", "-p", "karez-content-tools"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace::root().join("target"), PathBuf::from);
     let karez = target.join("debug/karez-content");
-    let scratch = match &flags.scratch {
-        Some(dir) => tempfile::tempdir_in(dir),
-        None => tempfile::tempdir(),
-    }?;
+    let scratch = scratch(flags.scratch.as_deref())?;
     // Programs run in folders of their own and get these paths.
     let dir = scratch.path().canonicalize()?;
     let mut edits = film::edits(&dir, flags.seconds)?;
