@@ -198,16 +198,17 @@ struct LinearCutter {
 }
 
 impl LinearCutter {
-    /// Bytes of a block, at least four longest chunks: large reads, few bytes carried from block to block, few wake-ups of
-    /// other threads.
+    /// Bytes of a block: large reads, few bytes carried from block to block, few wake-ups of other threads.
     const BLOCK_BYTES: usize = 1 << 20;
+    /// At least so many longest chunks, whatever the profile.
+    const BLOCK_CHUNKS: usize = 4;
 
     fn new(profile: CutProfile, cuts: Vec<u64>) -> Self {
         Self { profile, cuts: cuts.into_iter().peekable(), offset: 0, rest: Vec::new(), at_end: false }
     }
 
     fn next_block(&mut self, source: &mut impl Read, block: &mut Block) -> io::Result<bool> {
-        let capacity = Self::BLOCK_BYTES;
+        let capacity = Self::BLOCK_BYTES.max(self.profile.max as usize * Self::BLOCK_CHUNKS);
         block.bytes.resize(capacity, 0);
         let carried = self.rest.len();
         block.bytes[..carried].copy_from_slice(&self.rest);
