@@ -93,12 +93,7 @@ fn place(
     for (inside, member) in unpacked.members {
         let path = format!("{folder}/{inside}").parse::<ContentPath>();
         let path = path.map_err(|reason| PackError::Name { path: archive.on_disk(), reason })?;
-        files.push(SourceFile {
-            place: Arc::new(Place::At(member.on_disk)),
-            path,
-            size: member.size,
-            executable: member.executable,
-        });
+        files.push(SourceFile { place: Arc::new(Place::At(member.on_disk)), path, size: member.size });
     }
     let passed = unpacked.skipped.into_iter();
     skipped.extend(passed.map(|name| Skipped { path: format!("{folder}/{name}"), reason: SkipReason::Link }));

@@ -167,7 +167,7 @@ mod tests {
     use std::sync::Arc;
 
     fn source(path: &str) -> SourceFile {
-        SourceFile { place: Arc::new(Place::At(path.into())), path: path.parse().unwrap(), size: 1, executable: false }
+        SourceFile { place: Arc::new(Place::At(path.into())), path: path.parse().unwrap(), size: 1 }
     }
 
     fn check(paths: &[&str], expected: &[&str]) {

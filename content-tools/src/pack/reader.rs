@@ -193,12 +193,7 @@ mod tests {
     use crate::pack::walk::Place;
 
     fn steps(path: &Path) -> Vec<Step> {
-        let file = SourceFile {
-            place: Arc::new(Place::At(path.into())),
-            path: "f".parse().unwrap(),
-            size: 0,
-            executable: false,
-        };
+        let file = SourceFile { place: Arc::new(Place::At(path.into())), path: "f".parse().unwrap(), size: 0 };
         let ((out, steps), (jobs, _jobs), (_, spare)) = (sync_channel(8), sync_channel(8), sync_channel(1));
         let empty = tempfile::tempdir().unwrap();
         let store = Store::open(empty.path(), Default::default()).unwrap();

@@ -107,6 +107,6 @@ fn file(on_disk: std::path::PathBuf, path: ContentPath) -> Result<ItemFile, Pack
     let metadata = on_disk.metadata();
     let size = metadata.map_err(|source| PackError::Unreadable { path: on_disk.clone(), source })?.len();
     let film = package::film(&on_disk, size).map(Box::new);
-    let source = SourceFile { place: Arc::new(Place::At(on_disk)), path, size, executable: false };
+    let source = SourceFile { place: Arc::new(Place::At(on_disk)), path, size };
     Ok(ItemFile { source, role: Role::Rendition, film })
 }

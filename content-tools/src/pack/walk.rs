@@ -9,7 +9,7 @@ use karez_protocol::content::path::{ContentPath, PathError};
 use std::collections::BTreeSet;
 use std::fs::{self, FileType};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
@@ -20,7 +20,6 @@ pub(super) struct SourceFile {
     pub(super) place: Arc<Place>,
     pub(super) path: ContentPath,
     pub(super) size: u64,
-    pub(super) executable: bool,
 }
 
 /// Where a file lies. A collection may have a million, so the path that it has inside is not kept twice, and all that lie in
@@ -146,7 +145,7 @@ pub fn check_place(dir: &Path, store: &Path) -> Result<(), PackError> {
 
 fn source_file(entry: &DirEntry, path: ContentPath, place: Arc<Place>) -> Result<SourceFile, PackError> {
     let metadata = entry.metadata().map_err(|error| walk_error(entry.path(), error))?;
-    Ok(SourceFile { place, path, size: metadata.len(), executable: metadata.permissions().mode() & 0o100 != 0 })
+    Ok(SourceFile { place, path, size: metadata.len() })
 }
 
 fn content_path(dir: &Path, path: &Path) -> Result<ContentPath, PackError> {

@@ -7,8 +7,9 @@ use super::Archive;
 use karez_protocol::content::path::ContentPath;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -24,7 +25,6 @@ const HEAD_BYTES_MAX: u64 = 1 << 20;
 pub(crate) struct Member {
     pub(crate) on_disk: PathBuf,
     pub(crate) size: u64,
-    pub(crate) executable: bool,
 }
 
 /// An unpacked archive.
@@ -102,10 +102,14 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
                 let plain = name.strip_prefix("./").unwrap_or(&name);
                 let path: ContentPath = plain.parse().map_err(|cause| bad_name(&name, &format!("{cause}")))?;
                 let on_disk = into.join(format!("{number:06}"));
-                let size = io::copy(&mut entry, &mut File::create_new(&on_disk)?)?;
-                let executable = entry.header().mode().unwrap_or(0) & 0o100 != 0;
+                let mut member = File::create_new(&on_disk)?;
+                let size = io::copy(&mut entry, &mut member)?;
+                if entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0) {
+                    // The packer looks at the file, as at any other.
+                    member.set_permissions(Permissions::from_mode(0o700))?;
+                }
                 // As with tar itself, of two members with one name the later one stays.
-                unpacked.members.insert(path, Member { on_disk, size, executable });
+                unpacked.members.insert(path, Member { on_disk, size });
             }
             _ => unpacked.skipped.push(name),
         }

@@ -32,7 +32,7 @@ fn tar_gz(members: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_entry_type(*kind);
         header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
+        header.set_mode(if name.ends_with(".sh") { 0o755 } else { 0o644 });
         header.set_cksum();
         tar.append(&header, *bytes).unwrap();
     }
@@ -46,6 +46,7 @@ fn compressed_tars_are_refused_or_unpacked() {
         ("./d/", Directory, b""),
         ("./d/10.txt", Regular, b"ten"),
         ("d/2.txt", Regular, b"two"),
+        ("d/run.sh", Regular, b"run"),
         ("link", Symlink, b""),
         ("dev", Char, b""),
     ]);
@@ -55,7 +56,13 @@ fn compressed_tars_are_refused_or_unpacked() {
     });
     packed(files, true, |store, result| {
         let packed = result.unwrap();
-        assert_eq!(paths(store, &packed), ["b.txt", "课/a.txt", "课/资料/d/2.txt", "课/资料/d/10.txt"]);
+        assert_eq!(
+            paths(store, &packed),
+            ["b.txt", "课/a.txt", "课/资料/d/2.txt", "课/资料/d/10.txt", "课/资料/d/run.sh"]
+        );
+        let layout = layout(&packed.root_bytes, store).unwrap();
+        let executable: Vec<_> = layout.files().iter().map(|file| file.head.executable).collect();
+        assert_eq!(executable, [false, false, false, false, true]);
         assert_eq!(packed.skipped.len(), 2);
     });
     packed(&[("x.gz", &archive)], false, |_, result| {

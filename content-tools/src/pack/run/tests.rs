@@ -55,12 +55,7 @@ fn taken(limits: Limits, steps: Vec<Step>) -> Option<Fallback> {
     std::fs::write(&on_disk, &bytes).unwrap();
     let store_dir = tempfile::tempdir().unwrap();
     let store = Store::open(store_dir.path(), StoreOptions::default()).unwrap();
-    let source = SourceFile {
-        place: Arc::new(Place::At(on_disk)),
-        path: "film.mp4".parse().unwrap(),
-        size: 2 << 20,
-        executable: false,
-    };
+    let source = SourceFile { place: Arc::new(Place::At(on_disk)), path: "film.mp4".parse().unwrap(), size: 2 << 20 };
     let file = ItemFile { source, role: Role::Main, film: None };
     let items = [SourceItem { key: "film.mp4".into(), title: "film".into(), files: vec![file], ext: Vec::new() }];
     let (out, receiver) = sync_channel(steps.len());
