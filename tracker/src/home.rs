@@ -184,7 +184,15 @@ pub(crate) fn connect(home: &Path) -> Result<Connection, HomeError> {
 /// Held by the one server of a home; the operating system drops it with the process.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // By name: a program that another thread is just starting shares the descriptor until it runs. A failure is left to the
+        // close that follows.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Takes the server's lock.
@@ -193,7 +201,7 @@ pub fn lock(home: &Path) -> Result<RunLock, HomeError> {
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(at(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(RunLock { _file: file }),
+        Ok(()) => Ok(RunLock { file }),
         Err(fs::TryLockError::WouldBlock) => Err(HomeError::Running { home: home.to_owned() }),
         Err(fs::TryLockError::Error(source)) => Err(at(&path)(source)),
     }

@@ -74,7 +74,7 @@ impl Disk for RealDisk {
     fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
         let file = File::options().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => Ok(Some(Box::new(Locked(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -84,6 +84,18 @@ impl Disk for RealDisk {
         let at = rustix::fs::statvfs(dir)?;
         let bytes = |blocks: u64| blocks.saturating_mul(at.f_frsize);
         Ok(Space { free: bytes(at.f_bavail), total: bytes(at.f_blocks) })
+    }
+}
+
+/// Given back by name: a program that another thread is just starting shares the descriptor until it runs, and would keep a lock
+/// that is merely closed.
+#[derive(Debug)]
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A failure is left to the close that follows.
+        let _ = self.0.unlock();
     }
 }
 
@@ -156,5 +168,24 @@ impl PendingSync for Syncing {
             Self::Behind(thread) => thread.join().expect("a thread that makes one system call does not panic"),
             Self::Ended(result) => result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that is being started holds a copy of every descriptor.
+    #[test]
+    fn a_lock_is_free_as_soon_as_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Locked(File::create(&path).unwrap());
+        held.0.lock().unwrap();
+        let copy = held.0.try_clone().unwrap();
+        assert!(RealDisk.lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(RealDisk.lock(&path).unwrap().is_some());
+        drop(copy);
     }
 }
