@@ -10,6 +10,7 @@ mod lane;
 mod messages;
 mod queues;
 mod receiver;
+mod stamps;
 mod throttle;
 pub mod tls;
 mod uploader;
@@ -31,6 +32,7 @@ use tokio::sync::mpsc;
 use uploader::Uploader;
 
 pub use congestion::Manners;
+use congestion::Way;
 pub use endpoint::{BindError, BoundPort, bind};
 pub use throttle::Throttle;
 
@@ -49,8 +51,6 @@ pub struct Config {
     pub shelf: Shelf,
     /// Where chunks live.
     pub store: Arc<Store>,
-    /// How the lanes use the link.
-    pub manners: Manners,
     /// Limit on what goes out.
     pub up: Throttle,
     /// Limit on what comes in.
@@ -209,6 +209,7 @@ pub struct Bulk(Arc<Shared>);
 struct Shared {
     config: Config,
     endpoint: quinn::Endpoint,
+    way: Arc<Way>,
     lanes: Lanes,
     uploader: Uploader,
     events: mpsc::Sender<Event>,
@@ -220,9 +221,10 @@ struct Shared {
 
 impl Bulk {
     /// Starts accepting on a port from [`bind`].
-    pub fn start(config: Config, BoundPort(endpoint): BoundPort, events: mpsc::Sender<Event>) -> Self {
+    pub fn start(config: Config, BoundPort { endpoint, way }: BoundPort, events: mpsc::Sender<Event>) -> Self {
         let shared = Arc::new(Shared {
             endpoint,
+            way,
             lanes: Lanes::default(),
             uploader: Uploader::default(),
             events,

@@ -256,7 +256,6 @@ fn bulk_config(identity: &Identity, config: &RunConfig, store: Arc<Store>) -> bu
         members: Membership::default(),
         shelf: Shelf::default(),
         store,
-        manners: manners(config),
         up: Throttle::new(config.up),
         down: Throttle::new(config.down),
     }

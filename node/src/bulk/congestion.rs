@@ -3,12 +3,12 @@
 //! What must stay true: nothing is decided here. The class is read at every acknowledgement, so a switch needs no message.
 
 use karez_protocol::plan::Timestamp;
-use karez_protocol::plan::congestion::{Class, Config, Controller};
+use karez_protocol::plan::congestion::{Class, Config, Controller, Uplink};
 use quinn::congestion;
 use quinn_proto::RttEstimator;
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A connection stays urgent for so long after an urgent chunk: a player asks every few seconds.
@@ -23,27 +23,62 @@ pub struct Manners {
     pub always_urgent: bool,
 }
 
-impl congestion::ControllerFactory for Manners {
-    fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn congestion::Controller> {
-        let mut controller = Controller::new(self.config, Timestamp(0), current_mtu.into());
-        if self.always_urgent {
-            controller.set_class(Class::Urgent);
-        }
-        let clock = Clock { started: now, urgent_until: Arc::default() };
-        Box::new(Congestion { controller, clock, always_urgent: self.always_urgent })
+/// What all paths of an endpoint share.
+#[derive(Debug)]
+pub(super) struct Way {
+    manners: Manners,
+    started: Instant,
+    uplink: Mutex<Uplink>,
+}
+
+impl Way {
+    pub(super) fn new(manners: Manners) -> Self {
+        Self { manners, started: Instant::now(), uplink: Mutex::default() }
+    }
+
+    fn with_uplink<T>(&self, act: impl FnOnce(&mut Uplink) -> T) -> T {
+        act(&mut self.uplink.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A path's clock, and until when it is urgent.
+impl congestion::ControllerFactory for Way {
+    fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn congestion::Controller> {
+        let clock = Clock { started: self.started, told: Arc::default() };
+        let (config, now) = (self.manners.config, clock.timestamp(now));
+        let mut controller = self.with_uplink(|uplink| Controller::new(config, uplink, now, current_mtu.into()));
+        if self.manners.always_urgent {
+            controller.set_class(Class::Urgent);
+        }
+        Box::new(Congestion { controller, clock, way: self })
+    }
+}
+
+/// What the peer's stamps said is forgotten after so long without one.
+const REVERSE_FOR: Duration = Duration::from_millis(500);
+
+/// The endpoint's clock, and what a path is told from outside.
 #[derive(Debug, Clone)]
 struct Clock {
     started: Instant,
-    urgent_until: Arc<AtomicU64>,
+    told: Arc<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    urgent_until: AtomicU64,
+    /// Microseconds of queue on the way back, and until when they count.
+    reverse: AtomicU64,
+    reverse_until: AtomicU64,
 }
 
 impl Clock {
     fn timestamp(&self, at: Instant) -> Timestamp {
         Timestamp(at.saturating_duration_since(self.started).as_micros() as u64)
+    }
+
+    fn reverse(&self, now: Timestamp) -> Duration {
+        let counts = now.0 < self.told.reverse_until.load(Ordering::Relaxed);
+        Duration::from_micros(if counts { self.told.reverse.load(Ordering::Relaxed) } else { 0 })
     }
 }
 
@@ -52,15 +87,28 @@ impl Clock {
 struct Congestion {
     controller: Controller,
     clock: Clock,
-    always_urgent: bool,
+    way: Arc<Way>,
 }
 
 /// Somebody waits for what is sent on this connection now. A path that is replaced forgets it until the next urgent chunk.
 pub(super) fn hurry(connection: &quinn::Connection) {
-    if let Ok(path) = connection.congestion_state().into_any().downcast::<Congestion>() {
-        let until = path.clock.timestamp(Instant::now()) + URGENT_FOR;
-        path.clock.urgent_until.store(until.0, Ordering::Relaxed);
+    if let Some(clock) = clock(connection) {
+        let until = clock.timestamp(Instant::now()) + URGENT_FOR;
+        clock.told.urgent_until.store(until.0, Ordering::Relaxed);
     }
+}
+
+/// The queue on the way back is so long now.
+pub(super) fn tell_reverse(connection: &quinn::Connection, queue: Duration) {
+    if let Some(clock) = clock(connection) {
+        let until = clock.timestamp(Instant::now()) + REVERSE_FOR;
+        clock.told.reverse.store(queue.as_micros() as u64, Ordering::Relaxed);
+        clock.told.reverse_until.store(until.0, Ordering::Relaxed);
+    }
+}
+
+fn clock(connection: &quinn::Connection) -> Option<Clock> {
+    connection.congestion_state().into_any().downcast::<Congestion>().ok().map(|path| path.clock)
 }
 
 impl congestion::Controller for Congestion {
@@ -70,9 +118,11 @@ impl congestion::Controller for Congestion {
 
     fn on_end_acks(&mut self, now: Instant, _: u64, app_limited: bool, _: Option<u64>) {
         let now = self.clock.timestamp(now);
-        let is_urgent = self.always_urgent || now.0 < self.clock.urgent_until.load(Ordering::Relaxed);
+        let is_urgent = self.way.manners.always_urgent || now.0 < self.clock.told.urgent_until.load(Ordering::Relaxed);
         self.controller.set_class(if is_urgent { Class::Urgent } else { Class::Background });
-        self.controller.handle_acks_end(now, app_limited);
+        self.controller.set_reverse(self.clock.reverse(now));
+        let controller = &mut self.controller;
+        self.way.with_uplink(|uplink| controller.handle_acks_end(uplink, now, app_limited));
     }
 
     fn on_congestion_event(&mut self, _: Instant, _: Instant, is_persistent: bool, lost_bytes: u64) {
@@ -108,12 +158,12 @@ mod tests {
     #[test]
     fn a_copy_of_the_state_switches_the_class_of_the_connection() {
         let now = Instant::now();
-        let mut running = Arc::new(Manners::default()).build(now, 1_200);
+        let mut running = Arc::new(Way::new(Manners::default())).build(now, 1_200);
         let copy = running.clone_box().into_any().downcast::<Congestion>().unwrap();
         let class = |running: &dyn congestion::Controller| {
             running.clone_box().into_any().downcast::<Congestion>().unwrap().controller.class()
         };
-        copy.clock.urgent_until.store(1_000_000, Ordering::Relaxed);
+        copy.clock.told.urgent_until.store(1_000_000, Ordering::Relaxed);
         running.on_end_acks(now + Duration::from_millis(10), 0, false, None);
         assert_eq!(class(&*running), Class::Urgent);
         running.on_end_acks(now + Duration::from_secs(2), 0, false, None);

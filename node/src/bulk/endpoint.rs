@@ -1,11 +1,13 @@
 //! The socket: binding, accepting, dialling, greeting.
 
+use super::congestion::Way;
 use super::lane::{self, Lane};
 use super::messages::{MessageReader, MessageWriter};
 use super::{CloseReason, Event, Manners, Shared, tls};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
+use karez_protocol::wire::stamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +25,8 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
 const STRANGER_WINDOW: u32 = 64 << 10;
 /// Credit of a member: 20 Mbit/s at 620 ms is 1.5 MB; 16 MiB carries a fast LAN as well.
 const MEMBER_WINDOW: u32 = 16 << 20;
+/// Bytes of time stamps that may wait to be sent or read; the oldest go first.
+const STAMPS_WAITING: usize = 64 * stamp::STAMP_BYTES;
 /// Streams a peer may open one way: one for each urgency, and one spare.
 const ONE_WAY_STREAMS: u32 = 4;
 
@@ -36,16 +40,17 @@ pub struct BindError {
     pub source: std::io::Error,
 }
 
-fn transport(manners: Manners) -> Arc<quinn::TransportConfig> {
+fn transport(way: &Arc<Way>) -> Arc<quinn::TransportConfig> {
     let mut transport = quinn::TransportConfig::default();
     transport
-        .congestion_controller_factory(Arc::new(manners))
+        .congestion_controller_factory(Arc::clone(way) as Arc<_>)
         .receive_window(STRANGER_WINDOW.into())
         .stream_receive_window((8u32 << 20).into())
         .send_window(8 << 20)
         .max_concurrent_bidi_streams(1u32.into())
         .max_concurrent_uni_streams(ONE_WAY_STREAMS.into())
-        .datagram_receive_buffer_size(None)
+        .datagram_receive_buffer_size(Some(STAMPS_WAITING))
+        .datagram_send_buffer_size(STAMPS_WAITING)
         .keep_alive_interval(Some(Duration::from_secs(8)))
         .max_idle_timeout(Some(Duration::from_secs(25).try_into().expect("25 s fit a QUIC timeout")));
     Arc::new(transport)
@@ -53,10 +58,14 @@ fn transport(manners: Manners) -> Arc<quinn::TransportConfig> {
 
 /// A UDP port of ours, not served yet.
 #[derive(Debug)]
-pub struct BoundPort(pub(super) quinn::Endpoint);
+pub struct BoundPort {
+    pub(super) endpoint: quinn::Endpoint,
+    pub(super) way: Arc<Way>,
+}
 
 /// Binds the UDP socket with room for bursts; `seed` is the node key's secret.
 pub fn bind(address: SocketAddr, seed: [u8; 32], manners: Manners) -> Result<BoundPort, BindError> {
+    let way = Arc::new(Way::new(manners));
     let open = || -> std::io::Result<quinn::Endpoint> {
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
         // The kernel caps these silently; less is slower, not wrong.
@@ -65,11 +74,12 @@ pub fn bind(address: SocketAddr, seed: [u8; 32], manners: Manners) -> Result<Bou
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         let mut server = tls::server_config(seed);
-        server.transport_config(transport(manners)).max_incoming(INCOMING_MAX);
+        server.transport_config(transport(&way)).max_incoming(INCOMING_MAX);
         let runtime = Arc::new(quinn::TokioRuntime);
         quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket.into(), runtime)
     };
-    open().map(BoundPort).map_err(|source| BindError { address, source })
+    let bound = open().map_err(|source| BindError { address, source })?;
+    Ok(BoundPort { endpoint: bound, way })
 }
 
 /// Accepts until the endpoint closes.
@@ -123,7 +133,7 @@ pub(super) async fn dial(shared: Arc<Shared>, peer: PeerId, addresses: Vec<Socke
 
 async fn connect(shared: &Shared, peer: &PeerId, address: SocketAddr) -> Result<quinn::Connection, String> {
     let mut config = tls::client_config(shared.config.seed, peer);
-    config.transport_config(transport(shared.config.manners));
+    config.transport_config(transport(&shared.way));
     let connecting = shared.endpoint.connect_with(config, address, "karez").map_err(|e| e.to_string())?;
     match tokio::time::timeout(DIAL_TIMEOUT, connecting).await {
         Ok(connected) => connected.map_err(|e| e.to_string()),

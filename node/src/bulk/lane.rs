@@ -2,6 +2,7 @@
 
 use super::endpoint::close;
 use super::messages::{MessageReader, MessageWriter};
+use super::stamps::{self, Stamps};
 use super::{CloseReason, Event, LaneFigures, Shared, receiver, uploader};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
@@ -35,6 +36,7 @@ pub(super) struct Lane {
     pub(super) frames: mpsc::Sender<Frame>,
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
+    pub(super) stamps: Stamps,
     dialer: PeerId,
     session: u64,
     outbox: mpsc::Sender<PeerMessage>,
@@ -55,6 +57,7 @@ impl Lane {
             frames,
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            stamps: Stamps::new(),
             dialer,
             session,
             outbox,
@@ -145,6 +148,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, reader: M
         () = read_messages(&shared, &lane, reader) => {}
         () = uploader::write_frames(&shared, &lane, frames) => {}
         () = receiver::run(&shared, &lane) => {}
+        () = stamps::read(&lane) => {}
         _ = lane.connection.closed() => {}
     }
     let reason = lane.connection.close_reason().map_or("protocol violation".into(), |cause| cause.to_string());

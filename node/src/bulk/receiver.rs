@@ -63,6 +63,7 @@ async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStrea
     let mut stored = Vec::new();
     while stored.len() < len {
         let piece = stream.read_chunk(PIECE.min(len - stored.len()), true).await.ok()??;
+        lane.stamps.arrived(&lane.connection);
         stored.extend_from_slice(&piece.bytes);
         let bytes = piece.bytes.len() as u64;
         shared.config.down.pass(bytes).await;

@@ -2,10 +2,11 @@
 //! its share. Pure: times of sending and acknowledging come in, a window comes out.
 //!
 //! What must stay true:
-//! - The signal is delay: round trips above the base delay are a queue. Loss without a queue is no congestion, for rural
+//! - The signal is delay: round trips above the base delay are a queue, less what the other side's stamps say of the way back. Loss without a queue is no congestion, for rural
 //!   links lose 1-3 % when idle. Congestion is: much more lost with a queue than without, or more than a tenth in any case.
 //! - The background class keeps the queue that it makes near `Config::target`, and beside traffic that fills the queue it
 //!   falls to its floor within a few round trips. The floor is never zero, so base delay and progress go on.
+//! - The lanes of a node share its way out, so they share the queue that they see there, and move towards equal parts of it.
 //! - A step is no larger than the queue that was measured, unless steps like it have not helped: on a long path a few
 //!   milliseconds of queue are a few per cent of the window.
 //!
@@ -16,14 +17,19 @@
 //! 3. BBR: its probing keeps the queue full in quinn, and it does not make room.
 
 mod delay;
+mod reverse;
 mod round;
 #[cfg(test)]
 mod tests;
+mod uplink;
 
 use super::time::Timestamp;
 use delay::{BaseDelay, Jitter};
+pub use reverse::ReversePath;
 use round::{Batch, Round};
 use std::time::Duration;
+pub use uplink::Uplink;
+use uplink::{LaneId, Report};
 
 /// Queue of the background class unless it is told otherwise: half of what a conversation would notice.
 pub const TARGET: Duration = Duration::from_millis(8);
@@ -48,6 +54,8 @@ const LOSS_PACKETS_MIN: u64 = 5;
 const ROUNDS_UNTIL_COMPETING: u32 = 4;
 /// The start goes on at this fraction of its speed when delay rises, until the rate shows whether that is a queue.
 const SLOWER_WHEN_QUEUED: u64 = 4;
+/// Round trips in which a lane comes closer to its fair part by two thirds.
+const SHARING: f64 = 8.0;
 /// What CUBIC keeps after a loss (RFC 9438).
 const KEPT_AFTER_LOSS: f64 = 0.7;
 
@@ -88,11 +96,14 @@ enum Phase {
 #[derive(Debug, Clone)]
 pub struct Controller {
     config: Config,
+    lane: LaneId,
     class: Class,
     mtu: u64,
     window: u64,
     phase: Phase,
     base: BaseDelay,
+    /// Queue on the way back: not ours to drain.
+    reverse: Duration,
     jitter: Jitter,
     batch: Batch,
     round: Round,
@@ -107,21 +118,25 @@ pub struct Controller {
     /// Rounds in a row without a queue, and above the target.
     under: u32,
     over: u32,
+    /// What all lanes together delivered before the steps back.
+    delivered_before: f64,
     /// Urgent only: somebody else fills the queue, so loss is the signal.
     competing: bool,
     next_drain: Timestamp,
 }
 
 impl Controller {
-    /// A controller of a fresh path.
-    pub fn new(config: Config, now: Timestamp, mtu: u64) -> Self {
+    /// A controller of a fresh path, one of those that share `uplink`.
+    pub fn new(config: Config, uplink: &mut Uplink, now: Timestamp, mtu: u64) -> Self {
         Self {
             config,
+            lane: uplink.join(),
             class: Class::Background,
             mtu,
             window: INITIAL_WINDOW_PACKETS * mtu,
             phase: Phase::Start { until: u64::MAX },
             base: BaseDelay::default(),
+            reverse: Duration::ZERO,
             jitter: Jitter::default(),
             batch: Batch::default(),
             round: Round::new(now),
@@ -131,6 +146,7 @@ impl Controller {
             deaf: false,
             under: 0,
             over: 0,
+            delivered_before: 0.0,
             competing: false,
             next_drain: now + DRAIN_EVERY,
         }
@@ -159,13 +175,18 @@ impl Controller {
         self.window = self.window.max(self.floor());
     }
 
+    /// What the way back adds to round trips now.
+    pub fn set_reverse(&mut self, queue: Duration) {
+        self.reverse = queue;
+    }
+
     /// A packet was acknowledged.
     pub fn handle_ack(&mut self, now: Timestamp, sent: Timestamp, bytes: u64) {
         self.batch.add(now, sent, bytes);
     }
 
     /// All packets of one acknowledgement have been told. `app_limited`: there was nothing more to send.
-    pub fn handle_acks_end(&mut self, now: Timestamp, app_limited: bool) {
+    pub fn handle_acks_end(&mut self, uplink: &mut Uplink, now: Timestamp, app_limited: bool) {
         let batch = std::mem::take(&mut self.batch);
         let Some(sent) = batch.newest else { return };
         if let Some(delay) = batch.delay() {
@@ -177,7 +198,7 @@ impl Controller {
             self.start(now, batch.bytes, app_limited);
         }
         if self.round.is_ended_by(sent) {
-            self.end_round(now);
+            self.end_round(uplink, now);
         }
     }
 
@@ -197,6 +218,12 @@ impl Controller {
         WINDOW_PACKETS_MIN * self.mtu + 1
     }
 
+    /// What of a round trip is a queue on the way there.
+    fn queue(&self, round_trip: Option<Duration>) -> Option<Duration> {
+        let base = self.base.get()?;
+        Some(round_trip?.saturating_sub(base).saturating_sub(self.reverse))
+    }
+
     /// Queue that this class may make on this path.
     fn target(&self) -> Duration {
         let own = match self.class {
@@ -208,7 +235,7 @@ impl Controller {
 
     fn start(&mut self, now: Timestamp, acked: u64, app_limited: bool) {
         let Phase::Start { until } = self.phase else { return };
-        let queue = self.base.get().zip(self.round.recent()).map(|(base, recent)| recent.saturating_sub(base));
+        let queue = self.queue(self.round.recent());
         let is_queued = queue.is_some_and(|queue| queue > self.target() * 3 / 4);
         if !app_limited {
             let growth = if is_queued { acked / SLOWER_WHEN_QUEUED } else { acked };
@@ -233,19 +260,24 @@ impl Controller {
 
     /// Without a queue, this rate needs no larger window.
     fn keep_delivered(&mut self, rate: f64) {
-        if let Some(base) = self.base.get() {
-            self.set_window((rate * base.as_secs_f64()).min(self.window as f64));
+        if self.base.get().is_some() {
+            self.set_window((rate * self.round_trip(Duration::ZERO)).min(self.window as f64));
             self.ceiling = self.window;
         }
     }
 
-    fn end_round(&mut self, now: Timestamp) {
+    fn end_round(&mut self, uplink: &mut Uplink, now: Timestamp) {
         let round = std::mem::replace(&mut self.round, Round::new(now));
 
         self.rate = round.rate(now);
         self.jitter.add(&round);
-        let queue =
-            self.base.get().zip(round.recent().or(round.least)).map(|(base, recent)| recent.saturating_sub(base));
+        let own = self.queue(round.recent().or(round.least));
+        let rate = self.window as f64 / self.round_trip(own.unwrap_or_default());
+        let report = Report { queue: own, rate, delivered: self.rate, app_limited: round.app_limited };
+        let view = uplink.report(now, self.lane, report, self.target());
+        // Too few packets of its own to tell, or nearly what the others see: it is the shared queue.
+        let is_shared = |own: Duration| view.queue.is_some_and(|shared| own <= shared + self.target());
+        let queue = own.filter(|own| !is_shared(*own)).or(view.queue);
         let was_deaf = std::mem::take(&mut self.deaf);
         if self.is_overflow(&round, queue) && !was_deaf {
             self.phase = Phase::Steady;
@@ -253,13 +285,20 @@ impl Controller {
             return self.keep_delivered(self.rate);
         }
         match self.phase {
+            // A window that was not used is not known to fit (RFC 7661): it would leave as one burst.
+            Phase::Start { .. } if round.app_limited => {
+                self.window = self.window.min((round.acked * 2).max(INITIAL_WINDOW_PACKETS * self.mtu));
+            }
             Phase::Start { .. } => {}
             Phase::Draining { back_to } => {
                 self.phase = Phase::Steady;
                 self.window = back_to;
             }
             Phase::Steady => match queue {
-                Some(queue) => self.follow(now, &round, queue),
+                Some(queue) => {
+                    self.follow(now, &round, queue, view.delivered);
+                    self.share(view.fair);
+                }
                 // Nothing measured: only single packets were acknowledged. A little more will bring pairs.
                 None => self.set_window((self.window + self.mtu / 2) as f64),
             },
@@ -276,12 +315,19 @@ impl Controller {
         round.lost >= LOSS_PACKETS_MIN * self.mtu && share > allowed.min(LOSS_SHARE_MAX)
     }
 
-    fn follow(&mut self, now: Timestamp, round: &Round, queue: Duration) {
+    fn follow(&mut self, now: Timestamp, round: &Round, queue: Duration, delivered: f64) {
         let target = self.target();
         self.under = if queue < target / 4 { self.under.saturating_add(1) } else { 0 };
         self.over = if queue > target { self.over.saturating_add(1) } else { 0 };
+        if self.over <= 1 {
+            self.delivered_before = delivered;
+        }
         self.competing = self.class == Class::Urgent
-            && if self.competing { queue >= target / 2 } else { self.over >= ROUNDS_UNTIL_COMPETING };
+            && if self.competing {
+                queue >= target / 2
+            } else {
+                self.over >= ROUNDS_UNTIL_COMPETING && delivered < self.delivered_before * KEPT_AFTER_LOSS
+            };
         if self.competing {
             let (window, is_lost) = (self.window as f64, round.lost > 0 && queue > target);
             self.set_window(if is_lost { window * KEPT_AFTER_LOSS } else { window + self.mtu as f64 });
@@ -293,6 +339,13 @@ impl Controller {
                 self.drain(now);
             }
         }
+    }
+
+    /// A part of the way to what the others have.
+    fn share(&mut self, fair: Option<f64>) {
+        let Some(fair) = fair.filter(|_| self.phase == Phase::Steady) else { return };
+        let (window, fair) = (self.window as f64, fair * self.round_trip(Duration::ZERO));
+        self.set_window(window + (fair - window) / SHARING);
     }
 
     /// By the queue that is too much; by more each time that this has not helped, for then it is somebody else's.
@@ -330,7 +383,7 @@ impl Controller {
     }
 
     fn round_trip(&self, queue: Duration) -> f64 {
-        (self.base.get().unwrap_or_default() + queue).as_secs_f64().max(1e-6)
+        (self.base.get().unwrap_or_default() + self.reverse + queue).as_secs_f64().max(1e-6)
     }
 
     fn set_window(&mut self, window: f64) {

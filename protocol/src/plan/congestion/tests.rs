@@ -63,6 +63,22 @@ fn the_urgent_class_takes_a_share_beside_it() {
 }
 
 #[test]
+fn lanes_of_one_node_fill_its_link_and_share_it() {
+    let village = Path { mbit: 5.0, base_ms: 62.0, queue_kib: 128.0, loss: 0.005, ..Path::PLAIN };
+    let fast = Path { mbit: 100.0, queue_kib: 512.0, base_ms: 30.0, ..village };
+    // Two packets of each of seven are a queue of 100 ms at 1 Mbit/s.
+    let poor = Path { mbit: 1.0, ..village };
+    let rows = [(1, village, 40.0), (2, village, 40.0), (7, village, 45.0), (8, Path { mbit: 20.0, ..village }, 35.0)];
+    for (lanes, path, queue_ms) in rows.into_iter().chain([(7, poor, 110.0), (8, fast, 35.0)]) {
+        for class in [Class::Background, Class::Urgent] {
+            let seen = path.run_lanes(lanes, class, 60.0, Cross::None);
+            let fine = seen.share >= 0.96 && seen.slowest >= 0.85 && seen.queue_median_ms <= queue_ms;
+            assert!(fine, "{lanes} lanes, {class:?}, {path:?}: {seen:?}");
+        }
+    }
+}
+
+#[test]
 fn it_comes_back_when_the_other_has_gone() {
     let seen = SHORT.run(Class::Background, 60.0, Cross::Brief { from_s: 10.0, to_s: 40.0 });
     assert!(seen.share_after >= 0.85, "{seen:?}");
@@ -76,7 +92,7 @@ fn a_queue_too_short_to_be_seen_is_noticed_by_its_losses() {
 
 #[test]
 fn a_path_that_was_away_starts_again() {
-    let mut controller = Controller::new(Config::default(), Timestamp(0), 1_200);
+    let mut controller = Controller::new(Config::default(), &mut Uplink::default(), Timestamp(0), 1_200);
     assert_eq!(controller.window(), 12_000);
     controller.handle_loss(12_000, true);
     assert_eq!((controller.window(), controller.phase), (2_401, Phase::Start { until: 6_000 }));

@@ -2,7 +2,7 @@
 //!
 //! Steps of 50 µs; every second packet is acknowledged, or after 25 ms. The same numbers give the same run.
 
-use crate::plan::congestion::{Class, Config, Controller};
+use crate::plan::congestion::{Class, Config, Controller, Uplink};
 use crate::plan::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -56,12 +56,14 @@ impl Cross {
 #[derive(Default)]
 struct Tally {
     done: f64,
+    by_lane: Vec<f64>,
     beside: f64,
     after: f64,
 }
 
 impl Tally {
-    fn deliver(&mut self, cross: Cross, now: f64) {
+    fn deliver(&mut self, lane: usize, cross: Cross, now: f64) {
+        self.by_lane[lane] += 1.0;
         let (from_s, to_s, any) = cross.times();
         self.done += 1.0;
         if any && now >= to_s + SETTLES_S {
@@ -76,6 +78,8 @@ impl Tally {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) share: f64,
+    /// The slowest lane's part of a fair one.
+    pub(super) slowest: f64,
     pub(super) queue_median_ms: f64,
     pub(super) queue_p95_ms: f64,
     /// While somebody else was there, from 3 s after it came.
@@ -86,6 +90,7 @@ pub(super) struct Seen {
 }
 
 struct Packet {
+    lane: usize,
     sent: f64,
     arrives: f64,
     is_lost: bool,
@@ -96,25 +101,58 @@ struct Sender {
     in_flight: f64,
     tokens: f64,
     srtt: f64,
+    waiting: Vec<f64>,
+    waits_until: f64,
 }
 
 impl Sender {
+    fn new(uplink: &mut Uplink, class: Class, base: f64) -> Self {
+        let mut controller = Controller::new(Config::default(), uplink, Timestamp(0), PACKET as u64);
+        controller.set_class(class);
+        let (tokens, waits_until) = (10.0 * PACKET, f64::INFINITY);
+        Self { controller, in_flight: 0.0, tokens, srtt: base, waiting: Vec::new(), waits_until }
+    }
+
     /// quinn's pacer: 1.25 windows a round trip, bursts of ten packets.
     fn may_send(&mut self) -> bool {
         let window = self.controller.window() as f64;
         let burst = (window * 0.002 / self.srtt).max(10.0 * PACKET);
         self.tokens = (self.tokens + 1.25 * window / self.srtt * STEP_S).min(burst);
-        self.in_flight + PACKET < window && self.tokens >= PACKET
+        let sends = self.in_flight + PACKET < window && self.tokens >= PACKET;
+        if sends {
+            self.tokens -= PACKET;
+            self.in_flight += PACKET;
+        }
+        sends
     }
 
-    fn acknowledge(&mut self, now: f64, acked: &[f64]) {
+    fn lose(&mut self) {
+        self.in_flight -= PACKET;
+        self.controller.handle_loss(PACKET as u64, false);
+    }
+
+    fn arrived(&mut self, uplink: &mut Uplink, now: f64, sent: f64) {
+        self.waiting.push(sent);
+        self.waits_until = now + ACK_TIMER_S;
+        if self.waiting.len() > 1 {
+            self.acknowledge(uplink, now);
+        }
+    }
+
+    fn wait(&mut self, uplink: &mut Uplink, now: f64) {
+        if !self.waiting.is_empty() && now >= self.waits_until {
+            self.acknowledge(uplink, now);
+        }
+    }
+
+    fn acknowledge(&mut self, uplink: &mut Uplink, now: f64) {
         let at = |seconds: f64| Timestamp((seconds * 1e6) as u64);
-        for sent in acked {
+        for sent in std::mem::take(&mut self.waiting) {
             self.in_flight -= PACKET;
-            self.controller.handle_ack(at(now), at(*sent), PACKET as u64);
+            self.controller.handle_ack(at(now), at(sent), PACKET as u64);
             self.srtt += (now - sent - self.srtt) / 8.0;
         }
-        self.controller.handle_acks_end(at(now), false);
+        self.controller.handle_acks_end(uplink, at(now), false);
     }
 }
 
@@ -131,58 +169,52 @@ impl Path {
     pub(super) const PLAIN: Self = Self { mbit: 10.0, base_ms: 50.0, queue_kib: 64.0, jitter_ms: 0.0, loss: 0.0 };
 
     pub(super) fn run(self, class: Class, seconds: f64, cross: Cross) -> Seen {
+        self.run_lanes(1, class, seconds, cross)
+    }
+
+    /// The same with several lanes of one node.
+    pub(super) fn run_lanes(self, lanes: usize, class: Class, seconds: f64, cross: Cross) -> Seen {
         let rate = self.mbit * 125_000.0;
         let base = self.base_ms / 1e3;
-        let mut controller = Controller::new(Config::default(), Timestamp(0), PACKET as u64);
-        controller.set_class(class);
-        let mut us = Sender { controller, in_flight: 0.0, tokens: 10.0 * PACKET, srtt: base };
+        let mut uplink = Uplink::default();
+        let mut us: Vec<Sender> = (0..lanes).map(|_| Sender::new(&mut uplink, class, base)).collect();
         let mut other = Greedy { window: 4.0 * PACKET, in_flight: 0.0, back: VecDeque::new(), deaf_until: 0.0 };
         let (mut queue, mut dice) = (0.0f64, 1u64);
         let mut flying: VecDeque<Packet> = VecDeque::new();
-        let (mut waiting, mut waits_until) = (Vec::new(), f64::INFINITY);
         let (mut last_out, mut sent_packets, mut lost_packets) = (0.0f64, 0.0, 0.0);
         let mut queues = Vec::new();
-        let mut tally = Tally::default();
+        let mut tally = Tally { by_lane: vec![0.0; lanes], ..Tally::default() };
         for step in 0..(seconds / STEP_S) as u64 {
             let now = step as f64 * STEP_S;
             queue = (queue - rate * STEP_S).max(0.0);
             let on = cross.is_on(now);
             other.step(now, on, base, rate, self.queue_kib * 1024.0, &mut queue);
-            while us.may_send() {
-                us.tokens -= PACKET;
-                us.in_flight += PACKET;
-                sent_packets += 1.0;
-                let overflow = queue > 0.0 && queue + PACKET > self.queue_kib * 1024.0;
-                if !overflow {
-                    queue += PACKET;
+            for turn in 0..lanes {
+                let lane = (turn + step as usize) % lanes;
+                while us[lane].may_send() {
+                    sent_packets += 1.0;
+                    let overflow = queue > 0.0 && queue + PACKET > self.queue_kib * 1024.0;
+                    if !overflow {
+                        queue += PACKET;
+                    }
+                    let jitter = (unit(&mut dice) * 2.0 - 1.0) * self.jitter_ms / 1e3;
+                    let arrives = (now + queue / rate + base + jitter).max(last_out);
+                    last_out = arrives;
+                    let is_lost = overflow || unit(&mut dice) < self.loss;
+                    flying.push_back(Packet { lane, sent: now, arrives, is_lost });
                 }
-                let jitter = (unit(&mut dice) * 2.0 - 1.0) * self.jitter_ms / 1e3;
-                let arrives = (now + queue / rate + base + jitter).max(last_out);
-                last_out = arrives;
-                flying.push_back(Packet { sent: now, arrives, is_lost: overflow || unit(&mut dice) < self.loss });
             }
-            let mut lost = 0.0;
             while flying.front().is_some_and(|packet| packet.arrives <= now) {
                 let Some(packet) = flying.pop_front() else { break };
                 if packet.is_lost {
-                    lost += 1.0;
-                    us.in_flight -= PACKET;
-                    continue;
-                }
-                tally.deliver(cross, now);
-                waiting.push(packet.sent);
-                waits_until = now + ACK_TIMER_S;
-                if waiting.len() > 1 {
-                    us.acknowledge(now, &std::mem::take(&mut waiting));
+                    lost_packets += 1.0;
+                    us[packet.lane].lose();
+                } else {
+                    tally.deliver(packet.lane, cross, now);
+                    us[packet.lane].arrived(&mut uplink, now, packet.sent);
                 }
             }
-            if lost > 0.0 {
-                lost_packets += lost;
-                us.controller.handle_loss((lost * PACKET) as u64, false);
-            }
-            if !waiting.is_empty() && now >= waits_until {
-                us.acknowledge(now, &std::mem::take(&mut waiting));
-            }
+            us.iter_mut().for_each(|lane| lane.wait(&mut uplink, now));
             if step % 200 == 0 {
                 queues.push(queue / rate * 1e3);
             }
@@ -190,8 +222,10 @@ impl Path {
         queues.sort_by(f64::total_cmp);
         let share = |packets: f64, of_s: f64| packets * PACKET / of_s.max(1.0) / rate;
         let (from_s, to_s, _) = cross.times();
+        let slowest = tally.by_lane.iter().copied().fold(f64::MAX, f64::min);
         Seen {
             share: share(tally.done, seconds),
+            slowest: slowest * lanes as f64 / tally.done,
             queue_median_ms: queues[queues.len() / 2],
             queue_p95_ms: queues[queues.len() * 95 / 100],
             share_beside: share(tally.beside, to_s.min(seconds) - from_s - SETTLES_S),
