@@ -4,6 +4,7 @@ pub(crate) mod chunk;
 pub(crate) mod diff;
 pub(crate) mod gc;
 pub(crate) mod inspect;
+mod lost;
 pub(crate) mod pack;
 pub(crate) mod pin;
 pub(crate) mod quota;

@@ -1,6 +1,6 @@
 //! What happens to bytes on one machine: cutting, storing, packing, verifying, exporting.
 //!
-//! Imports point one way: `pack`, `pages`, `quote` and `export` know `store`, `cut` and `verify`; `store` knows `verify` and
+//! Imports point one way: `pack`, `pages`, `quote`, `shortfall` and `export` know `store`, `cut` and `verify`; `store` knows `verify` and
 //! `disk`; `cut` and `store` never meet; `package` knows none of them and only `pack` knows it. Nothing here opens a socket.
 //! Every call blocks: a node runs them on its storage threads.
 
@@ -14,5 +14,6 @@ pub mod pages;
 pub mod quote;
 pub mod rendition;
 pub mod reserve;
+pub mod shortfall;
 pub mod store;
 pub mod verify;

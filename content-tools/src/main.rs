@@ -32,7 +32,7 @@ enum Command {
     Gc(commands::gc::Flags),
     /// Show or set how many bytes the store may take.
     Quota(commands::quota::Flags),
-    /// List the chunks that were found damaged and have not come back.
+    /// List the chunks that were found damaged and have not come back, and what versions have lost (exit code 1 if there is any).
     Damaged(commands::quota::ListFlags),
     /// Pin a collection or a version of it: compaction leaves it alone.
     Pin(commands::pin::Flags),

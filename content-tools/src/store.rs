@@ -46,6 +46,7 @@ use crate::verify::{SealedChunk, VerifiedChunk};
 use claims::Claimed;
 use index::{Index, Location};
 use karez_protocol::content::hash::ChunkId;
+use karez_protocol::content::name::CollectionName;
 use record::{Place, Record};
 use segment::Readers;
 use source::Sources;
@@ -233,6 +234,27 @@ impl Store {
         held::list(&*self.disk, &self.dir.join("releases"))
     }
 
+    /// Notes that a signed release is here whole, when it is held at all: from then on what is missing of it counts as lost,
+    /// and not as still to come. Chunks written before are synced first.
+    pub fn mark_whole(&self, collection: &CollectionName, version: u64) -> Result<(), StoreError> {
+        self.sync()?;
+        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = self.dir.join("releases");
+        match held::find(&*self.disk, &dir, collection, version) {
+            Some(held) if !held.whole => {
+                self.spend_reserve(|| held::save_again(&*self.disk, &dir, &HeldRelease { whole: true, ..held.clone() }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Release files, signed and draft, that cannot be read: nobody knows what they named.
+    pub fn damaged_releases(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let mut damaged = held::damaged(&*self.disk, &self.dir.join("releases"))?;
+        damaged.extend(held::damaged(&*self.disk, &self.dir.join("drafts"))?);
+        Ok(damaged)
+    }
+
     /// Keeps a packed version that nobody signed; like [`Store::save_release`], in a place of its own.
     pub fn save_draft(&self, draft: &HeldRelease) -> Result<(), StoreError> {
         self.sync()?;
@@ -246,7 +268,16 @@ impl Store {
 
     fn save_document(&self, folder: &str, release: &HeldRelease) -> Result<(), StoreError> {
         let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-        let save = || held::save(&*self.disk, &self.dir.join(folder), release);
+        let dir = self.dir.join(folder);
+        // A pull that begins anew does not know that all of it was here once.
+        let before = held::find(&*self.disk, &dir, &release.collection, release.version);
+        let whole = release.whole || before.is_some_and(|before| before.whole && before.root == release.root);
+        let release = HeldRelease { whole, ..release.clone() };
+        self.spend_reserve(|| held::save(&*self.disk, &dir, &release))
+    }
+
+    /// Runs a call that writes a document, with the room of the reserve when the disk is full.
+    fn spend_reserve(&self, save: impl Fn() -> Result<(), StoreError>) -> Result<(), StoreError> {
         match &self.options.reserve {
             Some(path) => Reserve::at(Arc::clone(&self.disk), path, RESERVE_BYTES).spend(save),
             None => save(),

@@ -146,7 +146,7 @@ fn open(dir: &Path) -> Store {
 
 fn release(version: u64) -> HeldRelease {
     let (signed, root) = (plain(version as u32 + 1), plain(version as u32 + 2));
-    HeldRelease { collection: "bj4/shui".parse().unwrap(), version, signed, root }
+    HeldRelease { collection: "bj4/shui".parse().unwrap(), version, signed, root, whole: false }
 }
 
 /// Chunks that are not read whole; what is read is right. `None` when the index was found damaged on the way.

@@ -121,6 +121,34 @@ fn verify_finds_a_flipped_bit() {
     assert_eq!(run(&["verify", "--store", &store]).status.code(), Some(0));
 }
 
+/// Chunks whose rows went with their segment file are in no list of damaged ones; the versions miss them all the same.
+#[test]
+fn what_went_with_a_segment_file_is_damage() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    fs::write(bench.path("课程/第1课/视频.mp4"), noise(5, 3 << 20)).unwrap();
+    json(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    let segment = bench.path("store/segments/00000001.kseg");
+    fs::File::options().write(true).open(&segment).unwrap().set_len(1 << 20).unwrap();
+    for command in ["verify", "scrub", "damaged"] {
+        let output = run(&[command, "--store", &store, "--json"]);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let lost = &found["lost"][0];
+        assert_eq!((output.status.code(), &found["damaged"]), (Some(1), &serde_json::json!([])), "{command}: {found}");
+        assert_eq!(
+            (&lost["collection"], &lost["version"], &lost["draft"]),
+            (&"bj4/algebra-1".into(), &1.into(), &true.into())
+        );
+        assert!(lost["advice"].as_str().unwrap().contains("publish the folder again"), "{found}");
+        let said = String::from_utf8(run(&[command, "--store", &store]).stdout).unwrap();
+        assert!(said.contains("bj4/algebra-1@1 (draft) has lost"), "{command}: {said}");
+    }
+    json(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    for command in ["verify", "scrub", "damaged"] {
+        assert_eq!(json(&[command, "--store", &store])["lost"], serde_json::json!([]));
+    }
+}
+
 /// Kills the packer at a few points of its way; what it had written is never stored twice.
 #[test]
 fn a_killed_packer_goes_on_where_it_was() {

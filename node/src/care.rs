@@ -6,6 +6,7 @@
 mod busy;
 mod choice;
 mod damage;
+mod missing;
 mod quota;
 mod room;
 mod scrub;

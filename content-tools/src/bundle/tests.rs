@@ -40,7 +40,8 @@ fn published(store: &Store, version: u64, files: &[(&str, Vec<u8>)]) -> HeldRele
     files.iter().for_each(|(name, bytes)| fs::write(dir.path().join(name), bytes).unwrap());
     let packed = pack(dir.path(), &PackOptions::default(), store, &mut |_| {}).unwrap();
     let signed = format!("signed {version}").into_bytes();
-    let held = HeldRelease { collection: "bj4/shui".parse().unwrap(), version, signed, root: packed.root_bytes };
+    let held =
+        HeldRelease { collection: "bj4/shui".parse().unwrap(), version, signed, root: packed.root_bytes, whole: false };
     store.save_release(&held).unwrap();
     held
 }

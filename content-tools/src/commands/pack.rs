@@ -101,7 +101,8 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
     let old = last.map(|last| Pages::open(&last.root, &store)).transpose()?;
     let wire_bytes = quote::wire_bytes(&new, old.as_ref().map_or(Held::Nothing, Held::Version))?;
     let root = packed.root_bytes.clone();
-    store.save_draft(&HeldRelease { collection: collection.clone(), version, signed: Vec::new(), root })?;
+    let draft = HeldRelease { collection: collection.clone(), version, signed: Vec::new(), root, whole: true };
+    store.save_draft(&draft)?;
     Ok(Outcome { packed, collection, version, changed: true, wire_bytes })
 }
 

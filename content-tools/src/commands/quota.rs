@@ -1,5 +1,7 @@
 //! `karez-content quota` and `damaged`: how much a store may hold, and what of it is broken.
 
+use super::lost;
+use karez_content_tools::shortfall;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -43,18 +45,22 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists damaged chunks; exit code 1 when there are any.
+/// Lists damaged chunks and what versions have lost; exit code 1 when there is any of either.
 pub(crate) fn run_damaged(flags: &ListFlags, json: bool) -> anyhow::Result<ExitCode> {
-    let damaged = super::open_existing(&flags.store)?.damaged()?;
+    let store = super::open_existing(&flags.store)?;
+    let (damaged, survey) = (store.damaged()?, shortfall::survey(&store, |_| {})?);
     if json {
         let row = |chunk: &karez_content_tools::store::DamagedChunk| json!({"id": chunk.id.to_string(), "segment": chunk.segment, "offset": chunk.offset, "found_unix": chunk.found_unix, "file": chunk.file});
-        super::print_json(&json!({"damaged": damaged.iter().map(row).collect::<Vec<_>>()}))?;
+        let mut document = json!({"damaged": damaged.iter().map(row).collect::<Vec<_>>()});
+        document.as_object_mut().into_iter().for_each(|document| lost::add_json(&survey, document));
+        super::print_json(&document)?;
     } else {
         let mut out = io::stdout().lock();
         damaged.iter().try_for_each(|chunk| match &chunk.file {
             Some(file) => writeln!(out, "damaged {} in {}", chunk.id, file.display()),
             None => writeln!(out, "damaged {}", chunk.id),
         })?;
+        lost::print(&survey, &mut out)?;
     }
-    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if damaged.is_empty() && survey.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

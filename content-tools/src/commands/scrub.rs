@@ -1,7 +1,8 @@
 //! `karez-content scrub`: reads the store again little by little, no faster than told, and goes on where it was stopped.
 
-use super::size;
+use super::{lost, size};
 use indicatif::ProgressBar;
+use karez_content_tools::shortfall::{self, Survey};
 use karez_content_tools::store::{ScrubCursor, Store};
 use serde_json::json;
 use std::io::{self, Write};
@@ -46,6 +47,8 @@ pub(super) struct Found {
     damaged: Vec<String>,
     /// Files outside the store that no longer hold what they held, and how many chunks of each.
     files: Vec<(PathBuf, u64)>,
+    /// How the versions stand after that.
+    survey: Survey,
 }
 
 /// Files named in a report.
@@ -79,6 +82,7 @@ pub(super) fn read_again(
     }
     bar.finish_and_clear();
     found.files = store.changed_files(FILES_MAX)?;
+    found.survey = shortfall::survey(store, |_| {})?;
     Ok(found)
 }
 
@@ -90,14 +94,15 @@ fn pause(begun: Instant, bytes: u64, rate: Option<u64>) {
 }
 
 impl Found {
-    /// Prints it; exit code 1 when something is damaged.
+    /// Prints it; exit code 1 when something is damaged or lost.
     pub(super) fn report(&self, json: bool) -> anyhow::Result<ExitCode> {
-        let Self { skipped, checked, bytes, damaged, files } = self;
+        let Self { skipped, checked, bytes, damaged, files, survey } = self;
         if json {
             let files: Vec<_> = files.iter().map(|(path, chunks)| json!({"path": path, "chunks": chunks})).collect();
-            super::print_json(
-                &json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged, "files": files}),
-            )?;
+            let mut document =
+                json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged, "files": files});
+            document.as_object_mut().into_iter().for_each(|document| lost::add_json(survey, document));
+            super::print_json(&document)?;
         } else {
             let mut out = io::stdout().lock();
             for chunk in damaged {
@@ -106,8 +111,15 @@ impl Found {
             for (file, chunks) in files {
                 writeln!(out, "{} was changed, moved or removed: {chunks} chunks are no longer in it", file.display())?;
             }
-            writeln!(out, "{checked} chunks checked, {} damaged", damaged.len())?;
+            lost::print(survey, &mut out)?;
+            let versions = survey.lost().count() + survey.unreadable.len();
+            writeln!(
+                out,
+                "{checked} chunks checked, {} damaged; {versions} of {} versions have lost something",
+                damaged.len(),
+                survey.versions + survey.unreadable.len() as u64
+            )?;
         }
-        Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if damaged.is_empty() && survey.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

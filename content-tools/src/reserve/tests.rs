@@ -165,8 +165,8 @@ fn content_stops_before_the_disk_is_full_and_a_release_is_still_written() {
     let free = disk.space(dir.path()).unwrap().free;
     assert!((60_000..200_000).contains(&free), "{free} bytes are left of a floor of 131072");
     std::fs::write(dir.path().join("filler"), noise(1, free as usize)).unwrap();
-    let release =
-        HeldRelease { collection: "bj4/algebra".parse().unwrap(), version: 1, signed: vec![], root: vec![7; 500] };
+    let (collection, root) = ("bj4/algebra".parse().unwrap(), vec![7; 500]);
+    let release = HeldRelease { collection, version: 1, signed: vec![], root, whole: false };
     store.save_release(&release).unwrap();
     assert!(!path.exists(), "the reserve was given up for it");
     assert_eq!(store.releases().unwrap(), [release]);
@@ -193,7 +193,7 @@ fn a_compaction_that_does_not_fit_writes_nothing() {
         std::fs::write(source.join("shared.bin"), noise(9, 400_000)).unwrap();
         let packed = pack(&source, &PackOptions::default(), &store, &mut |_| {}).unwrap();
         let (collection, root) = ("bj4/algebra".parse().unwrap(), packed.root_bytes);
-        store.save_draft(&HeldRelease { collection, version, signed: vec![], root }).unwrap();
+        store.save_draft(&HeldRelease { collection, version, signed: vec![], root, whole: true }).unwrap();
     }
     drop(store);
     let store = open();

@@ -23,6 +23,8 @@ pub struct HeldRelease {
     pub signed: Vec<u8>,
     /// The encoded manifest root.
     pub root: Vec<u8>,
+    /// Every chunk of it was here, durably, once: what is missing of it now was lost. Of a draft that goes without saying.
+    pub whole: bool,
 }
 
 /// The document inside a release file; 32 bytes of BLAKE3 over it follow.
@@ -41,12 +43,14 @@ struct ReleaseFile {
     #[n(4)]
     #[cbor(with = "minicbor::bytes")]
     root: Vec<u8>,
+    #[n(5)]
+    whole: Option<bool>,
 }
 
 impl Document for ReleaseFile {
     const NAME: &'static str = "release file";
     const FORMAT: u16 = 1;
-    const FIELD_MAX: u16 = 4;
+    const FIELD_MAX: u16 = 5;
     const BYTES_MAX: usize = ManifestRoot::BYTES_MAX + (1 << 20);
 
     fn header(&self) -> &Header {
@@ -63,9 +67,7 @@ const EXTENSION: &str = "release";
 
 /// Writes a release file below `dir`: `PUBLISHER/NAME/VERSION.release`.
 pub(super) fn save(disk: &dyn Disk, dir: &Path, release: &HeldRelease) -> Result<(), StoreError> {
-    let mut bytes = encode(release)?;
-    let check = blake3::hash(&bytes);
-    bytes.extend_from_slice(check.as_bytes());
+    let bytes = encode(release)?;
     let publisher = dir.join(release.collection.publisher().as_str());
     let folder = publisher.join(release.collection.name());
     for made in [&publisher, &folder] {
@@ -75,8 +77,23 @@ pub(super) fn save(disk: &dyn Disk, dir: &Path, release: &HeldRelease) -> Result
     for parent in [&publisher, dir] {
         disk.sync_dir(parent).map_err(|e| StoreError::io("sync", parent, e))?;
     }
-    let path = folder.join(format!("{}.{EXTENSION}", release.version));
+    let path = path_of(dir, &release.collection, release.version);
     disk::replace(disk, &path, &bytes).map_err(|e| StoreError::io("write", &path, e))
+}
+
+/// Writes a release file in the place of the one that is there.
+pub(super) fn save_again(disk: &dyn Disk, dir: &Path, release: &HeldRelease) -> Result<(), StoreError> {
+    let path = path_of(dir, &release.collection, release.version);
+    disk::replace(disk, &path, &encode(release)?).map_err(|e| StoreError::io("write", &path, e))
+}
+
+/// A release file; `None` when there is none that can be read.
+pub(super) fn find(disk: &dyn Disk, dir: &Path, collection: &CollectionName, version: u64) -> Option<HeldRelease> {
+    load(disk, &path_of(dir, collection, version), dir).ok()
+}
+
+fn path_of(dir: &Path, collection: &CollectionName, version: u64) -> PathBuf {
+    dir.join(collection.to_string()).join(format!("{version}.{EXTENSION}"))
 }
 
 fn encode(release: &HeldRelease) -> Result<Vec<u8>, DocumentError> {
@@ -86,12 +103,15 @@ fn encode(release: &HeldRelease) -> Result<Vec<u8>, DocumentError> {
         version: release.version,
         signed: release.signed.clone(),
         root: release.root.clone(),
+        whole: release.whole.then_some(true),
     };
-    let bytes = file.to_bytes();
+    let mut bytes = file.to_bytes();
     if bytes.len() > ReleaseFile::BYTES_MAX {
         let (document, limit) = (ReleaseFile::NAME, ReleaseFile::BYTES_MAX);
         return Err(DocumentError::TooLarge { document, found: bytes.len(), limit });
     }
+    let check = blake3::hash(&bytes);
+    bytes.extend_from_slice(check.as_bytes());
     Ok(bytes)
 }
 
@@ -114,10 +134,17 @@ pub(super) fn list_all(disk: &dyn Disk, dir: &Path) -> Result<Vec<HeldRelease>, 
     paths.into_iter().map(|path| load(disk, &path, dir).map_err(|_| StoreError::DamagedRelease { path })).collect()
 }
 
+/// The release files below `dir` that cannot be read.
+pub(super) fn damaged(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut paths = paths(disk, dir).map_err(|e| StoreError::io("list", dir, e))?;
+    paths.retain(|path| load(disk, path, dir).is_err());
+    Ok(paths)
+}
+
 /// Removes a release file. The removal is durable when this returns.
 pub(super) fn remove(disk: &dyn Disk, dir: &Path, collection: &CollectionName, version: u64) -> Result<(), StoreError> {
     let folder = dir.join(collection.to_string());
-    let path = folder.join(format!("{version}.{EXTENSION}"));
+    let path = path_of(dir, collection, version);
     disk.remove(&path).map_err(|e| StoreError::io("remove", &path, e))?;
     disk.sync_dir(&folder).map_err(|e| StoreError::io("sync", &folder, e))
 }
@@ -135,8 +162,8 @@ fn paths(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let mut files = Vec::new();
     for folder in folders {
-        let inner = disk.list(&folder)?.into_iter().filter(|entry| !entry.is_dir);
-        files.extend(inner.map(|entry| folder.join(entry.name)));
+        // Whatever stands under such a name was a release file once, or hides one.
+        files.extend(disk.list(&folder)?.into_iter().map(|entry| folder.join(entry.name)));
     }
     files.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
     Ok(files)
@@ -148,12 +175,11 @@ fn load(disk: &dyn Disk, path: &Path, dir: &Path) -> Result<HeldRelease, Damage>
     if blake3::hash(document).as_bytes() != check {
         return Err(Damage::Check);
     }
-    let ReleaseFile { collection, version, signed, root, .. } = ReleaseFile::from_bytes(document)?;
-    let named = dir.join(collection.to_string()).join(format!("{version}.{EXTENSION}"));
-    if path != named {
+    let ReleaseFile { collection, version, signed, root, whole, .. } = ReleaseFile::from_bytes(document)?;
+    if path != path_of(dir, &collection, version) {
         return Err(Damage::Name);
     }
-    Ok(HeldRelease { collection, version, signed, root })
+    Ok(HeldRelease { collection, version, signed, root, whole: whole == Some(true) })
 }
 
 /// Why a release file is skipped.

@@ -374,6 +374,7 @@ fn releases_are_kept_and_damaged_files_skipped() {
         version,
         signed: vec![1, 2, version as u8],
         root: vec![9; 100],
+        whole: false,
     };
     for version in [10, 2] {
         store.save_release(&release(version)).unwrap();

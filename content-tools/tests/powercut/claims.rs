@@ -49,7 +49,8 @@ pub(crate) fn release(version: u64) -> HeldRelease {
     let header = ManifestRoot::new_header();
     let root = ManifestRoot { header, metadata, pages, plain_bytes: 0, stored_bytes: 0, files: 0, items: 0 };
     let signed = plain(version as u32 * 7 + 1);
-    HeldRelease { collection: "bj4/algebra-1".parse().unwrap(), version, signed, root: root.to_bytes() }
+    let collection = "bj4/algebra-1".parse().unwrap();
+    HeldRelease { collection, version, signed, root: root.to_bytes(), whole: false }
 }
 
 /// What was offered to the store, and what it said is durable.
@@ -62,6 +63,8 @@ pub(crate) struct Claims {
     unsynced: VecDeque<(ChunkId, u64)>,
     pub(crate) saved: BTreeSet<u64>,
     pub(crate) drafts: BTreeSet<u64>,
+    /// Versions that were marked as here whole.
+    pub(crate) whole: BTreeSet<u64>,
     /// Versions that were dropped, and must not come back without their chunks.
     pub(crate) dropped: BTreeSet<u64>,
     /// Segments that were given back.
@@ -142,8 +145,17 @@ impl Claims {
                 Err(error) => return Err(format!("claimed chunk {id}: {error}")),
             }
         }
-        for (saved, found) in [(&self.saved, store.releases()), (&self.drafts, store.drafts())] {
+        for (saved, found, is_release) in [(&self.saved, store.releases(), true), (&self.drafts, store.drafts(), false)]
+        {
             let found = found.map_err(|error| format!("releases: {error}"))?;
+            for held in found.iter().filter(|held| held.whole) {
+                self.all_of(store, held.version)?;
+            }
+            let marked: BTreeSet<u64> = found.iter().filter(|held| held.whole).map(|held| held.version).collect();
+            let found: Vec<_> = found.into_iter().map(|held| HeldRelease { whole: false, ..held }).collect();
+            if let Some(lost) = self.whole.intersection(saved).find(|version| is_release && !marked.contains(version)) {
+                return Err(format!("the mark of release {lost} is gone"));
+            }
             if let Some(lost) = saved.iter().find(|version| !found.contains(&release(**version))) {
                 return Err(format!("claimed release {lost} is gone"));
             }
@@ -162,6 +174,21 @@ impl Claims {
             return Err(format!("the claimed quota differs: {:?}", store.quota()));
         }
         Ok(true)
+    }
+}
+
+impl Claims {
+    /// A version that is marked as whole has everything it names but what rotted since.
+    fn all_of(&self, store: &Store, version: u64) -> Result<(), String> {
+        let named = named(version).map(plain).chain([page(version)]).map(|plain| ChunkId::of(&plain));
+        for id in named.filter(|id| !self.rotten.contains(id)) {
+            match store.contains(&id) {
+                Ok(true) | Err(StoreError::Index(_)) => {}
+                Ok(false) => return Err(format!("release {version} is marked as whole, without chunk {id}")),
+                Err(error) => return Err(format!("release {version}: {error}")),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -107,6 +107,16 @@ impl Life {
         Ok(())
     }
 
+    /// The rest of a version has come.
+    fn mark_whole(&self, store: &Store, version: u64) -> Result<(), StoreError> {
+        let release = release(version);
+        store.mark_whole(&release.collection, version)?;
+        let mut claims = self.claims.lock().unwrap();
+        claims.synced();
+        claims.whole.insert(version);
+        Ok(())
+    }
+
     fn first(&self) -> Result<Store, StoreError> {
         let store = self.site.open()?;
         self.put(&store, 0..9)?;
@@ -143,8 +153,10 @@ impl Life {
     fn second(&self) -> Result<Store, StoreError> {
         let store = self.site.open()?;
         self.sync(&store)?;
-        self.put(&store, 36..44)?;
+        self.put(&store, 36..40)?;
         self.save(&store, 2)?;
+        self.put(&store, 40..44)?;
+        self.mark_whole(&store, 2)?;
         self.put(&store, 44..50)?;
         Ok(store)
     }

@@ -4,9 +4,11 @@
 //! is noted as it goes, so a restart costs reading 64 MiB again; a step reads little, so that stopping and a new pace
 //! take effect at once.
 
+use super::missing::{self, Missing};
 use super::{Care, damage};
 use crate::handle::HandleError;
 use crate::handle::view::care::ScrubView;
+use karez_content_tools::shortfall::Survey;
 use karez_content_tools::store::{ScrubCursor, Store};
 use karez_protocol::content::hash::ChunkId;
 use std::collections::BTreeSet;
@@ -24,8 +26,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long nothing may come back before those still missing count as held by nobody: time to dial everybody once.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Chunks remembered as damaged: a disk that lost more needs replacing.
-const FOUND_MAX: usize = 100_000;
+/// How often it is looked for more: for lost pages, for what they name, once more to see that it is all, and a reserve of one.
+const REPAIRS_MAX: usize = 4;
 /// Missing chunks that are named.
 const NAMED_MAX: usize = 100;
 
@@ -113,9 +115,38 @@ impl Scrub {
             return Ok(End::Stopped);
         }
         self.show(|view| view.phase = "repairing".into());
-        self.see_to_old_versions().await?;
-        self.wait_for_repairs().await?;
+        self.repair().await?;
         Ok(End::Whole)
+    }
+
+    /// Also what went without being read, as with a segment file: no list names it, but versions miss it. A page that comes
+    /// back may name more of the kind.
+    async fn repair(&mut self) -> Result<(), HandleError> {
+        let mut before = BTreeSet::new();
+        for _ in 0..REPAIRS_MAX {
+            let Missing { chunks, releases, .. } = self.care.blocking(missing::look).await?;
+            self.report(chunks.iter().copied().collect()).await?;
+            for release in releases {
+                self.care.handle.mend(release).await?;
+            }
+            self.see_to_old_versions().await?;
+            self.wait_for_repairs().await?;
+            if chunks == before || self.care.pace.is_stopped() {
+                break;
+            }
+            before = chunks;
+        }
+        let survey = self.care.blocking(missing::look).await?.survey;
+        self.show_survey(survey).await
+    }
+
+    async fn show_survey(&self, survey: Survey) -> Result<(), HandleError> {
+        let publisher = self.care.handle.look().await?.publisher;
+        self.show(|view| {
+            view.lost = survey.lost().map(|short| missing::view(short, publisher.as_ref())).collect();
+            view.unreadable = survey.unreadable.iter().map(|path| path.display().to_string()).collect();
+        });
+        Ok(())
     }
 
     async fn read(&mut self, resume: bool) -> Result<End, HandleError> {
@@ -171,7 +202,7 @@ impl Scrub {
         }
         self.unnamed.extend(self.care.handle.lost(damaged.clone()).await?);
         self.found.extend(damaged);
-        while self.found.len() > FOUND_MAX {
+        while self.found.len() > missing::FOUND_MAX {
             self.found.pop_last();
         }
         let found = self.found.len() as u64;

@@ -7,7 +7,7 @@ use super::language::Argument;
 use super::progress::Progress;
 use crate::api::client::Client;
 use crate::api::event::care::{PinOrder, QuotaOrder, ScrubLine, ScrubOrder};
-use crate::handle::view::care::{CareView, QuotaView, ScrubView};
+use crate::handle::view::care::{CareView, LostView, QuotaView, ScrubView};
 
 /// What to do with the quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +143,32 @@ fn report(context: &Context, view: &ScrubView) -> Result<(), Complaint> {
         if view.found > 0 {
             context.print(&context.text("scrub-found", &counts(view)));
         }
+        view.lost.iter().for_each(|lost| context.print(&lost_text(context, lost)));
+        view.unreadable
+            .iter()
+            .for_each(|path| context.print(&context.text("scrub-unreadable", &[("path", path.into())])));
     }
-    if view.missing == 0 { Ok(()) } else { Err(Complaint::StillDamaged { chunks: view.missing }) }
+    // What versions still miss is among the missing, unless no scrub has come so far.
+    let lost = view.lost.iter().map(|lost| lost.chunks).max().unwrap_or(0);
+    match view.missing.max(lost).max(view.unreadable.len() as u64) {
+        0 => Ok(()),
+        chunks => Err(Complaint::StillDamaged { chunks }),
+    }
+}
+
+fn lost_text(context: &Context, lost: &LostView) -> String {
+    let key = match (lost.superseded, lost.published_here) {
+        (true, _) => "scrub-lost-superseded",
+        (false, true) => "scrub-lost-published",
+        (false, false) => "scrub-lost",
+    };
+    let more = lost.items_total.saturating_sub(lost.items.len() as u64);
+    let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+    let figures = [
+        ("version", format!("{}@{}", lost.collection, lost.version).into()),
+        ("chunks", (lost.chunks + lost.unknown_chunks).into()),
+        ("bytes", figure::bytes(lost.bytes).into()),
+        ("items", format!("{}{more}", lost.items.join(", ")).into()),
+    ];
+    context.text(key, &figures)
 }

@@ -33,6 +33,7 @@ impl Known {
             version: self.version(),
             signed: self.release.bytes().to_vec(),
             root: self.root_bytes.to_vec(),
+            whole: false,
         }
     }
 

@@ -9,7 +9,7 @@ use karez_content_tools::pack::{self, PackError, PackOptions, Packed};
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
 use karez_content_tools::rendition::FfmpegError;
-use karez_content_tools::store::Store;
+use karez_content_tools::store::{HeldRelease, Store};
 use karez_protocol::content::Document as _;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
@@ -184,6 +184,9 @@ impl Driver {
         let published = published(&collection, version, &packed, if unchanged { None } else { Some(new_bytes) });
         if unchanged {
             let listed = !self.unlisted.contains(&collection);
+            // What was missing of it was stored again just now, and nobody has told its swarm.
+            let short = before.and_then(|known| self.transfers.get(&known.id())).filter(|transfer| !transfer.complete);
+            short.into_iter().for_each(|transfer| self.open_transfer(transfer.release, transfer.pages.clone()));
             self.publishing.remove(&collection);
             return drop(events.try_send(PublishEvent::Done(Box::new(Published { listed, ..published }))));
         }
@@ -207,7 +210,7 @@ impl Driver {
 
     /// Durable first, then known to others.
     fn keep(&self, collection: CollectionName, known: Known, pending: Pending) {
-        let (store, held) = (self.parts.store.clone(), known.held());
+        let (store, held) = (self.parts.store.clone(), HeldRelease { whole: true, ..known.held() });
         self.spawn(async move {
             let saved = tokio::task::spawn_blocking(move || store.save_release(&held)).await;
             let result = saved.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));

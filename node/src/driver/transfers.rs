@@ -8,6 +8,7 @@ use crate::bulk::CloseReason;
 use crate::handle::HandleError;
 use crate::state::Change;
 use karez_content_tools::pages::Pages;
+use karez_content_tools::store::StoreError;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::name::CollectionName;
@@ -101,6 +102,9 @@ impl Driver {
         if let Err(detail) = result {
             self.stored.remove(release);
             self.store_full(format!("{collection}: {detail}"));
+        } else if self.transfers.get(release).is_some_and(|transfer| transfer.complete) {
+            // All of it was here before its file was: now there is something to mark.
+            self.finish(release);
         }
     }
 
@@ -249,11 +253,21 @@ impl Driver {
         }
     }
 
-    /// Claims completeness only for what survives a power cut.
+    /// Claims completeness only for what survives a power cut, and notes it: what is missing from then on was lost.
     fn finish(&self, release: &ReleaseId) {
+        let Some(transfer) = self.transfers.get(release) else { return };
+        let (collection, version) = (transfer.collection.clone(), transfer.version);
         let (store, release) = (self.parts.store.clone(), *release);
         self.spawn(async move {
-            let synced = tokio::task::spawn_blocking(move || store.sync()).await;
+            let synced = tokio::task::spawn_blocking(move || {
+                store.sync()?;
+                if let Err(cause) = store.mark_whole(&collection, version) {
+                    // The next start does it; until then a loss looks like something that is still to come.
+                    tracing::warn!(%collection, version, %cause, "cannot note that it is here whole");
+                }
+                Ok::<(), StoreError>(())
+            })
+            .await;
             let result = synced.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
             Outcome::Durable(release, result)
         });

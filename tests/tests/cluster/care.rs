@@ -96,6 +96,49 @@ async fn what_nobody_has_is_named_and_comes_when_somebody_has_it() {
     assert_eq!(count(&site.json(&["scrub"]).await, "missing"), 0);
 }
 
+/// Chunks whose rows went with their segment file are in no list of damaged ones.
+#[tokio::test]
+async fn what_a_lost_segment_file_held_is_missed_and_comes_back() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 4);
+    let mut flagship = cluster.flagship(&[]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    // Nobody else has it: it is named, with what helps, and publishing the same folder again does.
+    flagship.kill().await;
+    let file = std::fs::File::options().write(true).open(segment(&flagship)).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    flagship.start().await;
+    let output = flagship.command(&["--json", "scrub"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let view: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lost = &view["lost"][0];
+    assert_eq!((&lost["collection"], &lost["published_here"]), (&"bj4/shui".into(), &true.into()), "{view}");
+    // The page went with the rest: what it names is not known.
+    assert!(count(lost, "chunks") == count(&view, "missing") && count(lost, "unknown_chunks") > 50, "{view}");
+    flagship.publish(&source, "bj4/shui").await;
+    flagship.complete("bj4/shui", 1).await;
+    assert_eq!(flagship.json(&["scrub"]).await["lost"], serde_json::json!([]));
+
+    // A version that only a pin keeps comes back, too, although no release at work names it.
+    let mut site = cluster.site("a", &[]).await;
+    site.follow("bj4/shui").await;
+    site.complete("bj4/shui", 1).await;
+    site.json(&["pin", "bj4/shui@1"]).await;
+    let first = segment(&site);
+    second_version(&source, 4);
+    flagship.publish(&source, "bj4/shui").await;
+    site.complete("bj4/shui", 2).await;
+    site.kill().await;
+    std::fs::remove_file(&first).unwrap();
+    site.start().await;
+    let view = site.json(&["scrub"]).await;
+    let (found, repaired) = (count(&view, "found"), count(&view, "repaired"));
+    assert!(found > 50 && repaired == found, "{view}");
+    assert_eq!(view["lost"], serde_json::json!([]), "{view}");
+    site.complete("bj4/shui", 2).await;
+}
+
 #[tokio::test]
 async fn pins_and_quota_are_set_through_the_node() {
     let cluster = Cluster::start().await;

@@ -43,7 +43,7 @@ impl Bench {
         fs::write(source.join("own.bin"), noise(version as u32 + name.len() as u32 * 1000, 900_000)).unwrap();
         let packed = pack::pack(&source, &PackOptions::default(), store, &mut |_| {}).unwrap();
         let (collection, root) = (format!("bj4/{name}").parse().unwrap(), packed.root_bytes.clone());
-        store.save_draft(&HeldRelease { collection, version, signed: Vec::new(), root }).unwrap();
+        store.save_draft(&HeldRelease { collection, version, signed: Vec::new(), root, whole: true }).unwrap();
     }
 }
 

@@ -40,6 +40,10 @@ pub struct ScrubView {
     pub missing: u64,
     /// Ids of the missing ones, up to 100.
     pub missing_ids: Vec<String>,
+    /// Versions that have lost something and are not whole again.
+    pub lost: Vec<LostView>,
+    /// Release files that cannot be read: what they named was not looked at.
+    pub unreadable: Vec<String>,
     /// Why it failed.
     pub problem: Option<String>,
 }
@@ -49,6 +53,31 @@ impl ScrubView {
     pub fn is_running(&self) -> bool {
         matches!(self.phase.as_str(), "reading" | "repairing")
     }
+}
+
+/// What a version has lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostView {
+    /// `publisher/name`.
+    pub collection: String,
+    /// The version.
+    pub version: u64,
+    /// Whether nobody signed it.
+    pub draft: bool,
+    /// Whether it was made here: publishing the folder again brings it back.
+    pub published_here: bool,
+    /// A newer version is here.
+    pub superseded: bool,
+    /// Chunks that are missing.
+    pub chunks: u64,
+    /// Their stored bytes.
+    pub bytes: u64,
+    /// Chunks of which nobody knows whether they are here, because the page that names them is missing.
+    pub unknown_chunks: u64,
+    /// Some of the items that miss something.
+    pub items: Vec<String>,
+    /// How many do.
+    pub items_total: u64,
 }
 
 /// The quota, and what is used of it.
