@@ -28,9 +28,12 @@ pub(super) enum Topic {
 pub(super) struct Problems(VecDeque<(Topic, String)>);
 
 impl Problems {
-    /// Shows a problem in place of an older one about the same.
+    /// Shows a problem in place of an older one about the same. The log hears of it when it is new, and not from each of the
+    /// many who meet it.
     pub(super) fn report(&mut self, topic: Topic, text: String) {
-        tracing::warn!(problem = %text);
+        if !self.0.iter().any(|(known, shown)| *known == topic && *shown == text) {
+            tracing::warn!(problem = %text);
+        }
         self.solved(&topic);
         self.0.push_back((topic, text));
         if self.0.len() > PROBLEMS_MAX {
@@ -46,5 +49,42 @@ impl Problems {
     /// The texts, oldest first.
     pub(super) fn texts(&self) -> Vec<String> {
         self.0.iter().map(|(_, text)| text.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A full store refuses every chunk that is under way.
+    #[test]
+    fn the_log_hears_of_a_problem_once_until_it_changes() {
+        let (log, mut problems) = (Log::default(), Problems::default());
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            for text in ["full", "full", "full", "fuller", "fuller"] {
+                problems.report(Topic::Disk, text.into());
+            }
+            problems.solved(&Topic::Disk);
+            problems.report(Topic::Disk, "full".into());
+        });
+        let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap().lines().count();
+        assert_eq!((lines, problems.texts()), (3, vec!["full".to_owned()]));
     }
 }
