@@ -1,7 +1,7 @@
 //! Tests of the store: what it keeps, and what it finds again after kills, lost indexes and damage.
 
 use super::*;
-use crate::verify::seal;
+use crate::verify::{seal, seal_hashed};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
@@ -276,6 +276,20 @@ fn a_quota_stops_new_chunks_only() {
     drop(store);
     fs::write(dir.path().join("quota"), "much").unwrap();
     assert_eq!(Store::open(dir.path(), lazy()).unwrap().quota(), None);
+}
+
+#[test]
+fn what_fits_of_a_batch_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), lazy()).unwrap();
+    let chunks: Vec<_> = (0..8).map(chunk).collect();
+    let sealed: Vec<_> = chunks.iter().map(|chunk| seal_hashed(chunk.id(), chunk.stored(), false)).collect();
+    store.set_quota(Some(5000)).unwrap();
+    assert!(matches!(store.put_many(&sealed), Err(StoreError::QuotaReached { .. })));
+    assert_eq!((held(&store, 0..4), held(&store, 4..8)), (4, 0));
+    assert!(store.disk_bytes() <= 5000);
+    store.set_quota(None).unwrap();
+    assert_eq!(store.put_many(&sealed).unwrap(), [vec![false; 4], vec![true; 4]].concat());
 }
 
 #[test]

@@ -96,8 +96,14 @@ impl Store {
         while let Some((first, _)) = rest.first() {
             self.make_room(writer, first.kind, rest)?;
             let (now, later) = rest.split_at(self.batch_len(writer, rest));
-            self.may_grow(bytes_of(now))?;
-            self.append(writer, now)?;
+            match self.may_grow(bytes_of(now)) {
+                Ok(()) => self.append(writer, now)?,
+                // Not all of it: what fits, up to the first that does not.
+                Err(_) => now.iter().map(std::slice::from_ref).try_for_each(|one| {
+                    self.may_grow(bytes_of(one))?;
+                    self.append(writer, one)
+                })?,
+            }
             rest = later;
         }
         Ok(())
