@@ -12,8 +12,9 @@ pub use real::RealDisk;
 
 use std::ffi::OsString;
 use std::fmt::Debug;
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io::{self, ErrorKind, IoSlice};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub trait Disk: Send + Sync + Debug {
     /// Creates an empty file for reading and writing; an existing one is an error (`AlreadyExists`).
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Opens an existing file, for reading only or also for writing.
+    /// Opens an existing file, for reading only or also for writing. What is no regular file is an error ([`NotAFile`]).
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Creates one folder in an existing one; false when it is there already.
@@ -31,7 +32,7 @@ pub trait Disk: Send + Sync + Debug {
     /// What a folder holds, by name.
     fn list(&self, dir: &Path) -> io::Result<Vec<Listed>>;
 
-    /// Length of a file; `NotFound` when there is none.
+    /// Length of a file; `NotFound` when there is none, [`NotAFile`] when it is something else.
     fn len(&self, path: &Path) -> io::Result<u64>;
 
     /// Renames a file; one under the new name is replaced.
@@ -130,6 +131,39 @@ pub struct Space {
     pub free: u64,
     /// All of it.
     pub total: u64,
+}
+
+/// Something else than a regular file stands where a file is expected: opening a pipe would wait for ever.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not a file but {found}: remove it")]
+pub struct NotAFile {
+    /// What it is.
+    pub found: &'static str,
+}
+
+impl NotAFile {
+    /// What a file type is, unless it is a regular file's.
+    pub fn of(kind: FileType) -> Option<Self> {
+        let found = match () {
+            () if kind.is_file() => return None,
+            () if kind.is_dir() => "a folder",
+            () if kind.is_fifo() => "a pipe",
+            () if kind.is_socket() => "a socket",
+            () => "a device",
+        };
+        Some(Self { found })
+    }
+}
+
+impl From<NotAFile> for io::Error {
+    fn from(error: NotAFile) -> Self {
+        Self::new(ErrorKind::InvalidInput, error)
+    }
+}
+
+/// Whether an error says that something else stands in the place of a file.
+pub fn is_not_a_file(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NotAFile>())
 }
 
 /// Whether an error says that there is no space left, on the disk or for this user.

@@ -149,6 +149,34 @@ fn what_went_with_a_segment_file_is_damage() {
     }
 }
 
+/// Somebody's mess in the store's folder: named, and nothing waits for a pipe.
+#[test]
+fn damaged_pins_and_pipes_stop_no_look() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    fs::write(bench.path("课程/第1课/视频.mp4"), noise(6, 1 << 20)).unwrap();
+    json(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    fs::write(bench.path("store/pins"), noise(7, 500)).unwrap();
+    json(&["inspect", "bj4/algebra-1", "--store", &store]);
+    json(&["verify", "--store", &store]);
+    for command in [&["pins"][..], &["gc"], &["pin", "bj4/algebra-1"]] {
+        let refused = run(&[command, &["--store", &store]].concat());
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("store/pins is damaged") && said.contains("remove it and pin again"), "{said}");
+    }
+    let segment = bench.path("store/segments/00000001.kseg");
+    for path in [&segment, &bench.path("store/pack-cache.sqlite")] {
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+    let output = run(&["verify", "--store", &store, "--json"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("00000001.kseg") && said.contains("not a file but a pipe"), "{said}");
+    json(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    json(&["verify", "--store", &store]);
+}
+
 /// Kills the packer at a few points of its way; what it had written is never stored twice.
 #[test]
 fn a_killed_packer_goes_on_where_it_was() {

@@ -3,6 +3,7 @@
 
 use karez_content_tools::store::{Store, StoreError, StoreOptions};
 use karez_content_tools::verify::{VerifiedChunk, seal};
+use rustix::fs::{Mode, mkfifoat};
 use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -65,6 +66,48 @@ fn check(name: &str, kept: Range<usize>, damage: impl Fn(&Path)) {
         assert_eq!(held(&store), CHUNKS.len(), "{name}");
         drop(store);
         assert_eq!(held(&open(dir.path())), CHUNKS.len(), "{name}, opened again");
+    }
+}
+
+/// Puts something that is no file in the place of a file: opening a pipe for reading waits for somebody to write to it.
+fn put(other: &str, path: &Path) {
+    let _ = fs::remove_file(path);
+    match other {
+        "pipe" => mkfifoat(rustix::fs::CWD, path, Mode::RUSR | Mode::WUSR).unwrap(),
+        "socket" => drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        "folder" => fs::create_dir(path).unwrap(),
+        _ => std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+    }
+}
+
+#[test]
+fn what_is_no_file_counts_as_lost() {
+    let all = CHUNKS.len();
+    for other in ["pipe", "socket", "folder", "device"] {
+        check(&format!("{other} as segment"), all / 2..all, |dir| put(other, &segment(dir, 2)));
+        check(&format!("{other} as last segment"), all / 2..all, |dir| {
+            let last = (1..).take_while(|n| segment(dir, *n).exists()).last().unwrap();
+            put(other, &segment(dir, last));
+        });
+        let dir = filled(CHUNKS);
+        for name in ["index.sqlite", "index.sqlite-wal", "pins", "quota", "scrub"] {
+            put(other, &dir.path().join(name));
+        }
+        for folder in ["releases", "drafts"] {
+            fs::create_dir_all(dir.path().join(folder).join("bj4/shui")).unwrap();
+            put(other, &dir.path().join(folder).join("bj4/shui/1.release"));
+        }
+        let store = open(dir.path());
+        assert_eq!((held(&store), store.quota()), (all, None), "{other}");
+        assert!(store.releases().unwrap().is_empty() && store.drafts().unwrap().is_empty());
+        assert_eq!(store.damaged_releases().unwrap().len(), 2, "{other}");
+        store.noted_scrub().unwrap();
+        assert!(matches!(store.pins(), Err(StoreError::DamagedPins { .. })), "{other}");
+        assert!(store.gc_plan().is_err(), "{other}: what is pinned is not known");
+        drop(store);
+        put(other, &dir.path().join("lock"));
+        let refused = Store::open(dir.path(), StoreOptions::default()).unwrap_err().to_string();
+        assert!(refused.contains("/lock: it is not a file but a"), "{refused}");
     }
 }
 

@@ -3,11 +3,12 @@
 //! What must stay true: each method is the system call of its name; interrupted calls are repeated, nothing else is. A sync that
 //! is begun is that system call in a thread of its own.
 
-use super::{Access, Disk, DiskFile, DiskLock, Listed, PendingSync, Space};
+use super::{Access, Disk, DiskFile, DiskLock, Listed, NotAFile, PendingSync, Space};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IoSlice};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -25,7 +26,7 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(File::options().read(true).write(access == Access::Write).open(path)?))
+        Ok(Arc::new(open(path, File::options().read(true).write(access == Access::Write))?))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<bool> {
@@ -48,7 +49,11 @@ impl Disk for RealDisk {
     }
 
     fn len(&self, path: &Path) -> io::Result<u64> {
-        Ok(fs::metadata(path)?.len())
+        let found = fs::metadata(path)?;
+        match NotAFile::of(found.file_type()) {
+            Some(other) => Err(other.into()),
+            None => Ok(found.len()),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -72,7 +77,7 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        let file = open(path, File::options().create(true).truncate(false).write(true))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(Locked(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -84,6 +89,23 @@ impl Disk for RealDisk {
         let at = rustix::fs::statvfs(dir)?;
         let bytes = |blocks: u64| blocks.saturating_mul(at.f_frsize);
         Ok(Space { free: bytes(at.f_bavail), total: bytes(at.f_blocks) })
+    }
+}
+
+/// Opens a regular file. NONBLOCK: a pipe in its place must not hang whoever opens it; to a file it says nothing.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let opened = options.custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    // What cannot be opened at all, such as a socket, says so by its name.
+    let found = match &opened {
+        Ok(file) => file.metadata()?.file_type(),
+        Err(_) => match fs::metadata(path) {
+            Ok(found) => found.file_type(),
+            Err(_) => return opened,
+        },
+    };
+    match NotAFile::of(found) {
+        Some(other) => Err(other.into()),
+        None => opened,
     }
 }
 

@@ -104,7 +104,7 @@ pub enum StoreError {
         version: u64,
     },
     /// The list of pins cannot be read.
-    #[error("{} is damaged: remove it and pin again what must stay", path.display())]
+    #[error("{} is damaged, so nothing is compacted: remove it and pin again what must stay", path.display())]
     DamagedPins {
         /// The file.
         path: PathBuf,

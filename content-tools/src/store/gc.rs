@@ -283,8 +283,7 @@ impl Store {
     }
 
     pub(super) fn segment_len(&self, number: u32) -> Result<u64, StoreError> {
-        let path = segment::path(&self.dir.join("segments"), number);
-        self.disk.len(&path).map_err(|e| StoreError::io("read", &path, e))
+        segment::len(&*self.disk, &self.dir.join("segments"), number)
     }
 }
 

@@ -14,11 +14,13 @@ mod quarantine;
 
 use super::filter::{Filter, prefix};
 use super::record::Place;
+use crate::disk::NotAFile;
 use karez_protocol::content::hash::ChunkId;
 use lookup::{Memory, Sweep};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 const FORMAT: i64 = 2;
@@ -71,6 +73,7 @@ pub(super) struct Index {
 impl Index {
     /// Opens the index of a store; an unusable one is put away and begun anew, empty.
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+        put_others_aside(path)?;
         if marker(path).exists() {
             remove(path);
         }
@@ -378,7 +381,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// Leaves word that the index must be rebuilt when the store is opened the next time.
 pub(super) fn mark_damaged(path: &Path) {
-    if let Err(error) = std::fs::write(marker(path), b"") {
+    if let Err(error) = fs::write(marker(path), b"") {
         tracing::warn!(%error, "cannot mark the index for rebuilding: delete {} by hand", path.display());
     }
 }
@@ -391,14 +394,35 @@ fn marker(path: &Path) -> PathBuf {
     path.with_extension("rebuild")
 }
 
-/// Removes the index; a file that stays makes the next open fail, which says more than this could.
-fn remove(path: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
+/// What stands in the place of the index and is no file: SQLite would fail at it, or wait.
+fn put_others_aside(path: &Path) -> rusqlite::Result<()> {
+    for file in files(path) {
+        let Some(other) = fs::metadata(&file).ok().and_then(|found| NotAFile::of(found.file_type())) else { continue };
+        let mut aside = file.as_os_str().to_owned();
+        aside.push(".aside");
+        tracing::warn!(file = %file.display(), error = %other, "renamed to .aside: the index is rebuilt from the segments");
+        fs::rename(&file, PathBuf::from(aside)).map_err(|_| cannot_open(&other))?;
+    }
+    Ok(())
+}
+
+fn cannot_open(other: &NotAFile) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN), Some(other.to_string()))
+}
+
+fn files(path: &Path) -> impl Iterator<Item = PathBuf> {
+    ["", "-wal", "-shm"].into_iter().map(move |suffix| {
         let mut file = path.as_os_str().to_owned();
         file.push(suffix);
-        let _ = std::fs::remove_file(PathBuf::from(file));
+        PathBuf::from(file)
+    })
+}
+
+/// Removes the index; a file that stays makes the next open fail, which says more than this could.
+fn remove(path: &Path) {
+    for file in files(path).chain([marker(path)]) {
+        let _ = fs::remove_file(file);
     }
-    let _ = std::fs::remove_file(marker(path));
 }
 
 #[cfg(test)]

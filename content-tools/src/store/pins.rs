@@ -67,6 +67,9 @@ impl Store {
         let bytes = match disk::read(&*self.disk, &path, PINS_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge || disk::is_not_a_file(&error) => {
+                return Err(StoreError::DamagedPins { path });
+            }
             Err(error) => return Err(StoreError::io("read", &path, error)),
         };
         decode(&bytes).ok_or(StoreError::DamagedPins { path })

@@ -6,7 +6,7 @@
 use super::index::Location;
 use super::record::{Place, RECORD_HEADER_LEN, Record, RecordKind, read_record_header};
 use super::{Store, StoreError, reference};
-use crate::verify;
+use crate::{disk, verify};
 use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
 use karez_protocol::content::hash::ChunkId;
 use rustix::io::Errno;
@@ -276,4 +276,5 @@ fn described(record: &Record) -> ChunkEntry {
 fn is_loss(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::NotFound)
         || Errno::from_io_error(error) == Some(Errno::IO)
+        || disk::is_not_a_file(error)
 }

@@ -13,9 +13,10 @@ use super::record::{self, SEGMENT_HEADER_LEN, SegmentHeader};
 use super::scan::{self, Scan, Whole};
 use super::segment::{self, Segment};
 use super::source::SOURCE_BYTES_MAX;
-use crate::disk::{Access, Disk, DiskFile};
+use crate::disk::{self, Access, Disk, DiskFile};
 use karez_protocol::content::hash::ChunkId;
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -130,7 +131,14 @@ impl Pass<'_> {
     fn check_segment(&self, number: u32, known: SegmentRow) -> Result<Checked, StoreError> {
         let path = segment::path(self.dir, number);
         let io = |e| StoreError::io("read", &path, e);
-        let file = self.disk.open(&path, Access::Read).map_err(io)?;
+        let file = match self.disk.open(&path, Access::Read) {
+            Err(error) if error.kind() == ErrorKind::NotFound || disk::is_not_a_file(&error) => {
+                tracing::warn!(file = %path.display(), %error, "a segment is lost: its chunks will be fetched again");
+                self.index.forget_behind(number, 0).map_err(|e| self.failed(e))?;
+                return Ok(Checked { number, end: 0, clean: None, recovered: 0, waits: false });
+            }
+            opened => opened.map_err(io)?,
+        };
         let len = file.len().map_err(io)?;
         let checked = |end, clean| Checked { number, end, clean, recovered: 0, waits: false };
         if len < SEGMENT_HEADER_LEN as u64 && known.synced_len == 0 {

@@ -75,7 +75,10 @@ impl Store {
         let path = self.dir.join("scrub");
         match disk::read(&*self.disk, &path, NOTE_BYTES_MAX) {
             Ok(note) => Ok(place_of(&note).map_or_else(ScrubCursor::default, ScrubCursor)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge)
+                    || disk::is_not_a_file(&error) =>
+            {
                 Ok(ScrubCursor::default())
             }
             Err(error) => Err(StoreError::io("read", &path, error)),

@@ -4,7 +4,7 @@
 
 use super::error::StoreError;
 use super::record::{self, Place, RECORD_HEADER_LEN, Record, RecordKind, SEGMENT_HEADER_LEN};
-use crate::disk::{Access, Disk, DiskFile, PendingSync};
+use crate::disk::{self, Access, Disk, DiskFile, PendingSync};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
@@ -32,11 +32,18 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, StoreError> 
 
 /// Bytes of all segment files in a folder.
 pub(super) fn bytes(disk: &dyn Disk, dir: &Path) -> Result<u64, StoreError> {
-    let len = |number| {
-        let path = path(dir, number);
-        disk.len(&path).map_err(|e| StoreError::io("read", &path, e))
-    };
-    list(disk, dir)?.into_iter().map(len).sum()
+    list(disk, dir)?.into_iter().map(|number| len(disk, dir, number)).sum()
+}
+
+/// Bytes of a segment file; 0 when something else stands in its place.
+pub(super) fn len(disk: &dyn Disk, dir: &Path, number: u32) -> Result<u64, StoreError> {
+    let path = path(dir, number);
+    match disk.len(&path) {
+        Err(error) if disk::is_not_a_file(&error) => Ok(0),
+        // A link whose disk is away.
+        Err(error) if error.kind() == ErrorKind::NotFound && path.is_symlink() => Ok(0),
+        len => len.map_err(|e| StoreError::io("read", &path, e)),
+    }
 }
 
 /// The segment that new records go to.
