@@ -13,7 +13,7 @@ pub(crate) mod verify;
 
 use anyhow::Context;
 use karez_content_tools::pages::Pages;
-use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
+use karez_content_tools::store::{HeldRelease, Store, StoreError, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -51,7 +51,21 @@ fn size(text: &str) -> Result<u64, String> {
 /// Opens a store that must exist: a typing error must not create one.
 fn open_existing(dir: &Path) -> anyhow::Result<Store> {
     anyhow::ensure!(dir.join("segments").is_dir(), "there is no store in {}: check --store", dir.display());
-    Ok(Store::open(dir, StoreOptions::default())?)
+    Store::open(dir, StoreOptions::default()).map_err(|error| match error.is_read_only() {
+        true => anyhow::Error::new(error).context(StoreError::ReadOnly { dir: dir.into() }),
+        false => error.into(),
+    })
+}
+
+/// [`open_existing`] for a command that can do without writing: what cannot be written to is looked at as it is.
+fn open_to_look(dir: &Path) -> anyhow::Result<Store> {
+    match open_existing(dir) {
+        Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_read_only) => {
+            tracing::warn!("{} is read-only: nothing that is found is noted there", dir.display());
+            Ok(Store::open_to_look(dir)?)
+        }
+        opened => opened,
+    }
 }
 
 /// Finds a manifest: a file with a root page, a manifest id, or `PUBLISHER/NAME` with an optional `@VERSION`.

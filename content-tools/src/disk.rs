@@ -9,6 +9,7 @@
 mod real;
 
 pub use real::RealDisk;
+pub(crate) use real::open as open_file;
 
 use std::ffi::OsString;
 use std::fmt::Debug;

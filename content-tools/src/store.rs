@@ -12,9 +12,11 @@
 mod claims;
 mod error;
 mod filter;
+mod foreign;
 mod gc;
 mod held;
 mod index;
+mod look;
 mod pins;
 mod quota;
 mod read;
@@ -44,6 +46,7 @@ use crate::disk::{self, Disk, DiskLock, RealDisk};
 use crate::reserve::{RESERVE_BYTES, Reserve};
 use crate::verify::{SealedChunk, VerifiedChunk};
 use claims::Claimed;
+use foreign::Verdict;
 use index::{Index, Location};
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::name::CollectionName;
@@ -56,6 +59,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use tempfile::TempDir;
 use writer::Writer;
 
 /// How a store behaves.
@@ -115,6 +119,9 @@ pub struct Store {
     /// Held while a segment is rewritten.
     compaction: Mutex<()>,
     disk: Arc<dyn Disk>,
+    index_path: PathBuf,
+    /// Where the index is when nothing may be written beside the segments.
+    scratch: Option<TempDir>,
     _lock: DiskLock,
 }
 
@@ -139,11 +146,24 @@ impl Store {
         let folders = create_folders(&*disk, dir);
         folders.map_err(|e| StoreError::io("create", dir, e))?;
         let lock = lock(&*disk, dir)?;
-        let index_path = dir.join("index.sqlite");
-        let index = Index::open(&index_path).map_err(|e| StoreError::index(e, &index_path))?;
-        let recovered = recovery::recover(&disk, &dir.join("segments"), &index, options.segment_bytes)?;
-        let readers = Readers::new(Arc::clone(&disk), &dir.join("segments"));
-        readers.insert(recovered.segment.number, recovered.segment.file());
+        Self::assemble(disk, dir, options, (lock, dir.join("index.sqlite")), None)
+    }
+
+    fn assemble(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: StoreOptions,
+        (lock, index_path): (DiskLock, PathBuf),
+        scratch: Option<TempDir>,
+    ) -> Result<Self, StoreError> {
+        let segments = dir.join("segments");
+        let index = own_index(&*disk, &segments, &index_path)?;
+        let new_bytes = scratch.is_none().then_some(options.segment_bytes);
+        let recovered = recovery::recover(&disk, &segments, &index, new_bytes)?;
+        let readers = Readers::new(Arc::clone(&disk), &segments);
+        if scratch.is_none() {
+            readers.insert(recovered.segment.number, recovered.segment.file());
+        }
         let opened_at = Place { segment: recovered.segment.number, offset: recovered.segment.len() };
         Ok(Self {
             dir: dir.into(),
@@ -161,12 +181,14 @@ impl Store {
                 chunks: recovered.chunks.into(),
                 stored_bytes: recovered.stored_bytes.into(),
                 segments: recovered.segments.into(),
-                disk_bytes: segment::bytes(&*disk, &dir.join("segments"))?.into(),
+                disk_bytes: segment::bytes(&*disk, &segments)?.into(),
                 recovered: recovered.recovered,
             },
             documents: Mutex::default(),
             compaction: Mutex::default(),
             disk,
+            index_path,
+            scratch,
             _lock: lock,
         })
     }
@@ -210,6 +232,9 @@ impl Store {
 
     /// Makes every chunk written so far durable.
     pub fn sync(&self) -> Result<(), StoreError> {
+        if self.is_read_only() {
+            return Ok(());
+        }
         let mut writer = self.writer()?;
         self.sync_writer(&mut writer)
     }
@@ -238,7 +263,7 @@ impl Store {
     /// and not as still to come. Chunks written before are synced first.
     pub fn mark_whole(&self, collection: &CollectionName, version: u64) -> Result<(), StoreError> {
         self.sync()?;
-        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.documents()?;
         let dir = self.dir.join("releases");
         match held::find(&*self.disk, &dir, collection, version) {
             Some(held) if !held.whole => {
@@ -267,7 +292,7 @@ impl Store {
     }
 
     fn save_document(&self, folder: &str, release: &HeldRelease) -> Result<(), StoreError> {
-        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.documents()?;
         let dir = self.dir.join(folder);
         // A pull that begins anew does not know that all of it was here once.
         let before = held::find(&*self.disk, &dir, &release.collection, release.version);
@@ -296,12 +321,11 @@ impl Store {
 
     /// Runs a call on the index; when the index turns out damaged, leaves word that it must be rebuilt.
     fn with_index<T>(&self, call: impl FnOnce(&Index) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let path = self.dir.join("index.sqlite");
         call(&self.index.lock().unwrap_or_else(PoisonError::into_inner)).map_err(|error| {
             if index::is_damage(&error) {
-                index::mark_damaged(&path);
+                index::mark_damaged(&self.index_path);
             }
-            StoreError::index(error, &path)
+            StoreError::index(error, &self.index_path)
         })
     }
 }
@@ -322,6 +346,27 @@ fn create_folders(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         disk.create_dir(&dir.join(folder))?;
     }
     disk.sync_dir(dir)
+}
+
+/// The index, when it is that of these segments; another store's is begun anew.
+fn own_index(disk: &dyn Disk, segments: &Path, path: &Path) -> Result<Index, StoreError> {
+    let failed = |e| StoreError::index(e, path);
+    let index = Index::open(path).map_err(failed)?;
+    match foreign::judge(disk, segments, &index)? {
+        Verdict::Own { but } => {
+            for segment in but {
+                tracing::warn!(segment, "the index is of another segment file there: that one is read again");
+                index.forget_behind(segment, 0).map_err(failed)?;
+            }
+            Ok(index)
+        }
+        Verdict::Foreign => {
+            tracing::warn!("the index is that of another store: rebuilding it from the segments");
+            drop(index);
+            index::remove(path);
+            Index::open(path).map_err(failed)
+        }
+    }
 }
 
 fn lock(disk: &dyn Disk, dir: &Path) -> Result<DiskLock, StoreError> {

@@ -177,6 +177,32 @@ fn damaged_pins_and_pipes_stop_no_look() {
     json(&["verify", "--store", &store]);
 }
 
+/// A disk that was mounted read-only to save what is on it. Needs a mount, as the test of the full disk does.
+#[test]
+fn a_read_only_store_is_looked_at() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    fs::write(bench.path("课程/第1课/视频.mp4"), noise(8, 1 << 20)).unwrap();
+    json(&["pack", &dir, "--store", &store, "--collection", "bj4/algebra-1"]);
+    let script = r#"
+        mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 77
+        for command in "inspect bj4/algebra-1" verify scrub damaged quota pins "quote bj4/algebra-1"; do
+            "$0" $command --store "$1" >/dev/null || exit 11
+        done
+        for command in gc "pin bj4/algebra-1" "quota 1G"; do
+            "$0" $command --store "$1" && exit 12
+        done
+        exit 0"#;
+    let unshare = Command::new("unshare").args(["-r", "-m", "sh", "-c", script, BINARY, &store]).output();
+    let output = match unshare {
+        Ok(output) if output.status.code() != Some(77) => output,
+        other => return eprintln!("skipped: nothing can be mounted read-only here: {other:?}"),
+    };
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.matches("cannot be written to: its disk or folder is read-only").count(), 3, "{said}");
+}
+
 /// Kills the packer at a few points of its way; what it had written is never stored twice.
 #[test]
 fn a_killed_packer_goes_on_where_it_was() {

@@ -34,7 +34,7 @@ pub(crate) struct QuoteFlags {
 
 /// Runs `diff`.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let store = super::open_existing(&flags.store)?;
+    let store = super::open_to_look(&flags.store)?;
     let ((_, old), (_, new)) = (super::load(&flags.old, &store)?, super::load(&flags.new, &store)?);
     let wire_bytes = quote::wire_bytes(&new, Held::Version(&old))?;
     let Difference { added, removed, changed } = quote::difference(&old, &new)?;
@@ -58,7 +58,7 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Runs `quote`.
 pub(crate) fn run_quote(flags: &QuoteFlags, json: bool) -> anyhow::Result<ExitCode> {
-    let store = super::open_existing(&flags.store)?;
+    let store = super::open_to_look(&flags.store)?;
     let (_, new) = super::load(&flags.manifest, &store)?;
     let old = flags.old.as_ref().map(|old| super::load(old, &store)).transpose()?;
     let stored_bytes = new.root().stored_bytes;

@@ -27,7 +27,7 @@ type Listed<'p> = Box<dyn Iterator<Item = Result<File, LoadError>> + 'p>;
 
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let store = super::open_existing(&flags.store)?;
+    let store = super::open_to_look(&flags.store)?;
     let (manifest, pages) = super::load(&flags.manifest, &store)?;
     if let Some(item) = &flags.item {
         let known = pages.files_of(item)?.next().transpose()?.is_some();

@@ -47,7 +47,7 @@ fn report(flags: &Flags, changed: bool, what: &str, json: bool) -> anyhow::Resul
 
 /// Lists the pins.
 pub(crate) fn run_list(flags: &ListFlags, json: bool) -> anyhow::Result<ExitCode> {
-    let pins = super::open_existing(&flags.store)?.pins()?;
+    let pins = super::open_to_look(&flags.store)?.pins()?;
     let pins: Vec<String> = pins.iter().map(ToString::to_string).collect();
     if json {
         super::print_json(&json!({"pins": pins}))?;

@@ -31,8 +31,9 @@ pub(crate) struct ListFlags {
 
 /// Shows the quota, after setting it when told to.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let store = super::open_existing(&flags.store)?;
-    if flags.bytes.is_some() || flags.lift {
+    let changes = flags.bytes.is_some() || flags.lift;
+    let store = if changes { super::open_existing(&flags.store)? } else { super::open_to_look(&flags.store)? };
+    if changes {
         store.set_quota(flags.bytes)?;
     }
     let (quota, used) = (store.quota(), store.disk_bytes());
@@ -47,7 +48,7 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Lists damaged chunks and what versions have lost; exit code 1 when there is any of either.
 pub(crate) fn run_damaged(flags: &ListFlags, json: bool) -> anyhow::Result<ExitCode> {
-    let store = super::open_existing(&flags.store)?;
+    let store = super::open_to_look(&flags.store)?;
     let (damaged, survey) = (store.damaged()?, shortfall::survey(&store, |_| {})?);
     if json {
         let row = |chunk: &karez_content_tools::store::DamagedChunk| json!({"id": chunk.id.to_string(), "segment": chunk.segment, "offset": chunk.offset, "found_unix": chunk.found_unix, "file": chunk.file});

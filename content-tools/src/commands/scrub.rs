@@ -31,10 +31,14 @@ pub(crate) struct Flags {
 
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let store = super::open_existing(&flags.store)?;
+    let store = super::open_to_look(&flags.store)?;
     let from = if flags.resume { store.noted_scrub()? } else { ScrubCursor::default() };
-    let found = read_again(&store, from, flags.rate, |cursor| Ok(store.note_scrub(cursor)?))?;
-    store.note_scrub(&ScrubCursor::default())?;
+    let note = |cursor: &ScrubCursor| match store.is_read_only() {
+        true => Ok(()),
+        false => Ok(store.note_scrub(cursor)?),
+    };
+    let found = read_again(&store, from, flags.rate, note)?;
+    note(&ScrubCursor::default())?;
     found.report(json)
 }
 

@@ -15,6 +15,6 @@ pub(crate) struct Flags {
 
 /// Runs the command: a scrub from the beginning that leaves the place of another one alone.
 pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let store = super::open_existing(&flags.store)?;
+    let store = super::open_to_look(&flags.store)?;
     scrub::read_again(&store, ScrubCursor::default(), None, |_| Ok(()))?.report(json)
 }

@@ -93,7 +93,7 @@ impl Disk for RealDisk {
 }
 
 /// Opens a regular file. NONBLOCK: a pipe in its place must not hang whoever opens it; to a file it says nothing.
-fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let opened = options.custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
     // What cannot be opened at all, such as a socket, says so by its name.
     let found = match &opened {

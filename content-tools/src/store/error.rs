@@ -4,7 +4,8 @@ use crate::reserve::MayBeFull;
 use karez_protocol::content::DocumentError;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::name::CollectionName;
-use std::io;
+use rusqlite::ErrorCode;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Why a call to a store failed.
@@ -13,6 +14,12 @@ pub enum StoreError {
     /// Another process has the store open.
     #[error("the store {} is in use by another Karez process: stop that one, or use its commands", dir.display())]
     Locked {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+    /// The store was opened only to look.
+    #[error("the store {} cannot be written to: its disk or folder is read-only. Make it writable, or use a copy", dir.display())]
+    ReadOnly {
         /// The store's folder.
         dir: PathBuf,
     },
@@ -140,6 +147,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it says that nothing can be written where the store is: a read-only disk or folder.
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Self::ReadOnly { .. } => true,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)
+            }
+            Self::Index(source) => {
+                matches!(source.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+            }
+            _ => false,
+        }
+    }
+
     /// Wraps a system error, telling a full disk from the rest.
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         match crate::disk::is_full(&source) {

@@ -179,7 +179,7 @@ impl Store {
 
     /// Removes the release files of the versions a plan drops. Their chunks go with the segments of the plan.
     pub fn gc_drop(&self, plan: &GcPlan) -> Result<(), StoreError> {
-        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.documents()?;
         plan.dropped.iter().try_for_each(|version| {
             held::remove(&*self.disk, &self.dir.join(folder(version.draft)), &version.collection, version.version)
         })

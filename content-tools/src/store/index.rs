@@ -54,6 +54,9 @@ pub(super) struct Location {
     pub(super) stored_len: u32,
 }
 
+/// A chunk at its place.
+pub(super) type Placed = (Place, ChunkId);
+
 /// What the index knows of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct SegmentRow {
@@ -292,6 +295,17 @@ impl Index {
         rows.collect()
     }
 
+    /// The first and the last chunk of a segment.
+    pub(super) fn ends_of(&self, segment: u32) -> rusqlite::Result<Option<(Placed, Placed)>> {
+        let end = |order: &str| {
+            let select =
+                format!("SELECT segment, offset, id FROM chunks WHERE segment = ?1 ORDER BY offset {order} LIMIT 1");
+            let row = |row: &Row<'_>| Ok((place(row)?, ChunkId::from_bytes(row.get(2)?)));
+            self.connection.prepare_cached(&select)?.query_row([segment], row).optional()
+        };
+        Ok(end("ASC")?.zip(end("DESC")?))
+    }
+
     /// Up to `limit` chunks in the order of their places, from `from` on.
     pub(super) fn chunks_from(&self, from: Place, limit: u32) -> rusqlite::Result<Vec<(Place, ChunkId)>> {
         let mut query = self.connection.prepare_cached(
@@ -419,7 +433,7 @@ fn files(path: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Removes the index; a file that stays makes the next open fail, which says more than this could.
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     for file in files(path).chain([marker(path)]) {
         let _ = fs::remove_file(file);
     }

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::ErrorKind;
 use std::str::FromStr;
-use std::sync::PoisonError;
 
 /// Room for tens of thousands of pins.
 const PINS_BYTES_MAX: u64 = 4 << 20;
@@ -86,7 +85,7 @@ impl Store {
     }
 
     fn change_pins(&self, change: impl FnOnce(&mut BTreeSet<Pin>) -> bool) -> Result<bool, StoreError> {
-        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.documents()?;
         let mut pins = self.pins()?;
         let changed = change(&mut pins);
         if changed {

@@ -8,7 +8,6 @@ use super::{Store, StoreError};
 use crate::disk;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 /// A name and a number.
@@ -52,7 +51,7 @@ impl Store {
 
     /// Sets or lifts the quota; it holds after a restart too.
     pub fn set_quota(&self, bytes: Option<u64>) -> Result<(), StoreError> {
-        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.documents()?;
         let path = self.dir.join("quota");
         match bytes {
             Some(bytes) => disk::replace(&*self.disk, &path, format!("{HEAD}{bytes}\n").as_bytes()),

@@ -59,6 +59,8 @@ struct Pass<'a> {
     /// The segment with the highest number.
     last: Option<u32>,
     undescribed: Undescribed,
+    /// What was found is made durable before the index hears of it.
+    syncs: bool,
 }
 
 /// Records of a scan that can be read.
@@ -70,12 +72,13 @@ struct Usable {
     first_undescribed: Option<u64>,
 }
 
-/// Brings index and segments together and opens the segment to append to.
+/// Brings index and segments together and opens the segment to append to; without `segment_bytes` nothing will be, and no file
+/// is touched.
 pub(super) fn recover(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     index: &Index,
-    segment_bytes: u64,
+    segment_bytes: Option<u64>,
 ) -> Result<Recovered, StoreError> {
     let failed = |e| StoreError::index(e, dir);
     let known = index.segments().map_err(failed)?;
@@ -84,7 +87,8 @@ pub(super) fn recover(
         tracing::warn!(segment = lost, "a segment file is gone: its chunks will be fetched again");
         index.forget_behind(*lost, 0).map_err(failed)?;
     }
-    let pass = |undescribed| Pass { disk: &**disk, dir, index, last: numbers.last().copied(), undescribed };
+    let syncs = segment_bytes.is_some();
+    let pass = |undescribed| Pass { disk: &**disk, dir, index, last: numbers.last().copied(), undescribed, syncs };
     let (mut recovered, mut last, mut again) = (0, None, Vec::new());
     for number in &numbers {
         let checked = pass(Undescribed::Wait).check_segment(*number, known.get(number).copied().unwrap_or_default())?;
@@ -97,7 +101,10 @@ pub(super) fn recover(
         let known = index.segments().map_err(failed)?.get(&number).copied().unwrap_or_default();
         recovered += pass(Undescribed::Skip).check_segment(number, known)?.recovered;
     }
-    let (segment, created) = open_last(disk, dir, last, segment_bytes)?;
+    let (segment, created) = match segment_bytes {
+        Some(segment_bytes) => open_last(disk, dir, last, segment_bytes)?,
+        None => (Segment::none(), false),
+    };
     let rows = index.segments().map_err(failed)?;
     Ok(Recovered {
         segment,
@@ -157,7 +164,9 @@ impl Pass<'_> {
         }
         let scan = scan::scan(&*file, number, start, len).map_err(io)?;
         // After a kill the pages may not be on the disk yet; no row may refer to them before they are.
-        file.sync_data().map_err(|e| StoreError::io("sync", &path, e))?;
+        if self.syncs {
+            file.sync_data().map_err(|e| StoreError::io("sync", &path, e))?;
+        }
         let (recovered, waits) = self.take_in(number, &scan, len)?;
         Ok(Checked { recovered, waits, ..checked(scan.end, clean) })
     }

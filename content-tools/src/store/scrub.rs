@@ -8,7 +8,6 @@ use super::{Store, StoreError};
 use crate::disk;
 use karez_protocol::content::hash::ChunkId;
 use std::io::ErrorKind;
-use std::sync::PoisonError;
 
 /// A name and three numbers.
 const NOTE_BYTES_MAX: u64 = 100;
@@ -57,7 +56,7 @@ impl Store {
 
     /// Notes how far a scrub has come, for [`Store::noted_scrub`] after a restart; the beginning takes the note away.
     pub fn note_scrub(&self, cursor: &ScrubCursor) -> Result<(), StoreError> {
-        let _alone = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.documents()?;
         let path = self.dir.join("scrub");
         let ScrubCursor(Place { segment, offset }) = cursor;
         if (*segment, *offset) == (0, 0) {

@@ -84,6 +84,12 @@ impl Segment {
         if len < SEGMENT_HEADER_LEN as u64 { segment.with_header() } else { Ok(segment) }
     }
 
+    /// In the place of one where nothing is written.
+    pub(super) fn none() -> Self {
+        let format = record::SEGMENT_FORMAT;
+        Self { number: 0, file: Arc::new(NoFile), path: PathBuf::new(), len: 0, format, headers: Vec::new() }
+    }
+
     fn with_header(mut self) -> Result<Self, StoreError> {
         let header = record::segment_header(self.number, self.format);
         self.file.write_all_at(&header, 0).map_err(|e| StoreError::io("write", &self.path, e))?;
@@ -135,6 +141,46 @@ impl Segment {
     /// Begins to make everything appended so far durable.
     pub(super) fn begin_sync(&self) -> Box<dyn PendingSync> {
         Arc::clone(&self.file).begin_sync()
+    }
+}
+
+/// The file of [`Segment::none`].
+#[derive(Debug)]
+struct NoFile;
+
+impl DiskFile for NoFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn write_pieces_at(&self, _: &mut [IoSlice<'_>], _: u64) -> io::Result<()> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync> {
+        Box::new(Self)
+    }
+}
+
+impl PendingSync for NoFile {
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -86,6 +86,7 @@ impl Writer {
 
 impl Store {
     pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        self.must_be_writable()?;
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.poisoned { Err(StoreError::Poisoned { dir: self.dir.clone() }) } else { Ok(writer) }
     }
