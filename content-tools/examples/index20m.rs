@@ -3,15 +3,23 @@
 //! `index20m fill DIR CHUNKS`, then `index20m measure DIR CHUNKS [NEW]` in a process of its own (and a memory cgroup, to
 //! see what a small box does). The rows stand for 48 KiB chunks in sparse segment files, which nothing reads; the new
 //! chunks are real, and small, so that the index is measured and not the disk.
+//!
+//! `index20m open DIR CHUNKS [WINDOW]` puts the pages of one collection of all these chunks into the store, and measures what
+//! a node does when it opens it: which of them are here? With a WINDOW the chunks of so many rows came in random order.
 
 use anyhow::Context;
+use karez_content_tools::pages::Pages;
 use karez_content_tools::store::{Store, StoreOptions};
 use karez_content_tools::verify::{self, VerifiedChunk};
+use karez_protocol::content::Document as _;
+use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
 use karez_protocol::content::hash::ChunkId;
+use karez_protocol::content::manifest::{ManifestRoot, Page, PageRef};
 use rusqlite::{Connection, params};
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 const CHUNKS_PER_SEGMENT: u64 = 5400;
@@ -19,14 +27,17 @@ const RECORD_BYTES: u64 = 48 << 10;
 const SEGMENT_BYTES: u64 = 256 << 20;
 /// Ids asked for in one call: what a window of manifest pages holds.
 const ASKED_AT_ONCE: usize = 4096;
+/// Rows of a page: what a packed page of films has.
+const PAGE_ROWS: u64 = 3400;
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| words.get(at).map(|word| word.parse::<u64>()).transpose();
-    let dir = Path::new(words.get(1).context("usage: index20m fill|measure DIR CHUNKS [NEW]")?);
+    let dir = Path::new(words.get(1).context("usage: index20m fill|measure|open DIR CHUNKS [NEW|WINDOW]")?);
     let chunks = number(2)?.context("how many chunks?")?;
     match words[0].as_str() {
         "fill" => fill(dir, chunks),
+        "open" => open(dir, chunks, number(3)?.unwrap_or(1)),
         _ => measure(dir, chunks, number(3)?.unwrap_or(300_000)),
     }
 }
@@ -92,6 +103,57 @@ fn measure(dir: &Path, chunks: u64, new: u64) -> anyhow::Result<()> {
         for chunk in &sealed {
             black_box(store.read_stored(&chunk.id())?.context("it was put")?);
         }
+        Ok(())
+    })?;
+    println!("end: RSS {} MB", rss_mb()?);
+    Ok(())
+}
+
+/// The chunk that is named in row `n`: within a window the order is random.
+fn named(n: u64, window: u64, chunks: u64) -> u64 {
+    let begin = n / window * window;
+    let len = window.min(chunks - begin);
+    // Odd, and prime to any length that has not this very factor.
+    begin + (n - begin).wrapping_mul(2_654_435_761) % len
+}
+
+fn open(dir: &Path, chunks: u64, window: u64) -> anyhow::Result<()> {
+    let store = Store::open(dir, StoreOptions::default())?;
+    let mut pages = Vec::new();
+    for first in (0..chunks).step_by(PAGE_ROWS as usize) {
+        let row = |n| ChunkEntry {
+            id: id(named(n, window, chunks)),
+            codec: Codec::Raw,
+            plain_len: 49_000,
+            stored_len: 49_000,
+            check: StoredCheck::of(&[]),
+        };
+        let rows: Vec<ChunkEntry> = (first..chunks.min(first + PAGE_ROWS)).map(row).collect();
+        let count = rows.len() as u32;
+        let page = verify::seal(&Page::new(vec![], rows, vec![], vec![]).to_bytes(), false)?;
+        store.put(&page)?;
+        pages.push(PageRef { entry: page.entry(), chunks: count, items: 0, plain_bytes: 0 });
+    }
+    store.sync()?;
+    let metadata = minicbor::decode(&[0xa2, 0, 0, 1, 0x61, b'a'])?;
+    let stored_bytes = chunks * 49_000;
+    let root = ManifestRoot {
+        header: ManifestRoot::new_header(),
+        metadata,
+        pages,
+        plain_bytes: 0,
+        stored_bytes,
+        files: 0,
+        items: 0,
+    };
+    drop(store);
+    let begun = Instant::now();
+    let store = Store::open(dir, StoreOptions::default())?;
+    println!("open: {:.2} s, RSS {} MB", begun.elapsed().as_secs_f64(), rss_mb()?);
+    let pages = Pages::new(Arc::new(root), &store);
+    per_second("held of a collection", chunks, || {
+        let held = pages.held()?;
+        anyhow::ensure!(held.chunks.len() == u64::from(pages.space().count()), "the index is wrong");
         Ok(())
     })?;
     println!("end: RSS {} MB", rss_mb()?);
