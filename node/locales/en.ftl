@@ -118,6 +118,9 @@ column-role = ROLE
 column-received = RECEIVED
 column-sent = SENT
 column-rate = RATE
+column-lane = LANE
+lane-quic = QUIC
+lane-udp-blocked = over the control connection: UDP blocked
 column-rtt = ROUND TRIP
 
 ## Pulling and publishing

@@ -118,6 +118,9 @@ column-role = 角色
 column-received = 已接收
 column-sent = 已发送
 column-rate = 速率
+column-lane = 通道
+lane-quic = QUIC
+lane-udp-blocked = 走控制连接：UDP 不通
 column-rtt = 往返时间
 
 ## 取回与发布

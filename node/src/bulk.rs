@@ -4,10 +4,12 @@
 //! here as on the control plane. A stranger is closed before any of its streams is read. The lane moves and verifies
 //! bytes; what to ask for and whom to serve is the driver's decision. Nothing unverified reaches the store.
 
+mod carrier;
 mod congestion;
 mod endpoint;
 mod lane;
 mod messages;
+mod piped;
 mod queues;
 mod receiver;
 mod stamps;
@@ -16,6 +18,7 @@ pub mod tls;
 mod uploader;
 
 use crate::membership::Membership;
+use crate::pipe::Pipe;
 use crate::shelf::Shelf;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
@@ -28,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use uploader::Uploader;
 
 pub use congestion::Manners;
@@ -76,6 +79,18 @@ pub enum Outcome {
     },
 }
 
+/// What carries a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// A QUIC connection of its own.
+    Quic,
+    /// A stream of the control connection.
+    Stream {
+        /// Whether this side asked for it.
+        opened: bool,
+    },
+}
+
 /// What the lane reports.
 #[derive(Debug)]
 pub enum Event {
@@ -89,6 +104,8 @@ pub enum Event {
         address: SocketAddr,
         /// Version of its roster.
         roster: u64,
+        /// What carries it.
+        carried: Carried,
     },
     /// A connection has ended.
     Disconnected {
@@ -98,6 +115,8 @@ pub enum Event {
         generation: u64,
         /// Why, for logs.
         reason: String,
+        /// QUIC that fell silent: nobody closed it.
+        lost: bool,
     },
     /// A dial led nowhere.
     DialFailed {
@@ -105,6 +124,8 @@ pub enum Event {
         peer: PeerId,
         /// Why, for logs.
         detail: String,
+        /// No address answered at all, though nobody refused either: UDP may be blocked.
+        unanswered: bool,
     },
     /// A message came.
     Message {
@@ -196,8 +217,8 @@ pub struct LaneFigures {
     pub sent: u64,
     /// Chunk bytes received.
     pub received: u64,
-    /// Smoothed round trip.
-    pub rtt: Duration,
+    /// Smoothed round trip, where QUIC measures it.
+    pub rtt: Option<Duration>,
 }
 
 /// The lane.
@@ -217,6 +238,8 @@ struct Shared {
     /// Random number of this run, see `Hello::session`.
     session: u64,
     sent: AtomicU64,
+    /// Places for streams that have not greeted yet.
+    greeting: Arc<Semaphore>,
 }
 
 impl Bulk {
@@ -231,6 +254,7 @@ impl Bulk {
             roster: AtomicU64::new(0),
             session: getrandom::u64().unwrap_or_default(),
             sent: AtomicU64::new(0),
+            greeting: Arc::new(Semaphore::new(endpoint::INCOMING_MAX)),
             config,
         });
         tokio::spawn(endpoint::accept_loop(shared.clone()));
@@ -256,6 +280,12 @@ impl Bulk {
     /// Dials a member in the background, address after address; `Connected` or `DialFailed` follows.
     pub fn dial(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
         tokio::spawn(endpoint::dial(self.0.clone(), peer, addresses));
+    }
+
+    /// Takes a stream of the control connection as a lane, in the background; `Connected` or `DialFailed` follows.
+    pub fn adopt(&self, peer: PeerId, pipe: Pipe, opened: bool) {
+        let dialer = if opened { self.0.config.me } else { peer };
+        tokio::spawn(endpoint::adopt(self.0.clone(), peer, pipe, dialer));
     }
 
     /// Queues a message; a peer that does not read its messages is dropped. False when it is not connected.

@@ -6,7 +6,9 @@
 
 mod behaviour;
 mod codec;
+mod lanes;
 
+use crate::pipe::Pipe;
 use behaviour::{Behaviour, BehaviourEvent};
 use futures::StreamExt as _;
 use karez_protocol::trust::PeerId;
@@ -19,6 +21,7 @@ use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Commands that may wait.
@@ -76,11 +79,35 @@ pub enum Event {
         /// What.
         response: ControlResponse,
     },
+    /// A stream that may carry a bulk lane.
+    Lane {
+        /// With whom.
+        peer: PeerId,
+        /// The stream.
+        pipe: Pipe,
+        /// Whether this node asked for it.
+        opened: bool,
+    },
+    /// A stream that was asked for cannot be had.
+    NoLane {
+        /// With whom.
+        peer: PeerId,
+        /// Why, for logs.
+        detail: String,
+    },
+    /// A round trip was measured.
+    RoundTrip {
+        /// To whom.
+        peer: PeerId,
+        /// How long it took.
+        rtt: Duration,
+    },
     /// Somebody who is not a member tried to connect.
     StrangerRefused,
 }
 
 enum Command {
+    OpenLane(PeerId),
     Dial(PeerId, Vec<SocketAddr>),
     Ask(PeerId, ControlRequest),
 }
@@ -135,6 +162,11 @@ impl Control {
         self.command(Command::Ask(peer, request));
     }
 
+    /// Asks a connected member for a stream that can carry a bulk lane; `Lane` or `NoLane` follows.
+    pub fn open_lane(&self, peer: PeerId) {
+        self.command(Command::OpenLane(peer));
+    }
+
     /// Replaces the allow list.
     pub fn set_members(&self, members: Vec<PeerId>) {
         self.members.send_replace(members);
@@ -170,12 +202,14 @@ struct Loop {
     swarm: Swarm<Behaviour>,
     events: mpsc::Sender<Event>,
     asked: BTreeMap<OutboundRequestId, ControlRequest>,
-    hosts: BTreeMap<PeerId, IpAddr>,
+    hosts: BTreeMap<PeerId, SocketAddr>,
 }
 
 impl Loop {
     async fn run(mut self, mut inbox: mpsc::Receiver<Command>, mut listed: watch::Receiver<Vec<PeerId>>) {
         // Answers come back through small tasks, so that one slow answer does not hold up the loop.
+        let mut streams = self.swarm.behaviour().streams.new_control();
+        let mut incoming = streams.accept(lanes::PROTOCOL).expect("nobody else takes this protocol");
         let (answers, mut answered) = mpsc::channel::<(ResponseChannel<ControlResponse>, ControlResponse)>(64);
         loop {
             tokio::select! {
@@ -184,6 +218,7 @@ impl Loop {
                     // The asker may be gone by now.
                     let _ = self.swarm.behaviour_mut().ask.send_response(channel, response);
                 }
+                Some((peer, stream)) = incoming.next() => self.on_stream(&peer, stream).await,
                 Ok(()) = listed.changed() => {
                     let members = listed.borrow_and_update().clone();
                     self.swarm.behaviour_mut().set_members(members.iter().map(to_libp2p));
@@ -196,8 +231,23 @@ impl Loop {
         }
     }
 
+    /// A member wants to use this connection for a bulk lane.
+    async fn on_stream(&mut self, peer: &libp2p::PeerId, stream: libp2p::Stream) {
+        let Some(peer) = from_libp2p(peer) else { return };
+        let Some(address) = self.hosts.get(&peer) else { return };
+        let pipe = Pipe::new(stream, *address);
+        let _ = self.events.send(Event::Lane { peer, pipe, opened: false }).await;
+    }
+
+    fn open_lane(&self, peer: PeerId) {
+        let Some(address) = self.hosts.get(&peer).copied() else { return };
+        let streams = self.swarm.behaviour().streams.new_control();
+        tokio::spawn(lanes::open(streams, peer, address, self.events.clone()));
+    }
+
     fn on_command(&mut self, command: Command) {
         match command {
+            Command::OpenLane(peer) => self.open_lane(peer),
             Command::Dial(peer, addresses) => {
                 let addresses = addresses.into_iter().map(multiaddr).collect();
                 let options = DialOpts::peer_id(to_libp2p(&peer))
@@ -225,7 +275,7 @@ impl Loop {
                 let Some(peer) = from_libp2p(&peer_id) else { return };
                 let (ConnectedPoint::Dialer { address, .. } | ConnectedPoint::Listener { send_back_addr: address, .. }) =
                     endpoint;
-                self.hosts.extend(socket_address(&address).map(|address| (peer, address.ip())));
+                self.hosts.extend(socket_address(&address).map(|address| (peer, address)));
                 if num_established.get() == 1 {
                     let _ = self.events.send(Event::Connected { peer }).await;
                 }
@@ -238,6 +288,11 @@ impl Loop {
             SwarmEvent::IncomingConnectionError { error: ListenError::Denied { .. }, .. }
             | SwarmEvent::OutgoingConnectionError { error: DialError::Denied { .. }, .. } => {
                 let _ = self.events.send(Event::StrangerRefused).await;
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) => {
+                if let (Some(peer), Ok(rtt)) = (from_libp2p(&ping.peer), ping.result) {
+                    let _ = self.events.send(Event::RoundTrip { peer, rtt }).await;
+                }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ask(event)) => self.on_ask(event, answers).await,
             other => tracing::trace!(?other, "control"),
@@ -254,7 +309,7 @@ impl Loop {
             Ask::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 let Some(peer) = from_libp2p(&peer) else { return };
                 let (reply, answer) = oneshot::channel();
-                let host = self.hosts.get(&peer).copied();
+                let host = self.hosts.get(&peer).map(SocketAddr::ip);
                 let _ = self.events.send(Event::Request { peer, host, request, reply }).await;
                 let answers = answers.clone();
                 tokio::spawn(async move {

@@ -5,6 +5,7 @@ mod announce;
 mod care;
 mod catalogue;
 mod courier;
+mod detour;
 mod files;
 mod greetings;
 mod lanes;
@@ -327,6 +328,7 @@ impl Driver {
             self.retry_store(now);
         }
         self.dial_round(now);
+        self.probe_udp(now);
         self.close_idle_lanes(now);
         self.look_for_disk(now);
         self.announce_if_due(now);

@@ -16,6 +16,7 @@ pub mod handle;
 pub mod home;
 pub mod keys;
 pub mod membership;
+pub mod pipe;
 pub mod setup;
 pub mod shelf;
 pub mod state;

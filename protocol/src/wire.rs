@@ -6,6 +6,7 @@
 pub mod control;
 pub mod frame;
 pub mod peer;
+pub mod record;
 pub mod stamp;
 pub mod tracker;
 

@@ -22,6 +22,8 @@ const POLL: Duration = Duration::from_millis(60);
 pub struct Cluster {
     dir: tempfile::TempDir,
     tracker: Option<Daemon>,
+    /// The namespace that the tracker runs in.
+    place: Option<String>,
     /// The tracker's address; it keeps its port over restarts.
     pub tracker_url: String,
 }
@@ -41,6 +43,9 @@ pub struct Node {
     /// Its home.
     pub home: PathBuf,
     daemon: Option<Daemon>,
+    /// The namespace that it runs in.
+    place: Option<String>,
+    listen: String,
     run: Vec<String>,
     /// What it said when it was ready.
     pub ready: Value,
@@ -86,20 +91,30 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl F
 impl Cluster {
     /// A tracker that runs.
     pub async fn start() -> Self {
+        Self::start_at(None, "127.0.0.1:0").await
+    }
+
+    /// A tracker that runs in a namespace.
+    pub async fn start_in(place: &str, listen: &str) -> Self {
+        Self::start_at(Some(place.to_owned()), listen).await
+    }
+
+    async fn start_at(place: Option<String>, listen: &str) -> Self {
         let mut dir = tempfile::tempdir().expect("a temporary folder");
         // For looking at the logs of a failed run.
         dir.disable_cleanup(std::env::var_os("KAREZ_KEEP").is_some());
-        let mut cluster = Self { dir, tracker: None, tracker_url: String::new() };
+        let mut cluster = Self { dir, tracker: None, place, tracker_url: String::new() };
         let home = cluster.tracker_home();
         run_json("karez-tracker", &["--home", &home, "init", "--name", "Test", "--json"]).await;
-        cluster.start_tracker("127.0.0.1:0").await;
+        cluster.start_tracker(listen).await;
         cluster
     }
 
     async fn start_tracker(&mut self, listen: &str) {
         let home = self.tracker_home();
         let args = ["--home", &home, "run", "--listen", listen, "--announce-seconds", "1", "--json"];
-        let (daemon, ready) = Daemon::start("karez-tracker", &args, &self.path("tracker.log")).await;
+        let place = self.place.as_deref();
+        let (daemon, ready) = Daemon::start_in(place, "karez-tracker", &args, &self.path("tracker.log")).await;
         self.tracker_url = ready["url"].as_str().expect("the tracker says its url").to_owned();
         self.tracker = Some(daemon);
     }
@@ -139,8 +154,24 @@ impl Cluster {
         let invite = self.invite(name, options.invite).await;
         let at = home.display().to_string();
         run_json("karez", &["--home", &at, "join", &invite, "--json"]).await;
-        let run = options.run.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut node = Node { home, daemon: None, run, ready: Value::Null };
+        self.started(home, None, "127.0.0.1:0", options.run).await
+    }
+
+    /// A node that joined and runs in a namespace.
+    pub async fn node_in(&self, place: &str, name: &str, listen: &str, options: NodeOptions<'_>) -> Node {
+        let home = self.path(name);
+        let invite = self.invite(name, options.invite).await;
+        let (at, program) = (home.display().to_string(), program("karez").display().to_string());
+        let args = ["netns", "exec", place, &program, "--home", &at, "join", &invite];
+        let joined = tokio::process::Command::new("ip").args(args).kill_on_drop(true).output();
+        let joined = tokio::time::timeout(DEADLINE, joined).await.expect("join ends").expect("ip starts");
+        assert!(joined.status.success(), "join: {}", String::from_utf8_lossy(&joined.stderr));
+        self.started(home, Some(place.to_owned()), listen, options.run).await
+    }
+
+    async fn started(&self, home: PathBuf, place: Option<String>, listen: &str, run: &[&str]) -> Node {
+        let run = run.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut node = Node { home, daemon: None, place, listen: listen.to_owned(), run, ready: Value::Null };
         node.start().await;
         node
     }
@@ -160,9 +191,10 @@ impl Node {
     /// Starts the daemon.
     pub async fn start(&mut self) {
         let home = self.home.display().to_string();
-        let mut args = vec!["--home", &home, "--json", "run", "--listen", "127.0.0.1:0", "--gateway", "127.0.0.1:0"];
+        let mut args = vec!["--home", &home, "--json", "run", "--listen", &self.listen, "--gateway", "127.0.0.1:0"];
         args.extend(self.run.iter().map(String::as_str));
-        let (daemon, ready) = Daemon::start("karez", &args, &self.home.with_extension("log")).await;
+        let (place, log) = (self.place.as_deref(), self.home.with_extension("log"));
+        let (daemon, ready) = Daemon::start_in(place, "karez", &args, &log).await;
         (self.daemon, self.ready) = (Some(daemon), ready);
     }
 

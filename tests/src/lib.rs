@@ -1,4 +1,6 @@
-//! What the tests of whole programs share: clusters of real processes on loopback, hostile peers.
+//! What the tests of whole programs share: clusters of real processes on loopback or in network
+//! namespaces, hostile peers.
 
 pub mod badpeer;
 pub mod cluster;
+pub mod network;

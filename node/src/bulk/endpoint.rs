@@ -1,9 +1,11 @@
 //! The socket: binding, accepting, dialling, greeting.
 
+use super::carrier::Carrier;
 use super::congestion::Way;
-use super::lane::{self, Lane};
+use super::lane::{self, Lane, Talk};
 use super::messages::{MessageReader, MessageWriter};
-use super::{CloseReason, Event, Manners, Shared, tls};
+use super::{CloseReason, Event, Manners, Shared, piped, tls};
+use crate::pipe::Pipe;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
@@ -16,7 +18,7 @@ use std::time::Duration;
 /// Kernel buffers, in bytes: quinn does not size them, and the default drops bursts.
 const SOCKET_BUFFER: usize = 4 << 20;
 /// Connections that may be in their handshake at once.
-const INCOMING_MAX: usize = 64;
+pub(super) const INCOMING_MAX: usize = 64;
 /// Greetings take one round trip; a satellite's is 620 ms and may lose a packet or two.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(8);
 /// Time for one address to answer.
@@ -118,26 +120,37 @@ pub(super) fn close(connection: &quinn::Connection, reason: CloseReason) {
 
 /// Dials address after address until one is the peer.
 pub(super) async fn dial(shared: Arc<Shared>, peer: PeerId, addresses: Vec<SocketAddr>) {
-    let mut detail = String::from("no address known");
+    let (mut detail, mut unanswered) = (String::from("no address known"), false);
     for address in addresses {
         match connect(&shared, &peer, address).await {
             Ok(connection) => {
                 let me = shared.config.me;
                 return greet_and_run(shared, connection, peer, me).await;
             }
-            Err(cause) => detail = format!("{address}: {cause}"),
+            Err(cause) => {
+                unanswered |= cause.is_silence;
+                detail = format!("{address}: {}", cause.detail);
+            }
         }
     }
-    let _ = shared.events.send(Event::DialFailed { peer, detail }).await;
+    let _ = shared.events.send(Event::DialFailed { peer, detail, unanswered }).await;
 }
 
-async fn connect(shared: &Shared, peer: &PeerId, address: SocketAddr) -> Result<quinn::Connection, String> {
+/// Why an address led nowhere.
+struct NoConnection {
+    detail: String,
+    /// Nobody answered, or the system would not send: UDP may be blocked.
+    is_silence: bool,
+}
+
+async fn connect(shared: &Shared, peer: &PeerId, address: SocketAddr) -> Result<quinn::Connection, NoConnection> {
     let mut config = tls::client_config(shared.config.seed, peer);
     config.transport_config(transport(&shared.way));
-    let connecting = shared.endpoint.connect_with(config, address, "karez").map_err(|e| e.to_string())?;
+    let refused = |detail: String| NoConnection { detail, is_silence: false };
+    let connecting = shared.endpoint.connect_with(config, address, "karez").map_err(|e| refused(e.to_string()))?;
     match tokio::time::timeout(DIAL_TIMEOUT, connecting).await {
-        Ok(connected) => connected.map_err(|e| e.to_string()),
-        Err(_) => Err("no answer".into()),
+        Ok(connected) => connected.map_err(|e| refused(e.to_string())),
+        Err(_) => Err(NoConnection { detail: "no answer".into(), is_silence: true }),
     }
 }
 
@@ -155,13 +168,61 @@ async fn greet_and_run(shared: Arc<Shared>, connection: quinn::Connection, peer:
             close(&connection, reason);
             if dialled {
                 let detail = connection.close_reason().map_or(reason.text().into(), |cause| cause.to_string());
-                let _ = shared.events.send(Event::DialFailed { peer, detail }).await;
+                let _ = shared.events.send(Event::DialFailed { peer, detail, unanswered: false }).await;
             }
             return;
         }
     };
     connection.set_receive_window(MEMBER_WINDOW.into());
-    lane::run(shared, Lane::new(connection, peer, dialer, hello.session), hello, reader, writer).await;
+    let lane = Lane::new(Carrier::Quic(connection), peer, dialer, hello.session);
+    lane::run(shared, lane, hello, Talk::Quic(reader, writer)).await;
+}
+
+/// Takes a stream of the control connection as a lane.
+pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer: PeerId) {
+    // As with QUIC: so many greet at once, and a member's stream is as welcome as its connection.
+    let Ok(permit) = shared.greeting.clone().try_acquire_owned() else { return };
+    if !shared.config.members.contains(&peer) {
+        return;
+    }
+    let ending = piped::Ending::new(pipe.address);
+    let mut ends = Box::new(piped::Ends::new(pipe.split()));
+    let greeted = tokio::time::timeout(HELLO_TIMEOUT, ends.greet(my_hello(&shared))).await;
+    let checked = match greeted {
+        Ok(Ok(theirs)) => check_hello(&shared, &theirs).map(|()| theirs),
+        _ => Err(CloseReason::Violation),
+    };
+    drop(permit);
+    match checked {
+        Ok(hello) => {
+            let lane = Lane::new(Carrier::Stream(ending), peer, dialer, hello.session);
+            lane::run(shared, lane, hello, Talk::Stream(ends)).await;
+        }
+        Err(reason) => {
+            ends.goodbye(reason).await;
+            if dialer == shared.config.me {
+                let detail = format!("over the control connection: {}", reason.text());
+                let _ = shared.events.send(Event::DialFailed { peer, detail, unanswered: false }).await;
+            }
+        }
+    }
+}
+
+fn my_hello(shared: &Shared) -> Hello {
+    Hello {
+        versions: PROTOCOL,
+        network: shared.config.network,
+        roster: shared.roster.load(Ordering::Relaxed),
+        agent: concat!("karez/", env!("CARGO_PKG_VERSION")).into(),
+        session: shared.session,
+    }
+}
+
+fn check_hello(shared: &Shared, theirs: &Hello) -> Result<(), CloseReason> {
+    if theirs.network != shared.config.network {
+        return Err(CloseReason::OtherNetwork);
+    }
+    PROTOCOL.agree(theirs.versions).ok_or(CloseReason::Version).map(|_| ())
 }
 
 async fn greet(
@@ -172,18 +233,8 @@ async fn greet(
     let streams = if dialled { connection.open_bi().await } else { connection.accept_bi().await };
     let (send, receive) = streams.map_err(|_| CloseReason::Violation)?;
     let (mut reader, mut writer) = (MessageReader::new(receive), MessageWriter::new(send));
-    let mine = Hello {
-        versions: PROTOCOL,
-        network: shared.config.network,
-        roster: shared.roster.load(Ordering::Relaxed),
-        agent: concat!("karez/", env!("CARGO_PKG_VERSION")).into(),
-        session: shared.session,
-    };
-    writer.write(&PeerMessage::Hello(mine)).await.map_err(|_| CloseReason::Violation)?;
+    writer.write(&PeerMessage::Hello(my_hello(shared))).await.map_err(|_| CloseReason::Violation)?;
     let Ok(PeerMessage::Hello(theirs)) = reader.read(HELLO_BYTES_MAX).await else { return Err(CloseReason::Violation) };
-    if theirs.network != shared.config.network {
-        return Err(CloseReason::OtherNetwork);
-    }
-    PROTOCOL.agree(theirs.versions).ok_or(CloseReason::Version)?;
+    check_hello(shared, &theirs)?;
     Ok((theirs, reader, writer))
 }

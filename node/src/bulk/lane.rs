@@ -1,9 +1,9 @@
 //! One connection between two members: its tasks, its outboxes, its place among the other lanes.
 
-use super::endpoint::close;
+use super::carrier::Carrier;
 use super::messages::{MessageReader, MessageWriter};
 use super::stamps::{self, Stamps};
-use super::{CloseReason, Event, LaneFigures, Shared, receiver, uploader};
+use super::{Carried, CloseReason, Event, LaneFigures, Shared, piped, receiver, uploader};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
@@ -31,7 +31,7 @@ pub(super) struct Frame {
 pub(super) struct Lane {
     pub(super) peer: PeerId,
     pub(super) generation: u64,
-    pub(super) connection: quinn::Connection,
+    pub(super) carrier: Carrier,
     /// Capacity one: a peer whose link is full is passed over, not queued for.
     pub(super) frames: mpsc::Sender<Frame>,
     pub(super) received: AtomicU64,
@@ -47,13 +47,13 @@ pub(super) struct Lane {
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
 impl Lane {
-    pub(super) fn new(connection: quinn::Connection, peer: PeerId, dialer: PeerId, session: u64) -> Self {
+    pub(super) fn new(carrier: Carrier, peer: PeerId, dialer: PeerId, session: u64) -> Self {
         let (outbox, messages) = mpsc::channel(OUTBOX_MAX);
         let (frames, chunks) = mpsc::channel(1);
         Self {
             peer,
             generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
-            connection,
+            carrier,
             frames,
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -82,15 +82,36 @@ impl Lane {
     }
 
     pub(super) fn close(&self, reason: CloseReason) {
-        close(&self.connection, reason);
+        self.carrier.close(reason);
+    }
+
+    pub(super) fn carried(&self) -> Carried {
+        match &self.carrier {
+            Carrier::Quic(_) => Carried::Quic,
+            Carrier::Stream(_) => Carried::Stream { opened: self.dialer != self.peer },
+        }
+    }
+
+    /// Whether this lane takes the place of `old`. When both sides dialled at once, both keep the connection that the smaller
+    /// peer id dialled; a second one by the same dialler, or by a peer that was restarted since, replaces the first. QUIC
+    /// replaces a stream; whoever asks for a stream while we see QUIC knows better than we do that it no longer works.
+    fn replaces(&self, old: &Self) -> bool {
+        if !old.carrier.is_alive() || old.session != self.session {
+            return true;
+        }
+        match (self.carried(), old.carried()) {
+            (Carried::Quic, Carried::Stream { .. }) => true,
+            (Carried::Stream { opened }, Carried::Quic) => !opened,
+            _ => old.dialer >= self.dialer,
+        }
     }
 
     pub(super) fn figures(&self) -> LaneFigures {
         LaneFigures {
-            address: self.connection.remote_address(),
+            address: self.carrier.address(),
             sent: self.sent.load(Ordering::Relaxed),
             received: self.received.load(Ordering::Relaxed),
-            rtt: self.connection.rtt(),
+            rtt: self.carrier.rtt(),
         }
     }
 }
@@ -104,13 +125,11 @@ impl Lanes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(peer).cloned()
     }
 
-    /// When both sides dialled at once, both keep the connection that the smaller peer id dialled; a second one by the
-    /// same dialler, or by a peer that was restarted since, replaces the first. False when the newcomer is not kept.
+    /// False when the newcomer is not kept.
     fn insert(&self, lane: &Arc<Lane>) -> bool {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = lanes.get(&lane.peer) {
-            let alive = old.connection.close_reason().is_none();
-            if alive && old.session == lane.session && old.dialer < lane.dialer {
+            if !lane.replaces(old) {
                 return false;
             }
             old.close(CloseReason::Duplicate);
@@ -129,8 +148,14 @@ impl Lanes {
     }
 }
 
+/// Through what a lane speaks, once it has greeted.
+pub(super) enum Talk {
+    Quic(MessageReader, MessageWriter),
+    Stream(Box<piped::Ends>),
+}
+
 /// Runs a lane until its connection ends.
-pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, reader: MessageReader, writer: MessageWriter) {
+pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Talk) {
     let lane = Arc::new(lane);
     let (peer, generation) = (lane.peer, lane.generation);
     let ends = lane.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -141,22 +166,28 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, reader: M
     }
     // What a replaced connection was asked for is not asked for on this one.
     shared.uploader.forget(&peer);
-    let address = lane.connection.remote_address();
-    let _ = shared.events.send(Event::Connected { peer, generation, address, roster: hello.roster }).await;
-    tokio::select! {
-        () = write_messages(writer, messages) => {}
-        () = read_messages(&shared, &lane, reader) => {}
-        () = uploader::write_frames(&shared, &lane, frames) => {}
-        () = receiver::run(&shared, &lane) => {}
-        () = stamps::read(&lane) => {}
-        _ = lane.connection.closed() => {}
+    let (address, carried) = (lane.carrier.address(), lane.carried());
+    let _ = shared.events.send(Event::Connected { peer, generation, address, roster: hello.roster, carried }).await;
+    match (&lane.carrier, talk) {
+        (Carrier::Quic(connection), Talk::Quic(reader, writer)) => tokio::select! {
+            () = write_messages(writer, messages) => {}
+            () = read_messages(&shared, &lane, reader) => {}
+            () = uploader::write_frames(&shared, &lane, connection, frames) => {}
+            () = receiver::run(&shared, &lane, connection) => {}
+            () = stamps::read(&lane, connection) => {}
+            () = lane.carrier.closed() => {}
+        },
+        (Carrier::Stream(ending), Talk::Stream(ends)) => {
+            piped::run(&shared, &lane, ending, *ends, (messages, frames)).await;
+        }
+        _ => unreachable!("a lane talks on what carries it"),
     }
-    let reason = lane.connection.close_reason().map_or("protocol violation".into(), |cause| cause.to_string());
+    let (reason, lost) = (lane.carrier.end().unwrap_or("protocol violation".into()), lane.carrier.is_lost());
     lane.close(CloseReason::Violation);
     if shared.lanes.remove(&lane) {
         shared.uploader.forget(&peer);
     }
-    let _ = shared.events.send(Event::Disconnected { peer, generation, reason }).await;
+    let _ = shared.events.send(Event::Disconnected { peer, generation, reason, lost }).await;
 }
 
 async fn write_messages(mut writer: MessageWriter, mut messages: mpsc::Receiver<PeerMessage>) {

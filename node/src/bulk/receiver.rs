@@ -17,11 +17,11 @@ const PIECE: usize = 16 << 10;
 const UNASKED_MAX: u32 = 64;
 
 /// Takes the peer's one-way streams; ends when the connection does or the peer breaks the rules.
-pub(super) async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>) {
+pub(super) async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>, connection: &quinn::Connection) {
     let mut streams = JoinSet::new();
     loop {
         tokio::select! {
-            stream = lane.connection.accept_uni() => match stream {
+            stream = connection.accept_uni() => match stream {
                 Ok(stream) => { streams.spawn(read_stream(shared.clone(), lane.clone(), stream)); }
                 Err(_) => return,
             },
@@ -44,33 +44,50 @@ async fn read_stream(shared: Arc<Shared>, lane: Arc<Lane>, mut stream: quinn::Re
         let Some(stored) = read_stored(&shared, &lane, &mut stream, header.stored_len as usize).await else {
             return false;
         };
-        lane.received.fetch_add(stored.len() as u64, Ordering::Relaxed);
-        if !lane.take_expected(header.release, header.chunk) {
-            unasked += 1;
-            if unasked > UNASKED_MAX {
-                lane.close(CloseReason::Violation);
-                return false;
-            }
-            continue;
-        }
-        if !judge(&shared, &lane, header, stored).await {
+        if !arrived(&shared, &lane, header, stored, &mut unasked).await {
             return false;
         }
     }
+}
+
+/// Takes a whole chunk; false when the peer broke the rules or the driver is gone.
+pub(super) async fn arrived(
+    shared: &Arc<Shared>,
+    lane: &Lane,
+    header: FrameHeader,
+    stored: Vec<u8>,
+    unasked: &mut u32,
+) -> bool {
+    lane.received.fetch_add(stored.len() as u64, Ordering::Relaxed);
+    if lane.take_expected(header.release, header.chunk) {
+        return judge(shared, lane, header, stored).await;
+    }
+    *unasked += 1;
+    if *unasked > UNASKED_MAX {
+        lane.close(CloseReason::Violation);
+    }
+    *unasked <= UNASKED_MAX
 }
 
 async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStream, len: usize) -> Option<Vec<u8>> {
     let mut stored = Vec::new();
     while stored.len() < len {
         let piece = stream.read_chunk(PIECE.min(len - stored.len()), true).await.ok()??;
-        lane.stamps.arrived(&lane.connection);
+        if let Some(connection) = lane.carrier.quic() {
+            lane.stamps.arrived(connection);
+        }
         stored.extend_from_slice(&piece.bytes);
-        let bytes = piece.bytes.len() as u64;
-        shared.config.down.pass(bytes).await;
-        // A hint that the peer is alive; when the driver is busy it is not missed.
-        let _ = shared.events.try_send(Event::Progress { peer: lane.peer, bytes });
+        pass(shared, lane, piece.bytes.len()).await;
     }
     Some(stored)
+}
+
+/// Lets bytes of chunks in as fast as the downlink's limit has it.
+pub(super) async fn pass(shared: &Shared, lane: &Lane, bytes: usize) {
+    let bytes = bytes as u64;
+    shared.config.down.pass(bytes).await;
+    // A hint that the peer is alive; when the driver is busy it is not missed.
+    let _ = shared.events.try_send(Event::Progress { peer: lane.peer, bytes });
 }
 
 /// Verifies and stores off the async threads; false when the driver is gone.

@@ -41,12 +41,12 @@ impl Stamps {
 }
 
 /// Reads the peer's stamps until the connection ends.
-pub(super) async fn read(lane: &Lane) {
+pub(super) async fn read(lane: &Lane, connection: &quinn::Connection) {
     let mut path = ReversePath::default();
-    while let Ok(datagram) = lane.connection.read_datagram().await {
+    while let Ok(datagram) = connection.read_datagram().await {
         // Another shape is of a later version.
         if let Ok(stamp) = stamp::from_bytes(&datagram) {
-            congestion::tell_reverse(&lane.connection, path.handle_stamp(lane.stamps.now(), stamp));
+            congestion::tell_reverse(connection, path.handle_stamp(lane.stamps.now(), stamp));
         }
     }
 }

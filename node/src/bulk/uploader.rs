@@ -38,6 +38,11 @@ impl Uploader {
         self.with(|queues| queues.cancel(peer, release, chunks));
     }
 
+    /// A lane can take a chunk again.
+    pub(super) fn lane_free(&self) {
+        self.changed.notify_one();
+    }
+
     pub(super) fn forget(&self, peer: &PeerId) {
         self.with(|queues| queues.forget(peer));
     }
@@ -105,14 +110,19 @@ fn read(store: &Store, entry: &ChunkEntry) -> Result<(Codec, Bytes), Unservable>
 }
 
 /// Writes a lane's frames, on one stream for each urgency.
-pub(super) async fn write_frames(shared: &Shared, lane: &Lane, mut frames: mpsc::Receiver<Frame>) {
+pub(super) async fn write_frames(
+    shared: &Shared,
+    lane: &Lane,
+    connection: &quinn::Connection,
+    mut frames: mpsc::Receiver<Frame>,
+) {
     let mut streams: [Option<quinn::SendStream>; 3] = [const { None }; 3];
     while let Some(frame) = frames.recv().await {
         let bytes = frame.stored.len() as u64;
         if frame.urgency == Urgency::Play {
-            congestion::hurry(&lane.connection);
+            congestion::hurry(connection);
         }
-        if write_frame(lane, &mut streams[frame.urgency as usize], frame).await.is_err() {
+        if write_frame(connection, &mut streams[frame.urgency as usize], frame).await.is_err() {
             return;
         }
         lane.sent.fetch_add(bytes, Ordering::Relaxed);
@@ -121,11 +131,15 @@ pub(super) async fn write_frames(shared: &Shared, lane: &Lane, mut frames: mpsc:
     }
 }
 
-async fn write_frame(lane: &Lane, slot: &mut Option<quinn::SendStream>, frame: Frame) -> Result<(), quinn::WriteError> {
+async fn write_frame(
+    connection: &quinn::Connection,
+    slot: &mut Option<quinn::SendStream>,
+    frame: Frame,
+) -> Result<(), quinn::WriteError> {
     let stream = match slot {
         Some(stream) => stream,
         None => {
-            let stream = lane.connection.open_uni().await?;
+            let stream = connection.open_uni().await?;
             let _ = stream.set_priority(-(frame.urgency as i32));
             slot.insert(stream)
         }

@@ -176,7 +176,8 @@ pub(super) fn waiting_for(context: &Context, names: &[String]) -> String {
 }
 
 fn peers_table(context: &Context, peers: &[PeerView]) -> String {
-    let headings = ["column-peer", "column-role", "column-received", "column-sent", "column-rate", "column-rtt"];
+    let headings =
+        ["column-peer", "column-role", "column-lane", "column-received", "column-sent", "column-rate", "column-rtt"];
     let mut table = table(context, &headings);
     for peer in peers {
         let role = match (peer.role.as_str(), peer.same_group) {
@@ -187,6 +188,7 @@ fn peers_table(context: &Context, peers: &[PeerView]) -> String {
         table.add_row([
             peer.name.clone(),
             role,
+            lane_text(context, peer),
             figure::bytes(peer.bytes_received),
             figure::bytes(peer.bytes_sent),
             figure::rate(peer.rate_down),
@@ -194,4 +196,13 @@ fn peers_table(context: &Context, peers: &[PeerView]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// How chunks travel to and from a peer, and why so.
+fn lane_text(context: &Context, peer: &PeerView) -> String {
+    match (peer.lane.as_str(), peer.lane_reason.as_deref()) {
+        ("direct", _) => context.text("lane-quic", &[]),
+        ("tcp", Some("udp-blocked")) => context.text("lane-udp-blocked", &[]),
+        (other, _) => other.to_owned(),
+    }
 }

@@ -30,6 +30,7 @@ pub(super) struct Behaviour {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(super) ask: request_response::Behaviour<ControlCodec>,
+    pub(super) streams: libp2p_stream::Behaviour,
 }
 
 impl Behaviour {
@@ -54,6 +55,7 @@ impl Behaviour {
             // Rare: an idle site may spend 2 MB a day on everything together.
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(60))),
             ask: request_response::Behaviour::with_codec(ControlCodec, [(protocol, ProtocolSupport::Full)], timing),
+            streams: libp2p_stream::Behaviour::new(),
         }
     }
 

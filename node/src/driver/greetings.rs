@@ -19,6 +19,7 @@ impl Driver {
         match event {
             Event::Connected { peer } => {
                 self.peers.entry(peer).control = true;
+                self.take_wanted_detour(peer);
                 self.parts.control.ask(peer, ControlRequest::Greet(self.greeting()));
                 if !self.contact.is_reachable() {
                     self.parts.control.ask(peer, ControlRequest::Peers);
@@ -31,6 +32,11 @@ impl Driver {
                 let _ = reply.send(response);
             }
             Event::Response { peer, request, response } => self.on_answer(peer, &request, response),
+            Event::Lane { peer, pipe, opened } => self.on_detour(peer, pipe, opened),
+            Event::NoLane { peer, detail } => {
+                tracing::debug!(peer = self.name_of(&peer), detail, "no lane over the control connection");
+            }
+            Event::RoundTrip { peer, rtt } => self.peers.entry(peer).control_rtt = Some(rtt),
             Event::StrangerRefused => self.on_stranger(),
         }
     }

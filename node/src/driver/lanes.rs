@@ -23,19 +23,29 @@ impl Driver {
     pub(super) fn on_bulk(&mut self, event: bulk::Event) {
         use bulk::Event;
         match event {
-            Event::Connected { peer, generation, roster, .. } => self.on_lane(peer, generation, roster),
-            Event::Disconnected { peer, generation, reason } => {
+            Event::Connected { peer, generation, roster, carried, .. } => {
+                if self.on_lane(peer, generation, roster) {
+                    self.note_carried(peer, carried);
+                }
+            }
+            Event::Disconnected { peer, generation, reason, lost } => {
                 if self.peers.lane_of(&peer) == Some(generation) {
                     tracing::debug!(peer = self.name_of(&peer), reason, "lane closed");
                     self.on_lane_lost(peer);
                     // Give whoever closed it a moment; then dial again if something is still missing.
                     self.peers.dial_failed(peer, Instant::now());
+                    if lost {
+                        self.on_udp_blocked(peer);
+                    }
                 }
             }
-            Event::DialFailed { peer, detail } => {
+            Event::DialFailed { peer, detail, unanswered } => {
                 tracing::debug!(peer = self.name_of(&peer), detail, "dial failed");
                 if self.peers.lane_of(&peer).is_none() {
                     self.peers.dial_failed(peer, Instant::now());
+                    if unanswered {
+                        self.on_udp_blocked(peer);
+                    }
                 }
             }
             Event::Message { peer, generation, message } => {
@@ -62,16 +72,18 @@ impl Driver {
         self.contact.hurry_for_stranger(Instant::now());
     }
 
-    fn on_lane(&mut self, peer: PeerId, generation: u64, roster: u64) {
+    /// False when the lane is not used.
+    fn on_lane(&mut self, peer: PeerId, generation: u64, roster: u64) -> bool {
         if self.peers.lane_of(&peer).is_some_and(|current| current > generation) {
-            return;
+            return false;
         }
         if self.peers.lane_of(&peer).is_some() {
             self.on_lane_lost(peer);
         }
         if self.peers.is_banned(&peer, Instant::now()) {
             self.peers.dial_failed(peer, Instant::now());
-            return self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
+            self.parts.bulk.disconnect(&peer, CloseReason::BadChunk);
+            return false;
         }
         self.peers.connected_on(peer, generation);
         if roster > self.parts.roster.value().version {
@@ -79,6 +91,7 @@ impl Driver {
         }
         let hungry: Vec<_> = self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.release).collect();
         hungry.iter().for_each(|release| self.tell(release, peer));
+        true
     }
 
     fn on_lane_lost(&mut self, peer: PeerId) {

@@ -1,5 +1,6 @@
 //! Who is where, who is connected, and whom to dial.
 
+use super::detour::Detour;
 use super::transfer::Transfer;
 use super::{Driver, socket_addresses};
 use crate::bulk::CloseReason;
@@ -43,6 +44,9 @@ pub(super) struct Peer {
     /// Since when neither side wants anything over the lane.
     idle_since: Option<Instant>,
     pub(super) received: u64,
+    pub(super) detour: Detour,
+    /// Round trip of the control connection.
+    pub(super) control_rtt: Option<Duration>,
 }
 
 /// All peers ever heard of.
@@ -172,7 +176,10 @@ impl Driver {
         let entry = self.peers.entry(peer);
         entry.dialling = true;
         let addresses = socket_addresses(&entry.addresses);
-        if !entry.control {
+        let (control, udp_blocked) = (entry.control, entry.detour.udp_blocked);
+        if udp_blocked {
+            self.take_detour(peer);
+        } else if !control {
             self.parts.control.dial(peer, addresses.clone());
         }
         self.parts.bulk.dial(peer, addresses);

@@ -44,17 +44,19 @@ impl Driver {
         let view = |(id, peer): (&karez_protocol::trust::PeerId, &super::peers::Peer)| {
             let figures = self.parts.bulk.figures(id);
             let rates = rates.iter().filter(|(peer, _)| peer == id).map(|(_, rate)| rate);
+            let rtt = figures.and_then(|figures| figures.rtt).or(peer.control_rtt);
             PeerView {
                 name: self.name_of(id),
                 peer: id.to_string(),
                 role: if self.is_flagship(id) { "flagship" } else { "site" }.into(),
                 same_group: self.same_group(id),
-                lane: "direct".into(),
+                lane: if peer.detour.udp_blocked { "tcp" } else { "direct" }.into(),
+                lane_reason: peer.detour.udp_blocked.then(|| "udp-blocked".into()),
                 address: figures.map(|figures| figures.address.to_string()).unwrap_or_default(),
                 bytes_received: peer.received,
                 bytes_sent: figures.map_or(0, |figures| figures.sent),
                 rate_down: rates.sum(),
-                rtt_ms: figures.map_or(0.0, |figures| figures.rtt.as_secs_f64() * 1000.0),
+                rtt_ms: rtt.map_or(0.0, |rtt| rtt.as_secs_f64() * 1000.0),
             }
         };
         connected.map(view).collect()

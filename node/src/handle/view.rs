@@ -312,8 +312,11 @@ pub struct PeerView {
     pub role: String,
     /// Whether it is in this node's uplink group.
     pub same_group: bool,
-    /// How bytes travel: `direct`.
+    /// How bytes travel: `direct` (QUIC), or `tcp` (over the control connection).
     pub lane: String,
+    /// Why not `direct`: `udp-blocked`.
+    #[serde(default)]
+    pub lane_reason: Option<String>,
     /// Its address.
     pub address: String,
     /// Chunk bytes received from it.

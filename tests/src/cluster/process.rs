@@ -24,10 +24,18 @@ pub fn binary(name: &str) -> PathBuf {
 pub(super) struct Daemon(Child);
 
 impl Daemon {
+    /// Starts it in a namespace, if one is named.
+    pub(super) async fn start_in(place: Option<&str>, program: &str, args: &[&str], log: &Path) -> (Self, Value) {
+        let Some(place) = place else { return Self::start(program, args, log).await };
+        let program = binary(program).display().to_string();
+        // It becomes the program, so the child's id is the program's.
+        Self::start("ip", &[&["netns", "exec", place, &program], args].concat(), log).await
+    }
+
     /// Starts it and waits for its line of JSON.
     pub(super) async fn start(program: &str, args: &[&str], log: &Path) -> (Self, Value) {
         let log_file = File::options().create(true).append(true).open(log).expect("a log file");
-        let path = if program == "unshare" { program.into() } else { binary(program) };
+        let path = if ["unshare", "ip"].contains(&program) { program.into() } else { binary(program) };
         let mut command = Command::new(path);
         let level = std::env::var("KAREZ_TEST_LOG").unwrap_or_else(|_| "info".into());
         command.args(args).env("RUST_LOG", level).env("LANG", "en_US.UTF-8").kill_on_drop(true);

@@ -1,0 +1,69 @@
+//! What carries a lane: a QUIC connection, or a stream of the control connection while UDP does not get through.
+//!
+//! What must stay true: the chunk protocol is the same on both; only the bytes around its messages and chunks differ.
+
+use super::{CloseReason, endpoint, piped};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What carries a lane.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    Quic(quinn::Connection),
+    Stream(piped::Ending),
+}
+
+impl Carrier {
+    pub(super) fn quic(&self) -> Option<&quinn::Connection> {
+        match self {
+            Self::Quic(connection) => Some(connection),
+            Self::Stream(_) => None,
+        }
+    }
+
+    pub(super) fn close(&self, reason: CloseReason) {
+        match self {
+            Self::Quic(connection) => endpoint::close(connection, reason),
+            Self::Stream(ending) => ending.close(reason),
+        }
+    }
+
+    pub(super) async fn closed(&self) {
+        match self {
+            Self::Quic(connection) => drop(connection.closed().await),
+            Self::Stream(ending) => ending.closed().await,
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        match self {
+            Self::Quic(connection) => connection.close_reason().is_none(),
+            Self::Stream(ending) => ending.is_open(),
+        }
+    }
+
+    /// Why it ended, for logs.
+    pub(super) fn end(&self) -> Option<String> {
+        match self {
+            Self::Quic(connection) => connection.close_reason().map(|cause| cause.to_string()),
+            Self::Stream(ending) => ending.text(),
+        }
+    }
+
+    /// Whether the other side fell silent: nobody closed it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.quic().is_some_and(|connection| connection.close_reason() == Some(quinn::ConnectionError::TimedOut))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Quic(connection) => connection.remote_address(),
+            Self::Stream(ending) => ending.address,
+        }
+    }
+
+    /// Smoothed round trip, where it is measured.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.quic().map(quinn::Connection::rtt)
+    }
+}

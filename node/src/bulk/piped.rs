@@ -1,0 +1,332 @@
+//! A lane on one byte stream: records of `protocol::wire::record`, for when QUIC gets no answer.
+//!
+//! What must stay true: messages go before chunks and urgent pieces before others; no more is held than one chunk of each
+//! urgency each way; what is silent for too long has ended. Chunks pass the same limits and the same verification as on
+//! QUIC. How fast it goes is TCP's decision: the scavenger's manners need QUIC.
+
+use super::lane::{Frame, Lane};
+use super::{CloseReason, Event, Shared, receiver};
+use crate::pipe::{Reading, Writing};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _};
+use karez_protocol::wire;
+use karez_protocol::wire::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
+use karez_protocol::wire::record::{PIECE_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout};
+
+/// As on QUIC: how often an idle side says that it is there, and when a silent one has ended.
+const ALIVE_EVERY: Duration = Duration::from_secs(8);
+const SILENCE_MAX: Duration = Duration::from_secs(25);
+/// Time for a goodbye on a stream that may be stuck.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Chunks taken in hand: one under way, and one that may be more urgent.
+const IN_HAND_MAX: usize = 2;
+
+/// How a piped lane ends.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) address: SocketAddr,
+    why: watch::Sender<Option<Why>>,
+}
+
+#[derive(Debug, Clone)]
+enum Why {
+    Ours(CloseReason),
+    Theirs(String),
+}
+
+impl Ending {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self { address, why: watch::Sender::new(None) }
+    }
+
+    fn set(&self, why: Why) {
+        self.why.send_if_modified(|held| held.is_none() && held.replace(why).is_none());
+    }
+
+    pub(super) fn close(&self, reason: CloseReason) {
+        self.set(Why::Ours(reason));
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.why.borrow().is_none()
+    }
+
+    pub(super) async fn closed(&self) {
+        // The sender is ours: it lives.
+        let _ = self.why.subscribe().wait_for(Option::is_some).await;
+    }
+
+    pub(super) fn text(&self) -> Option<String> {
+        self.why.borrow().as_ref().map(|why| match why {
+            Why::Ours(reason) => reason.text().to_owned(),
+            Why::Theirs(text) => text.clone(),
+        })
+    }
+}
+
+/// The two ends of the stream.
+pub(super) struct Ends {
+    reading: Reading,
+    writing: Writing,
+    /// A record was begun and not finished: nothing can follow it.
+    torn: bool,
+}
+
+impl Ends {
+    pub(super) fn new((reading, writing): (Reading, Writing)) -> Self {
+        Self { reading, writing, torn: false }
+    }
+
+    /// Exchanges greetings.
+    pub(super) async fn greet(&mut self, mine: Hello) -> io::Result<Hello> {
+        let body = wire::encode(&PeerMessage::Hello(mine));
+        Sender { writing: &mut self.writing, torn: &mut self.torn }.record(RecordKind::Message, &body).await?;
+        self.writing.flush().await?;
+        let header = read_header(&mut self.reading).await?;
+        if header.kind != RecordKind::Message || header.len as usize > HELLO_BYTES_MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        match decode(&read_body(&mut self.reading, header.len).await?)? {
+            PeerMessage::Hello(theirs) => Ok(theirs),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Tells the other side why this one goes.
+    pub(super) async fn goodbye(&mut self, reason: CloseReason) {
+        if self.torn {
+            return;
+        }
+        let code = reason.code().to_le_bytes();
+        let said = async {
+            Sender { writing: &mut self.writing, torn: &mut self.torn }.record(RecordKind::Close, &code).await?;
+            self.writing.close().await
+        };
+        // It is over either way.
+        let _ = timeout(GOODBYE, said).await;
+    }
+}
+
+/// Runs a lane on these ends until it is over.
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    lane: &Arc<Lane>,
+    ending: &Ending,
+    mut ends: Ends,
+    (messages, frames): (mpsc::Receiver<PeerMessage>, mpsc::Receiver<Frame>),
+) {
+    let sender = Sender { writing: &mut ends.writing, torn: &mut ends.torn };
+    let failed = tokio::select! {
+        result = write(shared, lane, sender, (messages, frames)) => result.err(),
+        result = read(shared, lane, &mut ends.reading) => result.err(),
+        () = ending.closed() => None,
+    };
+    ending.set(Why::Theirs(failed.map_or_else(|| "ended".into(), |cause| cause.to_string())));
+    let why = ending.why.borrow().clone();
+    if let Some(Why::Ours(reason)) = why {
+        ends.goodbye(reason).await;
+    }
+}
+
+/// Writes whole records.
+struct Sender<'a> {
+    writing: &'a mut Writing,
+    torn: &'a mut bool,
+}
+
+impl Sender<'_> {
+    async fn record(&mut self, kind: RecordKind, body: &[u8]) -> io::Result<()> {
+        *self.torn = true;
+        let len = body.len() as u32;
+        self.writing.write_all(&RecordHeader { kind, len }.to_bytes()).await?;
+        self.writing.write_all(body).await?;
+        *self.torn = false;
+        Ok(())
+    }
+}
+
+/// A frame on its way out.
+struct Outgoing {
+    frame: Frame,
+    /// Bytes of header and chunk that are out.
+    sent: usize,
+}
+
+impl Outgoing {
+    /// The next piece; empty when everything is out.
+    fn piece(&self) -> Vec<u8> {
+        let (header, stored) = (&self.frame.header, &self.frame.stored);
+        let head = &header[self.sent.min(FRAME_HEADER_BYTES)..];
+        let rest = &stored[self.sent.saturating_sub(FRAME_HEADER_BYTES)..];
+        let rest = &rest[..rest.len().min(PIECE_BYTES_MAX - head.len())];
+        [head, rest].concat()
+    }
+}
+
+async fn write(
+    shared: &Shared,
+    lane: &Lane,
+    mut sender: Sender<'_>,
+    (mut messages, mut frames): (mpsc::Receiver<PeerMessage>, mpsc::Receiver<Frame>),
+) -> io::Result<()> {
+    let mut in_hand: VecDeque<Outgoing> = VecDeque::new();
+    let mut alive = tokio::time::interval_at(Instant::now() + ALIVE_EVERY, ALIVE_EVERY);
+    loop {
+        let idle = in_hand.is_empty();
+        if idle {
+            sender.writing.flush().await?;
+        }
+        tokio::select! {
+            biased;
+            message = messages.recv() => {
+                let Some(message) = message else { return Ok(()) };
+                sender.record(RecordKind::Message, &wire::encode(&message)).await?;
+            }
+            frame = frames.recv(), if in_hand.len() < IN_HAND_MAX => {
+                let Some(frame) = frame else { return Ok(()) };
+                in_hand.push_back(Outgoing { frame, sent: 0 });
+                shared.uploader.lane_free();
+            }
+            _ = alive.tick() => sender.record(RecordKind::Alive, &[]).await?,
+            () = std::future::ready(()), if !idle => write_piece(shared, lane, &mut sender, &mut in_hand).await?,
+        }
+    }
+}
+
+async fn write_piece(
+    shared: &Shared,
+    lane: &Lane,
+    sender: &mut Sender<'_>,
+    in_hand: &mut VecDeque<Outgoing>,
+) -> io::Result<()> {
+    // The first among equals: pieces of two frames of one urgency must not mix.
+    let Some((at, outgoing)) = in_hand.iter_mut().enumerate().min_by_key(|(_, out)| out.frame.urgency) else {
+        return Ok(());
+    };
+    let piece = outgoing.piece();
+    sender.record(RecordKind::Piece(outgoing.frame.urgency), &piece).await?;
+    outgoing.sent += piece.len();
+    let chunk = outgoing.frame.stored.len();
+    if outgoing.sent == FRAME_HEADER_BYTES + chunk {
+        in_hand.remove(at);
+        lane.sent.fetch_add(chunk as u64, Ordering::Relaxed);
+        shared.sent.fetch_add(chunk as u64, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+async fn read_header(reading: &mut Reading) -> io::Result<RecordHeader> {
+    let mut header = [0; RECORD_HEADER_BYTES];
+    heard(reading.read_exact(&mut header)).await?;
+    RecordHeader::from_bytes(header).map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))
+}
+
+/// Grown as bytes arrive: a length alone reserves nothing.
+async fn read_body(reading: &mut Reading, len: u32) -> io::Result<Vec<u8>> {
+    let (mut body, len) = (Vec::new(), len as usize);
+    while body.len() < len {
+        let held = body.len();
+        body.resize(len.min(held + PIECE_BYTES_MAX), 0);
+        heard(reading.read_exact(&mut body[held..])).await?;
+    }
+    Ok(body)
+}
+
+async fn heard<T>(reading: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(SILENCE_MAX, reading).await.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "silent")))
+}
+
+fn decode(body: &[u8]) -> io::Result<PeerMessage> {
+    wire::decode(body).map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))
+}
+
+async fn read(shared: &Arc<Shared>, lane: &Arc<Lane>, reading: &mut Reading) -> io::Result<()> {
+    let (mut frames, mut unasked) = ([const { Vec::new() }; 3], 0);
+    loop {
+        let header = read_header(reading).await?;
+        let body = read_body(reading, header.len).await?;
+        match header.kind {
+            RecordKind::Alive => {}
+            RecordKind::Close => return Err(io::Error::other(format!("closed by the peer: {}", closed_text(&body)))),
+            RecordKind::Message => {
+                let message = decode(&body)?;
+                let event = Event::Message { peer: lane.peer, generation: lane.generation, message };
+                if shared.events.send(event).await.is_err() {
+                    return Ok(());
+                }
+            }
+            RecordKind::Piece(urgency) => {
+                receiver::pass(shared, lane, body.len()).await;
+                let frame = &mut frames[urgency as usize];
+                frame.extend_from_slice(&body);
+                if let Some((header, stored)) = whole(frame)? {
+                    if !receiver::arrived(shared, lane, header, stored, &mut unasked).await {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn closed_text(code: &[u8]) -> String {
+    code.iter().rev().fold(0_u32, |code, byte| code << 8 | u32::from(*byte)).to_string()
+}
+
+/// The frame, when its last piece has come.
+fn whole(bytes: &mut Vec<u8>) -> io::Result<Option<(FrameHeader, Vec<u8>)>> {
+    let Some(header) = bytes.first_chunk::<FRAME_HEADER_BYTES>() else { return Ok(None) };
+    let header = FrameHeader::from_bytes(header).map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))?;
+    match bytes.len().cmp(&(FRAME_HEADER_BYTES + header.stored_len as usize)) {
+        std::cmp::Ordering::Less => Ok(None),
+        std::cmp::Ordering::Greater => Err(io::Error::new(io::ErrorKind::InvalidData, "a piece of two frames")),
+        std::cmp::Ordering::Equal => {
+            let stored = bytes.split_off(FRAME_HEADER_BYTES);
+            bytes.clear();
+            Ok(Some((header, stored)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use karez_protocol::content::chunk::{ChunkIndex, Codec};
+    use karez_protocol::content::hash::ReleaseId;
+    use karez_protocol::wire::peer::Urgency;
+
+    fn outgoing(len: usize) -> Outgoing {
+        let (release, stored) = (ReleaseId::from_bytes([8; 32]), vec![7; len]);
+        let header = FrameHeader { release, chunk: ChunkIndex(3), stored_len: len as u32, codec: Codec::Raw };
+        let frame = Frame { urgency: Urgency::Background, header: header.to_bytes(), stored: stored.into() };
+        Outgoing { frame, sent: 0 }
+    }
+
+    #[test]
+    fn pieces_join_to_the_frame_again() {
+        for len in [0, 1, PIECE_BYTES_MAX - FRAME_HEADER_BYTES, PIECE_BYTES_MAX, 100_000] {
+            let (mut out, mut bytes) = (outgoing(len), Vec::new());
+            let arrived = loop {
+                let piece = out.piece();
+                assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES_MAX);
+                out.sent += piece.len();
+                bytes.extend_from_slice(&piece);
+                if let Some(arrived) = whole(&mut bytes).unwrap() {
+                    break arrived;
+                }
+            };
+            assert_eq!((arrived.0.chunk, arrived.1.len()), (ChunkIndex(3), len));
+            assert_eq!(out.sent, FRAME_HEADER_BYTES + len);
+        }
+        let mut two = [outgoing(4).piece(), vec![1]].concat();
+        assert!(whole(&mut two).is_err());
+    }
+}
