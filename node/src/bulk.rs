@@ -11,6 +11,7 @@ mod lane;
 mod messages;
 mod piped;
 mod queues;
+mod race;
 mod receiver;
 mod stamps;
 mod throttle;
@@ -277,7 +278,7 @@ impl Bulk {
         self.0.sent.load(Ordering::Relaxed)
     }
 
-    /// Dials a member in the background, address after address; `Connected` or `DialFailed` follows.
+    /// Dials a member in the background, all addresses beside each other; `Connected` or `DialFailed` follows.
     pub fn dial(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
         tokio::spawn(endpoint::dial(self.0.clone(), peer, addresses));
     }

@@ -20,7 +20,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -102,6 +102,13 @@ pub enum Event {
         /// How long it took.
         rtt: Duration,
     },
+    /// This machine has an address, or no longer.
+    Own {
+        /// Which.
+        address: SocketAddr,
+        /// Whether it is there.
+        here: bool,
+    },
     /// Somebody who is not a member tried to connect.
     StrangerRefused,
 }
@@ -126,7 +133,11 @@ impl Control {
     pub async fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, StartError> {
         let failed = |detail: String| StartError { address: config.listen, detail };
         let mut swarm = behaviour::swarm(config.seed).map_err(|e| failed(e.to_string()))?;
-        swarm.listen_on(multiaddr(config.listen)).map_err(|e| failed(e.to_string()))?;
+        let is_both = config.listen.ip() == Ipv6Addr::UNSPECIFIED;
+        // libp2p's sockets are of one family. IPv4 is first to get a port: loopback has it also where IPv6 is off.
+        let first =
+            if is_both { SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), config.listen.port()) } else { config.listen };
+        swarm.listen_on(multiaddr(first)).map_err(|e| failed(e.to_string()))?;
         let port = loop {
             match swarm.select_next_some().await {
                 SwarmEvent::NewListenAddr { address, .. } => break socket_address(&address).map_or(0, |a| a.port()),
@@ -135,6 +146,9 @@ impl Control {
                 _ => {}
             }
         };
+        if is_both && let Err(cause) = swarm.listen_on(multiaddr(SocketAddr::new(config.listen.ip(), port))) {
+            tracing::info!(%cause, "no IPv6 for the control plane");
+        }
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (members, listed) = watch::channel(Vec::new());
         tokio::spawn(Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new() }.run(inbox, listed));
@@ -265,6 +279,12 @@ impl Loop {
         }
     }
 
+    async fn on_own(&mut self, address: &Multiaddr, here: bool) {
+        if let Some(address) = socket_address(address) {
+            let _ = self.events.send(Event::Own { address, here }).await;
+        }
+    }
+
     async fn on_event(
         &mut self,
         event: SwarmEvent<BehaviourEvent>,
@@ -289,6 +309,8 @@ impl Loop {
             | SwarmEvent::OutgoingConnectionError { error: DialError::Denied { .. }, .. } => {
                 let _ = self.events.send(Event::StrangerRefused).await;
             }
+            SwarmEvent::NewListenAddr { address, .. } => self.on_own(&address, true).await,
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.on_own(&address, false).await,
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) => {
                 if let (Some(peer), Ok(rtt)) = (from_libp2p(&ping.peer), ping.result) {
                     let _ = self.events.send(Event::RoundTrip { peer, rtt }).await;

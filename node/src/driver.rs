@@ -170,6 +170,8 @@ pub struct Driver {
     /// Lost chunks that no page that is here names: of a release whose own page is lost, perhaps.
     unplaced: BTreeSet<karez_protocol::content::hash::ChunkId>,
     peers: Peers,
+    /// Addresses of this machine that are told to others, beside the one listened on.
+    own_addresses: BTreeSet<SocketAddr>,
     contact: TrackerContact,
     waiting: Vec<Waiting>,
     /// Members should be greeted again.
@@ -203,6 +205,7 @@ impl Driver {
             stored: BTreeSet::new(),
             unplaced: BTreeSet::new(),
             peers: Peers::new(remembered.addresses),
+            own_addresses: BTreeSet::new(),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
             greeting_due: false,

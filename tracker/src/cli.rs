@@ -71,7 +71,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct RunFlags {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, default_value = "0.0.0.0:4040", value_name = "IP:PORT")]
+    #[arg(long, default_value = "[::]:4040", value_name = "IP:PORT")]
     listen: SocketAddr,
     /// Address under which nodes reach this tracker; goes into invites and is remembered
     #[arg(long, value_name = "http://HOST:PORT")]

@@ -57,7 +57,7 @@ impl Carrier {
 
     pub(super) fn address(&self) -> SocketAddr {
         match self {
-            Self::Quic(connection) => connection.remote_address(),
+            Self::Quic(connection) => plain(connection.remote_address()),
             Self::Stream(ending) => ending.address,
         }
     }
@@ -66,4 +66,9 @@ impl Carrier {
     pub(super) fn rtt(&self) -> Option<Duration> {
         self.quic().map(quinn::Connection::rtt)
     }
+}
+
+/// A socket of both families shows IPv4 addresses mapped into IPv6.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -4,13 +4,14 @@ use super::carrier::Carrier;
 use super::congestion::Way;
 use super::lane::{self, Lane, Talk};
 use super::messages::{MessageReader, MessageWriter};
+use super::race::{self, NoConnection};
 use super::{CloseReason, Event, Manners, Shared, piped, tls};
 use crate::pipe::Pipe;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
 use karez_protocol::wire::stamp;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -65,16 +66,35 @@ pub struct BoundPort {
     pub(super) way: Arc<Way>,
 }
 
+/// A socket of the address's family. The unspecified address of IPv6 serves both families, and IPv4 alone where the system
+/// has no IPv6.
+fn open_socket(address: SocketAddr) -> std::io::Result<socket2::Socket> {
+    let is_both = address.ip() == Ipv6Addr::UNSPECIFIED;
+    let opened = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None);
+    let opened = opened.and_then(|socket| {
+        if is_both {
+            socket.set_only_v6(false)?;
+        }
+        socket.bind(&address.into())?;
+        Ok(socket)
+    });
+    match opened {
+        Err(cause) if is_both && cause.kind() != std::io::ErrorKind::AddrInUse => {
+            open_socket(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+        }
+        opened => opened,
+    }
+}
+
 /// Binds the UDP socket with room for bursts; `seed` is the node key's secret.
 pub fn bind(address: SocketAddr, seed: [u8; 32], manners: Manners) -> Result<BoundPort, BindError> {
     let way = Arc::new(Way::new(manners));
     let open = || -> std::io::Result<quinn::Endpoint> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
+        let socket = open_socket(address)?;
         // The kernel caps these silently; less is slower, not wrong.
         let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
         socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
         let mut server = tls::server_config(seed);
         server.transport_config(transport(&way)).max_incoming(INCOMING_MAX);
         let runtime = Arc::new(quinn::TokioRuntime);
@@ -118,39 +138,32 @@ pub(super) fn close(connection: &quinn::Connection, reason: CloseReason) {
     connection.close(reason.code().into(), reason.text().as_bytes());
 }
 
-/// Dials address after address until one is the peer.
+/// Dials a member; the first address that answers carries the lane.
 pub(super) async fn dial(shared: Arc<Shared>, peer: PeerId, addresses: Vec<SocketAddr>) {
-    let (mut detail, mut unanswered) = (String::from("no address known"), false);
-    for address in addresses {
-        match connect(&shared, &peer, address).await {
-            Ok(connection) => {
-                let me = shared.config.me;
-                return greet_and_run(shared, connection, peer, me).await;
-            }
-            Err(cause) => {
-                unanswered |= cause.is_silence;
-                detail = format!("{address}: {}", cause.detail);
-            }
+    let connecting = shared.clone();
+    let connect = move |address| {
+        let shared = connecting.clone();
+        async move { connect(&shared, &peer, address).await }
+    };
+    match race::first(addresses, connect).await {
+        Ok(connection) => {
+            let me = shared.config.me;
+            greet_and_run(shared, connection, peer, me).await;
+        }
+        Err(NoConnection { detail, is_silence }) => {
+            let _ = shared.events.send(Event::DialFailed { peer, detail, unanswered: is_silence }).await;
         }
     }
-    let _ = shared.events.send(Event::DialFailed { peer, detail, unanswered }).await;
-}
-
-/// Why an address led nowhere.
-struct NoConnection {
-    detail: String,
-    /// Nobody answered, or the system would not send: UDP may be blocked.
-    is_silence: bool,
 }
 
 async fn connect(shared: &Shared, peer: &PeerId, address: SocketAddr) -> Result<quinn::Connection, NoConnection> {
     let mut config = tls::client_config(shared.config.seed, peer);
     config.transport_config(transport(&shared.way));
-    let refused = |detail: String| NoConnection { detail, is_silence: false };
+    let refused = |detail: String| NoConnection { detail: format!("{address}: {detail}"), is_silence: false };
     let connecting = shared.endpoint.connect_with(config, address, "karez").map_err(|e| refused(e.to_string()))?;
     match tokio::time::timeout(DIAL_TIMEOUT, connecting).await {
         Ok(connected) => connected.map_err(|e| refused(e.to_string())),
-        Err(_) => Err(NoConnection { detail: "no answer".into(), is_silence: true }),
+        Err(_) => Err(NoConnection { detail: format!("{address}: no answer"), is_silence: true }),
     }
 }
 

@@ -214,8 +214,8 @@ pub(super) enum Command {
 /// Flags of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
-    /// Address for other nodes: TCP and UDP, one port
-    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:4041")]
+    /// Address for other nodes: TCP and UDP, one port; [::] is IPv6 and IPv4
+    #[arg(long, value_name = "ADDR", default_value = "[::]:4041")]
     pub(super) listen: String,
     /// Address of the gateway for players and browsers, or off
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:4080")]

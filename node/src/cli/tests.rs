@@ -86,7 +86,7 @@ fn client_commands_are_understood() {
 #[test]
 fn run_flags_are_understood() {
     let Ok(Action::Run(run)) = action("run") else { panic!("run") };
-    assert_eq!((run.listen.to_string(), run.gateway.map(|at| at.port())), ("0.0.0.0:4041".into(), Some(4080)));
+    assert_eq!((run.listen.to_string(), run.gateway.map(|at| at.port())), ("[::]:4041".into(), Some(4080)));
     assert_eq!((run.up, run.down, run.mode), (BytesPerSecond(0), BytesPerSecond(0), EgressMode::Thrifty));
     let line = "run --listen [::]:0 --gateway off --up-mbit 20 --down-mbit 0.5 --mode fast --announce 10.0.0.1:1 \
                 --announce 10.0.0.2:2 --queue-ms 25";

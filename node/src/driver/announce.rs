@@ -117,7 +117,7 @@ impl Driver {
             header: Announce::new_header(),
             peer: self.me(),
             sequence: self.contact.next_sequence(),
-            addresses: self.parts.addresses.clone(),
+            addresses: self.told_addresses(),
             held: self.held_versions(),
             wanted: self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.collection.clone()).collect(),
             roster: self.parts.roster.value().version,

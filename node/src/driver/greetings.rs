@@ -12,6 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Newer releases asked for after one greeting; the rest comes with the next one.
 const QUESTIONS_MAX: usize = 16;
+/// Own IPv6 addresses told to others; privacy addresses come and go.
+const OWN_ADDRESSES_MAX: usize = 4;
 
 impl Driver {
     pub(super) fn on_control(&mut self, event: control::Event) {
@@ -37,6 +39,7 @@ impl Driver {
                 tracing::debug!(peer = self.name_of(&peer), detail, "no lane over the control connection");
             }
             Event::RoundTrip { peer, rtt } => self.peers.entry(peer).control_rtt = Some(rtt),
+            Event::Own { address, here } => self.on_own_address(address, here),
             Event::StrangerRefused => self.on_stranger(),
         }
     }
@@ -46,8 +49,30 @@ impl Driver {
             versions: PROTOCOL,
             network: self.parts.network,
             roster: self.parts.roster.value().version,
-            addresses: self.parts.addresses.clone(),
+            addresses: self.told_addresses(),
             held: self.held_versions(),
+        }
+    }
+
+    /// Addresses told to others: the one listened on, and those of IPv6 by which anybody may reach this machine. An IPv4
+    /// address is what others see anyway.
+    pub(super) fn told_addresses(&self) -> Vec<String> {
+        let own = self.own_addresses.iter().map(SocketAddr::to_string);
+        self.parts.addresses.iter().cloned().chain(own).collect()
+    }
+
+    fn on_own_address(&mut self, address: SocketAddr, here: bool) {
+        let everywhere = self.parts.addresses.iter().any(|told| told.starts_with("[::]:"));
+        if !everywhere || !is_routed(address.ip()) {
+            return;
+        }
+        let changed = match here {
+            true => self.own_addresses.len() < OWN_ADDRESSES_MAX && self.own_addresses.insert(address),
+            false => self.own_addresses.remove(&address),
+        };
+        if changed {
+            self.greet_all();
+            self.contact.hurry();
         }
     }
 
@@ -143,6 +168,14 @@ impl Driver {
             }
             self.peers.entry(peer).collections.insert(held.collection, held.complete);
         }
+    }
+}
+
+/// An IPv6 address that routers know: global unicast (2000::/3) or unique local (fc00::/7).
+fn is_routed(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V6(address) => address.segments()[0] >> 13 == 1 || address.is_unique_local(),
+        IpAddr::V4(_) => false,
     }
 }
 
