@@ -119,6 +119,7 @@ column-received = RECEIVED
 column-sent = SENT
 column-rate = RATE
 column-lane = LANE
+lane-lan = QUIC, on this LAN
 lane-quic = QUIC
 lane-udp-blocked = over the control connection: UDP blocked
 column-rtt = ROUND TRIP

@@ -15,6 +15,7 @@ run-up-mbit = 最大发送速率（Mbit/s），0 为不限
 run-down-mbit = 最大接收速率（Mbit/s），0 为不限
 run-mode = thrifty 节省旗舰的上行，fast 节省时间
 run-queue-ms = 后台传输最多给线路增加的延迟（毫秒）：越小越礼让，越大在波动的线路上越稳定
+run-no-lan = 不在本地局域网上寻找成员（多播 DNS）
 run-announce = 告知其他节点的地址，代替监听地址；可以多次给出
 search = 列出网络中的内容集
 search-query = 标题、名称、说明或作者中的词；不给则列出全部

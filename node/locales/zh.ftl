@@ -119,6 +119,7 @@ column-received = 已接收
 column-sent = 已发送
 column-rate = 速率
 column-lane = 通道
+lane-lan = QUIC，本地局域网
 lane-quic = QUIC
 lane-udp-blocked = 走控制连接：UDP 不通
 column-rtt = 往返时间

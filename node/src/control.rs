@@ -6,6 +6,7 @@
 
 mod behaviour;
 mod codec;
+mod lan;
 mod lanes;
 
 use crate::pipe::Pipe;
@@ -34,6 +35,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The node key's secret.
     pub seed: [u8; 32],
+    /// Whether members are looked for on the LAN.
+    pub lan: bool,
 }
 
 /// Why the control plane cannot start.
@@ -102,6 +105,13 @@ pub enum Event {
         /// How long it took.
         rtt: Duration,
     },
+    /// A member announces itself on the LAN, or somebody in its name.
+    OnLan {
+        /// Who.
+        peer: PeerId,
+        /// Where.
+        address: SocketAddr,
+    },
     /// This machine has an address, or no longer.
     Own {
         /// Which.
@@ -132,7 +142,7 @@ impl Control {
     /// Listens and starts the loop.
     pub async fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, StartError> {
         let failed = |detail: String| StartError { address: config.listen, detail };
-        let mut swarm = behaviour::swarm(config.seed).map_err(|e| failed(e.to_string()))?;
+        let mut swarm = behaviour::swarm(config.seed, config.lan).map_err(|e| failed(e.to_string()))?;
         let is_both = config.listen.ip() == Ipv6Addr::UNSPECIFIED;
         // libp2p's sockets are of one family. IPv4 is first to get a port: loopback has it also where IPv6 is off.
         let first =
@@ -151,7 +161,9 @@ impl Control {
         }
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (members, listed) = watch::channel(Vec::new());
-        tokio::spawn(Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new() }.run(inbox, listed));
+        tokio::spawn(
+            Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new(), deaf_until: None }.run(inbox, listed),
+        );
         Ok(Self { commands, members, port })
     }
 
@@ -217,6 +229,8 @@ struct Loop {
     events: mpsc::Sender<Event>,
     asked: BTreeMap<OutboundRequestId, ControlRequest>,
     hosts: BTreeMap<PeerId, SocketAddr>,
+    /// The LAN is not listened to until then.
+    deaf_until: Option<tokio::time::Instant>,
 }
 
 impl Loop {
@@ -226,12 +240,14 @@ impl Loop {
         let mut incoming = streams.accept(lanes::PROTOCOL).expect("nobody else takes this protocol");
         let (answers, mut answered) = mpsc::channel::<(ResponseChannel<ControlResponse>, ControlResponse)>(64);
         loop {
+            let again = self.deaf_until.unwrap_or_else(tokio::time::Instant::now);
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event, &answers).await,
                 Some((channel, response)) = answered.recv() => {
                     // The asker may be gone by now.
                     let _ = self.swarm.behaviour_mut().ask.send_response(channel, response);
                 }
+                () = tokio::time::sleep_until(again), if self.deaf_until.is_some() => self.listen_to_lan_again(),
                 Some((peer, stream)) = incoming.next() => self.on_stream(&peer, stream).await,
                 Ok(()) = listed.changed() => {
                     let members = listed.borrow_and_update().clone();
@@ -309,6 +325,7 @@ impl Loop {
             | SwarmEvent::OutgoingConnectionError { error: DialError::Denied { .. }, .. } => {
                 let _ = self.events.send(Event::StrangerRefused).await;
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Lan(event)) => self.on_lan(event).await,
             SwarmEvent::NewListenAddr { address, .. } => self.on_own(&address, true).await,
             SwarmEvent::ExpiredListenAddr { address, .. } => self.on_own(&address, false).await,
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) => {

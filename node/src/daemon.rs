@@ -53,6 +53,8 @@ pub struct RunConfig {
     pub mode: EgressMode,
     /// Queue that background work may make in a link.
     pub queue: Duration,
+    /// Whether members are looked for on the LAN.
+    pub lan: bool,
 }
 
 /// What a running daemon says of itself.
@@ -124,15 +126,16 @@ fn load(home: &Home) -> Result<Identity, RunError> {
 
 /// Both planes on one port number: UDP takes the number that TCP got.
 async fn listen(
-    address: SocketAddr,
+    config: &RunConfig,
     seed: [u8; 32],
-    manners: Manners,
     events: mpsc::Sender<control::Event>,
 ) -> Result<(Control, BoundPort), RunError> {
-    let mut tries = PORT_TRIES;
+    let (address, mut tries) = (config.listen, PORT_TRIES);
+    // On loopback there is nobody but this machine.
+    let lan = config.lan && !address.ip().is_loopback();
     loop {
-        let control = Control::start(control::Config { listen: address, seed }, events.clone()).await?;
-        match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed, manners) {
+        let control = Control::start(control::Config { listen: address, seed, lan }, events.clone()).await?;
+        match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed, manners(config)) {
             Ok(port) => return Ok((control, port)),
             Err(cause) if address.port() == 0 && tries > 1 => tracing::debug!(%cause, "trying another port"),
             Err(cause) => return Err(cause.into()),
@@ -200,7 +203,7 @@ pub async fn run(
 
     let (control_events, control_inbox) = mpsc::channel(EVENTS_MAX);
     let (bulk_events, bulk_inbox) = mpsc::channel(EVENTS_MAX);
-    let (control, port) = listen(config.listen, identity.key.seed(), manners(&config), control_events).await?;
+    let (control, port) = listen(&config, identity.key.seed(), control_events).await?;
     let bulk_config = bulk_config(&identity, &config, store.clone());
     let (members, shelf) = (bulk_config.members.clone(), bulk_config.shelf.clone());
     let bulk = Bulk::start(bulk_config, port, bulk_events);

@@ -3,6 +3,7 @@
 
 mod networks {
     mod families;
+    mod lan;
     mod moving;
     mod udp_blocked;
 }

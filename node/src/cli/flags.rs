@@ -232,6 +232,9 @@ pub(super) struct Run {
     /// Delay that background work may add to a link, in ms: less is politer, more is firmer on links that waver
     #[arg(long, value_name = "N", default_value = "8")]
     pub(super) queue_ms: String,
+    /// Do not look for members on the local network (multicast DNS)
+    #[arg(long)]
+    pub(super) no_lan: bool,
     /// Address told to other nodes instead of the one listened on; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub(super) announce: Vec<String>,

@@ -69,6 +69,8 @@ pub struct RunFlags {
     pub mode: EgressMode,
     /// Queue that background work may make in a link.
     pub queue: Duration,
+    /// Whether members are looked for on the LAN.
+    pub lan: bool,
 }
 
 /// A question to the running daemon.
@@ -254,6 +256,7 @@ fn run_flags(run: &Run) -> Result<RunFlags, Wrong> {
         down: rate("--down-mbit", &run.down_mbit)?,
         mode,
         queue: queue("--queue-ms", &run.queue_ms)?,
+        lan: !run.no_lan,
     })
 }
 

@@ -201,6 +201,7 @@ fn peers_table(context: &Context, peers: &[PeerView]) -> String {
 /// How chunks travel to and from a peer, and why so.
 fn lane_text(context: &Context, peer: &PeerView) -> String {
     match (peer.lane.as_str(), peer.lane_reason.as_deref()) {
+        ("lan", _) => context.text("lane-lan", &[]),
         ("direct", _) => context.text("lane-quic", &[]),
         ("tcp", Some("udp-blocked")) => context.text("lane-udp-blocked", &[]),
         (other, _) => other.to_owned(),

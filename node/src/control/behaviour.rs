@@ -1,13 +1,15 @@
 //! The libp2p behaviours in use and every limit set: the defaults are unlimited.
 
 use super::codec::ControlCodec;
+use super::lan;
 use karez_protocol::wire::control::CONTROL_PROTOCOL;
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, Swarm, SwarmBuilder, identify, noise, ping, tcp, yamux};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{StreamProtocol, Swarm, SwarmBuilder, identify, mdns, noise, ping, tcp, yamux};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -31,10 +33,11 @@ pub(super) struct Behaviour {
     ping: ping::Behaviour,
     pub(super) ask: request_response::Behaviour<ControlCodec>,
     pub(super) streams: libp2p_stream::Behaviour,
+    pub(super) lan: Toggle<mdns::tokio::Behaviour>,
 }
 
 impl Behaviour {
-    fn new(key: &Keypair) -> Self {
+    fn new(key: &Keypair, lan: bool) -> Self {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_MAX))
             .with_max_pending_outgoing(Some(PENDING_MAX))
@@ -56,7 +59,13 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(60))),
             ask: request_response::Behaviour::with_codec(ControlCodec, [(protocol, ProtocolSupport::Full)], timing),
             streams: libp2p_stream::Behaviour::new(),
+            lan: Toggle::from(lan.then(|| lan::discovery(key.public().to_peer_id())).flatten()),
         }
+    }
+
+    /// Whether a connection with this peer is allowed.
+    pub(super) fn is_member(&self, peer: &libp2p::PeerId) -> bool {
+        self.allowed.allowed_peers().contains(peer)
     }
 
     /// Replaces the allow list; connections to anybody else close.
@@ -74,10 +83,10 @@ impl Behaviour {
 }
 
 /// A swarm on TCP with Noise and Yamux.
-pub(super) fn swarm(mut seed: [u8; 32]) -> Result<Swarm<Behaviour>, noise::Error> {
+pub(super) fn swarm(mut seed: [u8; 32], lan: bool) -> Result<Swarm<Behaviour>, noise::Error> {
     let key = Keypair::ed25519_from_bytes(&mut seed).expect("32 bytes are an Ed25519 secret");
     let builder = SwarmBuilder::with_existing_identity(key).with_tokio();
     let builder = builder.with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?;
-    let builder = builder.with_behaviour(Behaviour::new).expect("making the behaviours cannot fail");
+    let builder = builder.with_behaviour(|key| Behaviour::new(key, lan)).expect("making the behaviours cannot fail");
     Ok(builder.with_swarm_config(|config| config.with_idle_connection_timeout(IDLE)).build())
 }

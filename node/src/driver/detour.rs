@@ -36,7 +36,7 @@ impl Driver {
         if entry.control {
             self.parts.control.open_lane(peer);
         } else {
-            let addresses = super::socket_addresses(&entry.addresses);
+            let addresses = entry.dialable();
             self.parts.control.dial(peer, addresses);
         }
     }
@@ -70,7 +70,7 @@ impl Driver {
         for peer in due {
             let entry = self.peers.entry(peer);
             entry.detour.next_probe = Some(now + PROBE);
-            let addresses = super::socket_addresses(&entry.addresses);
+            let addresses = entry.dialable();
             self.parts.bulk.dial(peer, addresses);
         }
     }

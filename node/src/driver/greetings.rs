@@ -39,6 +39,7 @@ impl Driver {
                 tracing::debug!(peer = self.name_of(&peer), detail, "no lane over the control connection");
             }
             Event::RoundTrip { peer, rtt } => self.peers.entry(peer).control_rtt = Some(rtt),
+            Event::OnLan { peer, address } => self.on_lan(peer, address),
             Event::Own { address, here } => self.on_own_address(address, here),
             Event::StrangerRefused => self.on_stranger(),
         }

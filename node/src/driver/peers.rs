@@ -9,6 +9,7 @@ use karez_protocol::content::name::CollectionName;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::{HeldVersion, PeerAddress};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// First wait after a dial that led nowhere; doubles up to [`BACKOFF_MAX`].
@@ -21,6 +22,8 @@ const PEERS_PER_COLLECTION: usize = 32;
 const BAN: Duration = Duration::from_secs(3600);
 /// A lane that nobody needs is closed after this; keeping it alive would cost megabytes a day.
 const LANE_IDLE: Duration = Duration::from_secs(60);
+/// Addresses kept of one peer on the LAN: a machine has a few interfaces.
+const LAN_ADDRESSES_MAX: usize = 4;
 /// Addresses kept of one peer.
 const ADDRESSES_MAX: usize = 8;
 
@@ -28,6 +31,8 @@ const ADDRESSES_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Peer {
     pub(super) addresses: Vec<String>,
+    /// Where it announces itself on this LAN; tried with the others.
+    lan: Vec<SocketAddr>,
     /// Number of its bulk connection.
     pub(super) lane: Option<u64>,
     pub(super) control: bool,
@@ -111,10 +116,21 @@ impl Peers {
 }
 
 impl Peer {
+    /// Where to dial it, the LAN first.
+    pub(super) fn dialable(&self) -> Vec<SocketAddr> {
+        let told = socket_addresses(&self.addresses).into_iter().filter(|address| !self.lan.contains(address));
+        self.lan.iter().copied().chain(told).collect()
+    }
+
+    /// Whether this address is one of the LAN.
+    pub(super) fn is_on_lan(&self, address: SocketAddr) -> bool {
+        self.lan.iter().any(|known| known.ip() == address.ip())
+    }
+
     fn may_dial(&self, now: Instant) -> bool {
         self.lane.is_none()
             && !self.dialling
-            && !self.addresses.is_empty()
+            && !(self.addresses.is_empty() && self.lan.is_empty())
             && self.next_dial.is_none_or(|at| at <= now)
             && self.banned_until.is_none_or(|until| until <= now)
     }
@@ -133,6 +149,19 @@ impl Driver {
         let peer = self.peers.entry(told.peer);
         (peer.addresses, peer.next_dial, peer.failures) = (addresses.clone(), None, 0);
         self.state.remember(Change::Addresses { peer: told.peer, addresses });
+    }
+
+    /// A member says on the LAN where it is. Whether it is the member shows when it is dialled.
+    pub(super) fn on_lan(&mut self, peer: PeerId, address: SocketAddr) {
+        let entry = self.peers.entry(peer);
+        if !entry.lan.contains(&address) {
+            entry.lan.insert(0, address);
+            entry.lan.truncate(LAN_ADDRESSES_MAX);
+            (entry.next_dial, entry.failures) = (None, 0);
+        }
+        if !entry.control {
+            self.parts.control.dial(peer, vec![address]);
+        }
     }
 
     /// Dials whoever may have something that is missing here.
@@ -175,7 +204,7 @@ impl Driver {
         }
         let entry = self.peers.entry(peer);
         entry.dialling = true;
-        let addresses = socket_addresses(&entry.addresses);
+        let addresses = entry.dialable();
         let (control, udp_blocked) = (entry.control, entry.detour.udp_blocked);
         if udp_blocked {
             self.take_detour(peer);
@@ -190,10 +219,10 @@ impl Driver {
         if self.contact.is_reachable() || !self.contact.gossip_due(now) || self.peers.on_control().count() > 0 {
             return;
         }
-        let members: Vec<_> = self.peers.iter().filter(|(_, peer)| !peer.addresses.is_empty()).collect();
+        let members: Vec<_> = self.peers.iter().filter(|(_, peer)| !peer.dialable().is_empty()).collect();
         for (id, peer) in members.into_iter().take(4) {
             if self.member(id).is_some() && *id != self.me() {
-                self.parts.control.dial(*id, socket_addresses(&peer.addresses));
+                self.parts.control.dial(*id, peer.dialable());
             }
         }
     }

@@ -50,7 +50,12 @@ impl Driver {
                 peer: id.to_string(),
                 role: if self.is_flagship(id) { "flagship" } else { "site" }.into(),
                 same_group: self.same_group(id),
-                lane: if peer.detour.udp_blocked { "tcp" } else { "direct" }.into(),
+                lane: match figures.map(|figures| peer.is_on_lan(figures.address)) {
+                    _ if peer.detour.udp_blocked => "tcp",
+                    Some(true) => "lan",
+                    _ => "direct",
+                }
+                .into(),
                 lane_reason: peer.detour.udp_blocked.then(|| "udp-blocked".into()),
                 address: figures.map(|figures| figures.address.to_string()).unwrap_or_default(),
                 bytes_received: peer.received,

@@ -312,7 +312,7 @@ pub struct PeerView {
     pub role: String,
     /// Whether it is in this node's uplink group.
     pub same_group: bool,
-    /// How bytes travel: `direct` (QUIC), or `tcp` (over the control connection).
+    /// How bytes travel: `direct` (QUIC), `lan` (QUIC to where the peer announces itself on this LAN), or `tcp` (over the control connection).
     pub lane: String,
     /// Why not `direct`: `udp-blocked`.
     #[serde(default)]
