@@ -57,6 +57,8 @@ pub struct PackOptions {
     pub title: Option<String>,
     /// Pack the members of compressed tars instead of refusing these.
     pub unpack: bool,
+    /// Pack archives of consultations and care that could not be looked into: somebody else has.
+    pub unchecked: bool,
     /// Heights at which films are published as well, where they are larger.
     pub renditions: Vec<Height>,
     /// Read every file, also those that have not changed since they were packed into this store.
@@ -137,7 +139,7 @@ fn pack_in_parts(
     let _temporary = checks::archives(&mut tree, options.unpack, store.dir())?;
     let Tree { files, empty_folders, skipped } = tree;
     let mut items = items::group(files, &description, dir)?;
-    let warnings = checks::examine(&mut items, &description, options, &mut metadata)?;
+    let warnings = checks::examine(&mut items, &description, options, &mut metadata, store.dir())?;
     let renditions = match studio {
         Some(studio) => renditions::add(&mut items, options, &studio, progress)?,
         None => 0,

@@ -14,8 +14,10 @@ mod dicom;
 mod document;
 mod identifier;
 mod ims;
+mod inside;
 mod mp4;
 mod notice;
+mod signature;
 mod tar_members;
 mod xml;
 
@@ -25,12 +27,26 @@ pub use notice::{Code, NOTICES_MAX, Notice, Notices};
 pub use tar_members::UnpackError;
 pub(crate) use tar_members::{Unpacked, unpack};
 
+use signature::Kind;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Longest title taken from a file, in characters. Longer ones are texts, not titles.
 const TITLE_CHARS_MAX: usize = 300;
+
+/// Bytes looked at of each file: junk before a medical picture may be so long.
+const HEAD_BYTES: u64 = 1 << 20;
+
+/// How the gate for medical pictures stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gate<'a> {
+    /// A folder on a disk, for what is too large for memory; what lies there has no name.
+    pub(crate) scratch: &'a Path,
+    /// Whether what cannot be looked into is refused, and not only named.
+    pub(crate) strict: bool,
+}
 
 /// A file to look at.
 #[derive(Debug, Clone)]
@@ -80,13 +96,13 @@ pub(crate) fn film(on_disk: &Path, size: u64) -> Option<Film> {
 }
 
 /// Looks at files one after the other.
-pub(crate) fn examine<'a>(subjects: impl Iterator<Item = Subject<'a>> + Clone) -> Findings {
+pub(crate) fn examine<'a>(subjects: impl Iterator<Item = Subject<'a>> + Clone, gate: Gate<'_>) -> Findings {
     let mut findings = Findings::default();
     for subject in subjects.clone() {
         if ims::is_manifest(subject.path) {
             findings.manifest(&subject, subjects.clone());
         }
-        findings.look(&subject);
+        findings.look(&subject, gate);
     }
     findings
 }
@@ -113,14 +129,47 @@ impl Findings {
         self.title = course.title;
     }
 
-    fn look(&mut self, subject: &Subject<'_>) {
+    fn look(&mut self, subject: &Subject<'_>, gate: Gate<'_>) {
         identifier::check_name(subject.path, &mut self.warnings);
         self.document(subject);
         self.film(subject);
-        dicom::check(subject, &mut self.warnings, &mut self.refusals);
+        self.pictures(subject, gate);
         if archive(subject.path, || subject.on_disk.clone()) == Archive::Gzip {
             self.warnings.add(subject.path, Code::PlainGzip, "");
         }
+    }
+
+    /// Medical pictures, whatever they are called and however deep they lie.
+    fn pictures(&mut self, subject: &Subject<'_>, gate: Gate<'_>) {
+        let mut head = Vec::new();
+        let opened = File::open(&subject.on_disk);
+        let read = opened.and_then(|mut file| {
+            file.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
+            Ok(file)
+        });
+        // What cannot be read at all, packing will report.
+        let Ok(file) = read else { return };
+        let kind = match signature::of(&head, subject.size) {
+            Kind::Plain if subject.media_type == "application/zip" => Kind::Zip,
+            kind => kind,
+        };
+        match kind {
+            Kind::Dicom(start) => {
+                return dicom::check(subject, start, (&head, file), &mut self.warnings, &mut self.refusals);
+            }
+            Kind::Plain => {}
+            kind => {
+                let inside = inside::look(subject.path, kind, file, subject.size, gate.scratch);
+                if inside.holds_dicom {
+                    return self.refusals.add(subject.path, Code::DicomInArchive, "");
+                }
+                if let Some(missed) = inside.missed {
+                    let notices = if gate.strict { &mut self.refusals } else { &mut self.warnings };
+                    notices.add(subject.path, Code::NotLookedInto, missed.name());
+                }
+            }
+        }
+        dicom::refuse_unmarked(subject.path, &mut self.refusals);
     }
 
     fn film(&mut self, subject: &Subject<'_>) {
@@ -157,13 +206,7 @@ impl Findings {
         let found = match subject.media_type {
             "application/epub+zip" => document::epub(file),
             "application/pdf" => document::pdf(file).map(|title| Book { title: Some(title), ..Book::default() }),
-            "application/zip" => {
-                let packed = document::package(file);
-                if packed.as_ref().is_some_and(|packed| packed.holds_dicom) {
-                    self.refusals.add(subject.path, Code::DicomInArchive, "");
-                }
-                packed.map(|packed| Book { title: packed.title, ..Book::default() })
-            }
+            "application/zip" => document::package(file).map(|title| Book { title: Some(title), ..Book::default() }),
             _ => return,
         };
         let Some(book) = found.filter(|_| subject.path == subject.key) else { return };

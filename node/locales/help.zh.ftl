@@ -49,6 +49,7 @@ publish-title = 供人阅读的标题
 publish-renditions = 同时发布的低清版本的画面高度；本机需装有 ffmpeg
 publish-in-place = 不复制：视频留在原目录，此后请勿移动或改动这些文件
 publish-unpack = 发布 .tar.gz、.tar.zst 内的文件，而不是拒绝这些压缩包
+publish-unchecked = 会诊、护理类内容集：照样发布无法查看其中有无医学图像的压缩包
 request = 写出一个小文件，说明本机已有什么，供别处为本机打包
 request-to = 存储盘上的目录
 export = 把内容集打包到存储盘，带给网络不便的站点

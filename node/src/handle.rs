@@ -138,6 +138,9 @@ pub struct PublishRequest {
     /// Publish what is inside compressed tars instead of refusing these.
     #[serde(default)]
     pub unpack: bool,
+    /// Publish archives of consultations and care that could not be looked into.
+    #[serde(default)]
+    pub unchecked: bool,
     /// Heights at which films are published as well.
     #[serde(default)]
     pub renditions: Vec<Height>,

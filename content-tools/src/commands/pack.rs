@@ -34,6 +34,9 @@ pub(crate) struct Flags {
     /// Pack what is inside .tar.gz and .tar.zst files instead of refusing these.
     #[arg(long)]
     unpack: bool,
+    /// Pack archives of consultations and care that cannot be looked into for medical pictures.
+    #[arg(long)]
+    unchecked: bool,
     /// Heights at which films are packed as well, such as 360p,480p: needs ffmpeg.
     #[arg(long, value_name = "360p,480p", value_delimiter = ',')]
     renditions: Vec<Height>,
@@ -85,6 +88,7 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
         kind: flags.kind,
         title: flags.title.clone(),
         unpack: flags.unpack,
+        unchecked: flags.unchecked,
         renditions: flags.renditions.clone(),
         read_all: flags.read_all,
         in_place: flags.in_place,

@@ -11,8 +11,8 @@ use super::items::SourceItem;
 use super::media;
 use super::natural;
 use super::walk::{Place, SkipReason, Skipped, SourceFile, Tree};
-use crate::package::{self, Archive, Findings, Notices, Subject, Unpacked};
-use karez_protocol::content::manifest::Metadata;
+use crate::package::{self, Archive, Findings, Gate, Notices, Subject, Unpacked};
+use karez_protocol::content::manifest::{Kind, Metadata};
 use karez_protocol::content::path::ContentPath;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -117,6 +117,7 @@ pub(super) fn examine(
     description: &Description,
     options: &PackOptions,
     metadata: &mut Metadata,
+    store: &Path,
 ) -> Result<Notices, PackError> {
     if let Some(sensitivity) = description.sensitivity.as_deref().filter(|class| *class != "open") {
         return Err(PackError::Sensitivity { found: sensitivity.into() });
@@ -130,7 +131,10 @@ pub(super) fn examine(
             media_type: media::of(file.source.path.as_str()).media_type,
         })
     });
-    let findings = package::examine(subjects);
+    // Where collections are about patients, what nobody has looked into stays at home.
+    let is_medical = matches!(metadata.kind, Kind::Consultation | Kind::Care);
+    let gate = Gate { scratch: store, strict: is_medical && !options.unchecked };
+    let findings = package::examine(subjects, gate);
     if !findings.refusals.is_empty() {
         return Err(PackError::Refused(Box::new(findings.refusals)));
     }

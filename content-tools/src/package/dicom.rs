@@ -6,7 +6,10 @@
 //! patient's name or number. Source of the tags: DICOM PS3.15 Annex E, basic profile, the directly identifying ones.
 
 mod data_set;
+mod start;
 mod tags;
+
+pub(super) use start::{Start, find, has_preamble};
 
 use super::Subject;
 use super::identifier;
@@ -14,11 +17,11 @@ use super::notice::{Code, Notices};
 use data_set::{Element, Unreadable};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read as _};
 use tags::IDENTIFYING;
 
 /// A medical picture, by name.
-fn is_named_dicom(path: &str) -> bool {
+pub(super) fn is_named(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     name.ends_with(".dcm") || name.ends_with(".dicom") || name == "dicomdir"
 }
@@ -99,26 +102,27 @@ fn written((group, element): (u16, u16)) -> String {
     format!("({group:04X},{element:04X})")
 }
 
-/// Checks a file, whatever it is called.
-pub(super) fn check(subject: &Subject<'_>, warnings: &mut Notices, refusals: &mut Notices) {
-    let named = is_named_dicom(subject.path);
-    let opened = File::open(&subject.on_disk).map(BufReader::new);
-    let head = opened.and_then(|mut file| {
-        let mut head = Vec::with_capacity(132);
-        file.by_ref().take(132).read_to_end(&mut head).map(|_| (file, head))
-    });
-    // What cannot be opened at all, packing will report.
-    let Ok((file, head)) = head else { return };
-    if head.get(128..) != Some(b"DICM") {
-        if named {
-            refusals.add(subject.path, Code::DicomUnreadable, Unreadable::NoPreamble.name());
-        }
-        return;
-    }
+/// Checks a file that is one by its first bytes, `head`, behind which `file` stands.
+pub(super) fn check(
+    subject: &Subject<'_>,
+    start: Start,
+    (head, file): (&[u8], File),
+    warnings: &mut Notices,
+    refusals: &mut Notices,
+) {
     let mut seen = Seen::default();
-    if let Err(cause) = data_set::read(file, subject.size, &mut |element| seen.take(element)) {
+    let at = if let Start::Meta { at } = start { at } else { 0 };
+    let source = BufReader::new(Cursor::new(&head[at..]).chain(file));
+    if let Err(cause) = data_set::read(source, start, subject.size, &mut |element| seen.take(element)) {
         refusals.add(subject.path, Code::DicomUnreadable, cause.name());
     }
     seen.report(subject.path, warnings, refusals);
     identifier::check_medical_name(subject.path, warnings, refusals);
+}
+
+/// Refuses a file that is named like a medical picture and is none that can be read.
+pub(super) fn refuse_unmarked(path: &str, refusals: &mut Notices) {
+    if is_named(path) {
+        refusals.add(path, Code::DicomUnreadable, Unreadable::NoPreamble.name());
+    }
 }

@@ -15,13 +15,6 @@ const MEMBERS_MAX: usize = 200_000;
 /// Most creators taken.
 const CREATORS_MAX: usize = 20;
 
-/// A zipped package, or any other ZIP.
-#[derive(Debug)]
-pub(super) struct Zipped {
-    pub(super) title: Option<String>,
-    pub(super) holds_dicom: bool,
-}
-
 fn open(file: File) -> Option<ZipArchive<std::io::BufReader<File>>> {
     ZipArchive::new(std::io::BufReader::new(file)).ok().filter(|zip| zip.len() <= MEMBERS_MAX)
 }
@@ -43,16 +36,9 @@ pub(super) fn epub(file: File) -> Option<Book> {
     })
 }
 
-/// Title of a zipped course, and whether medical pictures are in it.
-pub(super) fn package(file: File) -> Option<Zipped> {
-    let mut zip = open(file)?;
-    let is_dicom = |path: &str| {
-        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-        name == "dicomdir" || name.ends_with(".dcm") || name.ends_with(".dicom")
-    };
-    let holds_dicom = zip.file_names().any(|name| name.is_ok_and(|name| is_dicom(&name)));
-    let title = zip.by_name("imsmanifest.xml").ok().and_then(ims::read).and_then(|course| course.title);
-    Some(Zipped { title, holds_dicom })
+/// Title of a zipped course.
+pub(super) fn package(file: File) -> Option<String> {
+    open(file)?.by_name("imsmanifest.xml").ok().and_then(ims::read).and_then(|course| course.title)
 }
 
 /// Title of a PDF: XMP `dc:title`, else `/Title` of the information dictionary.

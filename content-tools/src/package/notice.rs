@@ -100,6 +100,8 @@ codes! {
     DicomName "dicom_name" "the file's name holds {}";
     /// DICOM inside an archive.
     DicomInArchive "dicom_in_archive" "it holds DICOM files, which cannot be checked inside an archive: unpack it";
+    /// An archive of which nobody can say whether pictures are in it.
+    NotLookedInto "not_looked_into" "it was not looked into for medical pictures ({}): unpack it; a consultation or care collection takes it with --unchecked";
 }
 
 impl Notice {

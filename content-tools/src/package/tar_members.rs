@@ -56,9 +56,15 @@ pub enum UnpackError {
 }
 
 /// Lets so many bytes through as were allowed.
-struct Metered<R> {
+pub(super) struct Metered<R> {
     source: R,
     allowed: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Metered<R> {
+    pub(super) fn new(source: R, allowed: Rc<Cell<u64>>) -> Self {
+        Self { source, allowed }
+    }
 }
 
 impl<R: Read> Read for Metered<R> {
@@ -82,7 +88,7 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
         _ => Box::new(flate2::read::MultiGzDecoder::new(file)),
     };
     let allowed = Rc::new(Cell::new(HEAD_BYTES_MAX));
-    let mut tar = tar::Archive::new(Metered { source, allowed: allowed.clone() });
+    let mut tar = tar::Archive::new(Metered::new(source, allowed.clone()));
     let (mut unpacked, mut bytes) = (Unpacked::default(), 0);
     let mut entries = tar.entries()?;
     for number in 0.. {

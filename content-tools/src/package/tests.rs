@@ -1,11 +1,18 @@
 //! Files made in code, and what is found in them.
 
+mod gate;
+
 use super::*;
 use std::fs;
 use std::io::Write as _;
 
 /// Writes files and looks at them; the key is the top-level name.
 fn found(files: &[(&str, Vec<u8>)]) -> Findings {
+    found_by(files, false)
+}
+
+/// The same with a gate that is strict or not.
+fn found_by(files: &[(&str, Vec<u8>)], strict: bool) -> Findings {
     let dir = tempfile::tempdir().unwrap();
     let paths: Vec<_> = files
         .iter()
@@ -30,7 +37,7 @@ fn found(files: &[(&str, Vec<u8>)]) -> Findings {
         size: bytes.len() as u64,
         media_type: media_type(path),
     });
-    examine(subjects)
+    examine(subjects, Gate { scratch: dir.path(), strict })
 }
 
 fn codes(notices: &Notices) -> Vec<&'static str> {

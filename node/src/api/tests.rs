@@ -141,6 +141,7 @@ async fn publishing_reports_to_the_end() {
         kind: Some(kind.into()),
         title: None,
         unpack: false,
+        unchecked: false,
         renditions: Vec::new(),
         in_place: false,
     };

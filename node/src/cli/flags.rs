@@ -114,6 +114,9 @@ pub(super) enum Command {
         /// Publish what is inside .tar.gz and .tar.zst files instead of refusing these
         #[arg(long)]
         unpack: bool,
+        /// Publish archives of consultations and care that cannot be looked into for medical pictures
+        #[arg(long)]
+        unchecked: bool,
         /// Heights at which films are published as well; needs ffmpeg on this machine
         #[arg(long, value_name = "360p,480p", value_delimiter = ',')]
         renditions: Vec<String>,

@@ -174,7 +174,7 @@ fn action(command: Command) -> Result<Action, Wrong> {
             Request::Play { collection: name(&collection)?, item, height, open }
         }
         Command::Status { watch } => Request::Status { watch },
-        Command::Publish { dir, collection, kind, title, unpack, renditions, in_place } => {
+        Command::Publish { dir, collection, kind, title, unpack, unchecked, renditions, in_place } => {
             let kind = kind.map(known_kind).transpose()?;
             let renditions = renditions.into_iter().map(rendition).collect::<Result<_, _>>()?;
             Request::Publish(PublishRequest {
@@ -183,6 +183,7 @@ fn action(command: Command) -> Result<Action, Wrong> {
                 kind,
                 title,
                 unpack,
+                unchecked,
                 renditions,
                 in_place,
             })

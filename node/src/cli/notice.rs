@@ -38,6 +38,11 @@ fn detail(context: &Context, code: Code, detail: &str) -> String {
         (Code::DicomUnreadable, "malformed") => "dicom-malformed",
         (Code::DicomUnreadable, "big endian") => "dicom-big-endian",
         (Code::DicomUnreadable, "too large") => "dicom-too-large",
+        (Code::NotLookedInto, "too much in it") => "missed-too-much",
+        (Code::NotLookedInto, "too many archives in one another") => "missed-too-deep",
+        (Code::NotLookedInto, "encrypted") => "missed-encrypted",
+        (Code::NotLookedInto, "damaged") => "missed-damaged",
+        (Code::NotLookedInto, "a format that is not read here") => "missed-unknown-format",
         (Code::DicomName, "an identity card number") => "dicom-name-identity",
         (Code::DicomName, _) => "dicom-name-patient",
         _ => return detail.to_owned(),
@@ -65,5 +70,6 @@ const fn key(code: Code) -> &'static str {
         Code::DicomUnreadable => "notice-dicom-unreadable",
         Code::DicomName => "notice-dicom-name",
         Code::DicomInArchive => "notice-dicom-in-archive",
+        Code::NotLookedInto => "notice-not-looked-into",
     }
 }

@@ -127,6 +127,7 @@ impl Driver {
             kind,
             title: request.title.clone(),
             unpack: request.unpack,
+            unchecked: request.unchecked,
             renditions: request.renditions.clone(),
             read_all: false,
             in_place: request.in_place,

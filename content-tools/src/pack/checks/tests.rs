@@ -4,6 +4,7 @@ use super::super::{PackError, PackOptions, Packed, pack};
 use crate::export::layout;
 use crate::package::Code;
 use crate::store::{Store, StoreOptions};
+use karez_protocol::content::manifest::Kind;
 use std::fs;
 
 fn packed(files: &[(&str, &[u8])], unpack: bool, look: impl FnOnce(&Store, Result<Packed, PackError>)) {
@@ -137,4 +138,26 @@ fn paths_sort_as_a_walk_lists_them() {
     let mut paths = vec!["a/b", "a.txt", "a/10", "a/2/x", "b"];
     paths.sort_by(|a, b| super::natural::compare_paths(a, b));
     assert_eq!(paths, ["a/2/x", "a/10", "a/b", "a.txt", "b"]);
+}
+
+#[test]
+fn consultations_refuse_what_nobody_has_looked_into() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("ct.rar"), b"Rar!\x1a\x07\x01\0").unwrap();
+    for (kind, unchecked, is_refused) in [
+        (Kind::Consultation, false, true),
+        (Kind::Care, false, true),
+        (Kind::Care, true, false),
+        (Kind::Course, false, false),
+    ] {
+        let store_dir = tempfile::tempdir().unwrap();
+        let store = Store::open(store_dir.path(), StoreOptions::default()).unwrap();
+        let options = PackOptions { kind: Some(kind), unchecked, ..PackOptions::default() };
+        let codes = match pack(dir.path(), &options, &store, &mut |_| {}) {
+            Err(PackError::Refused(refusals)) if is_refused => refusals.list,
+            Ok(packed) if !is_refused => packed.warnings.list,
+            other => panic!("{kind:?} {unchecked}: {other:?}"),
+        };
+        assert_eq!(codes.iter().map(|notice| notice.code).collect::<Vec<_>>(), [Code::NotLookedInto]);
+    }
 }

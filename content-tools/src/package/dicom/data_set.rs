@@ -4,6 +4,7 @@
 //! file before anything is skipped; a value is read up to [`VALUE_MAX`] bytes only. Implicit, explicit, encapsulated and
 //! deflated files are read; big endian (retired in 2006) is not.
 
+use super::Start;
 use flate2::read::DeflateDecoder;
 use std::io::{self, Read};
 
@@ -76,8 +77,21 @@ struct Walk<'a, 'b> {
     see: &'a mut dyn FnMut(&Element<'_>),
 }
 
-/// Shows every element of a file whose preamble and mark have been read.
-pub(super) fn read(file: impl Read, size: u64, see: &mut dyn FnMut(&Element<'_>)) -> Result<(), Unreadable> {
+/// Shows every element of a file that is read from its start on.
+pub(super) fn read(
+    file: impl Read,
+    start: Start,
+    size: u64,
+    see: &mut dyn FnMut(&Element<'_>),
+) -> Result<(), Unreadable> {
+    let at = match start {
+        Start::Meta { at } => at as u64,
+        Start::BigEndian => return Err(Unreadable::BigEndian),
+        Start::DataSet { explicit } => {
+            let mut walk = Walk { source: Box::new(file), at: 0, end: size, elements: 0, see };
+            return walk.data_set(None, explicit, 0, None, false);
+        }
+    };
     let mut syntax = String::new();
     let mut keep = |element: &Element<'_>| {
         if element.tag == (0x0002, 0x0010) {
@@ -85,7 +99,7 @@ pub(super) fn read(file: impl Read, size: u64, see: &mut dyn FnMut(&Element<'_>)
         }
         see(element);
     };
-    let mut walk = Walk { source: Box::new(file), at: 132, end: size, elements: 0, see: &mut keep };
+    let mut walk = Walk { source: Box::new(file), at, end: size, elements: 0, see: &mut keep };
     let first = walk.meta()?;
     let Walk { source, at, elements, .. } = walk;
     let (explicit, deflated) = match syntax.as_str() {
