@@ -1,7 +1,5 @@
 ### 命令的中文文字。各语言的键相同；`{ $name }` 是参数。
 
-error = 错误：{ $text }
-error-other = { $text }
 
 ## 输入
 error-collection-name = “{ $found }”不是内容集的名称：格式为 发布者/名称，例如 bj4/algebra-1
@@ -161,41 +159,6 @@ publish-title = 标题：{ $title }
 publish-warnings = 文件有 { $count } 处需要留意：
 publish-refused = 以下 { $count } 处内容不得公开：
 notices-more = 另有 { $count } 处
-notice-not-faststart = 播放器要先取到文件末尾才能开始播放，可用此命令处理：ffmpeg -i 原文件 -c copy -movflags +faststart 新文件
-notice-not-h264 = 视频编码是 { $detail }，许多教室电脑放不了；H.264 到处都能放
-notice-not-aac = 音频编码是 { $detail }，有些浏览器放不了；AAC 到处都能放
-notice-not-mp4 = 浏览器可能放不了 { $detail }；用 H.264 和 AAC 的 MP4 到处都能放
-notice-mp4-unreadable = 这个视频没有可读的索引，很可能放不出来：是不是录制或复制时中断了？
-notice-plain-gzip = 压缩过的文件与下一版没有可共用的数据块：请发布未压缩的文件，传输时会自动压缩
-notice-manifest-unreadable = 课件包的目录（imsmanifest.xml）读不出来：标题和顺序按文件名确定
-notice-id-number-in-name = 文件名中有疑似身份证号的数字：如属个人信息，请改名
-notice-phone-in-name = 文件名中有疑似手机号的数字：如属个人信息，请改名
-notice-digits-in-name = 文件名中有一长串数字：如是病历号，请改名
-notice-burned-in-unknown = 没有 BurnedInAnnotation (0028,0301)，而这类图像（{ $detail }）上常印有患者姓名：请逐一查看
-notice-dicom-tag = { $detail } 不为空
-notice-dicom-burned-in = BurnedInAnnotation (0028,0301) 不是 NO：图像上可能看得到姓名
-notice-dicom-private = 含有私有标签，第一个是 { $detail }：无法知道其中写了什么
-notice-dicom-not-declared = 没有声明已去除身份信息：PatientIdentityRemoved (0012,0062) 必须是 YES
-notice-dicom-unreadable = 这个 DICOM 文件无法检查：{ $detail }
-notice-dicom-name = 文件名中有{ $detail }
-notice-dicom-in-archive = 其中有 DICOM 文件，压缩包内的无法检查：请先解压
-notice-not-looked-into = 没有查看其中是否有医学图像：{ $detail }。请先解压；如确知其中没有，会诊和护理类内容集可加 --unchecked 发布
-missed-too-much = 内容太多
-missed-too-deep = 压缩包层层嵌套
-missed-encrypted = 有加密的内容
-missed-damaged = 有损坏的内容
-missed-unknown-format = 含有或属于本程序读不了的压缩格式
-dicom-no-mark = 没有 DICM 标记
-dicom-cut-short = 文件不完整
-dicom-malformed = 格式有误
-dicom-big-endian = 采用了 DICOM 已废止的大端编码
-dicom-too-large = 超出 DICOM 文件应有的大小或层数
-dicom-name-identity = 身份证号
-dicom-name-patient = 患者的姓名或编号
-skip-link = 链接，不跟随
-skip-pipe = 命名管道
-skip-socket = 套接字
-skip-device = 设备
 play-rendition = { $height } 线：{ $url }
 play-subtitle = 字幕：{ $url }
 

@@ -11,10 +11,8 @@ mod context;
 mod courier;
 mod figure;
 mod flags;
-mod harmless;
 mod help;
 mod invocation;
-mod language;
 mod notice;
 mod play;
 mod progress;
@@ -27,17 +25,27 @@ mod status;
 mod tests;
 
 pub use care::QuotaChange;
-pub use complaint::{Complaint, Sentence, Spoken};
+pub use complaint::Complaint;
 pub use context::Context;
 pub use invocation::{Action, Invocation, PullOrder, Request, RunFlags};
-pub use language::{Argument, Lang, Texts};
+pub use karez_content_tools::speech::{Argument, Lang, Sentence, Spoken, Texts};
 
 use crate::api::client::{Client, ClientError};
+use karez_content_tools::speech::{Voice, language, usage};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Exit code for a command line that cannot be understood.
-const USAGE: u8 = 2;
+/// The texts of this program.
+pub(crate) fn texts(lang: Lang) -> Texts {
+    Texts::new(lang, source(lang))
+}
+
+const fn source(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Zh => include_str!("../locales/zh.ftl"),
+        Lang::En => include_str!("../locales/en.ftl"),
+    }
+}
 
 /// Reads the command line of this process. `Err` when there is nothing left to do: help was shown, or usage was wrong
 /// and said so.
@@ -47,15 +55,14 @@ pub fn parse() -> Result<Invocation, ExitCode> {
 
 fn parse_from(arguments: Vec<OsString>) -> Result<Invocation, ExitCode> {
     let lang = language::choose(&arguments, |name| std::env::var(name).ok(), sys_locale::get_locale());
-    let matched = help::command(lang).try_get_matches_from(arguments).and_then(|matches| flags::read(&matches));
-    let flags = matched.map_err(|error| {
-        // Nothing can be done about a terminal that is gone.
-        let _ = error.print();
-        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
-    })?;
-    invocation::understand(flags, lang).map_err(|wrong| {
-        eprintln!("{}", Texts::new(lang).complain(&wrong));
-        ExitCode::from(USAGE)
+    let mut voice = Voice { json: usage::wants_json(&arguments), texts: texts(lang), english: texts(Lang::En) };
+    let command = help::command(lang);
+    let matched = command.clone().try_get_matches_from(arguments).and_then(|matches| flags::read(&matches));
+    let flags = matched.map_err(|error| usage::end(&error, &command, &voice.texts, voice.json))?;
+    voice.json = flags.json;
+    invocation::understand(flags, voice).map_err(|(voice, wrong)| {
+        voice.fail(&wrong);
+        ExitCode::from(usage::USAGE)
     })
 }
 

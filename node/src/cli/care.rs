@@ -3,11 +3,11 @@
 use super::complaint::Complaint;
 use super::context::Context;
 use super::figure;
-use super::language::Argument;
 use super::progress::Progress;
 use crate::api::client::Client;
 use crate::api::event::care::{PinOrder, QuotaOrder, ScrubLine, ScrubOrder};
 use crate::handle::view::care::{CareView, LostView, QuotaView, ScrubView};
+use karez_content_tools::speech::Argument;
 
 /// What to do with the quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

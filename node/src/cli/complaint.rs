@@ -1,37 +1,13 @@
 //! What goes wrong, as a sentence in the user's language that says what to do next.
 
 use super::figure;
-use super::language::{Argument, Texts};
 use crate::api::client::ClientError;
 use crate::api::error::{ApiError, ErrorBody, RequestError};
 use crate::handle::HandleError;
-use serde_json::{Value, json};
+use karez_content_tools::speech::{Argument, Sentence, Spoken, Texts, with};
+use serde_json::Value;
 use std::io;
 use std::path::PathBuf;
-
-/// A sentence: its key in the locales, and its arguments.
-pub type Sentence = (&'static str, Vec<Argument<'static>>);
-
-/// Something that has a sentence in every language.
-pub trait Spoken {
-    /// The sentence.
-    fn sentence(&self) -> Sentence;
-
-    /// The same for programs: `error` names it, `message` explains it in English.
-    fn json(&self) -> Value {
-        let english = Texts::new(super::Lang::En);
-        let (key, arguments) = self.sentence();
-        json!({ "error": key.trim_start_matches("error-").replace('-', "_"), "message": english.say(key, &arguments) })
-    }
-}
-
-impl Texts {
-    /// The sentence with the word that marks an error.
-    pub fn complain(&self, error: &impl Spoken) -> String {
-        let (key, arguments) = error.sentence();
-        self.say("error", &[("text", self.say(key, &arguments).into())])
-    }
-}
 
 /// A command line that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,13 +170,13 @@ impl Spoken for Complaint {
         }
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, english: &Texts) -> Value {
         let body = match self {
             Self::Client(ClientError::Refused(error)) => ErrorBody::from(error.clone()),
             Self::Failed(body) => body.clone(),
             other => {
                 let (key, arguments) = other.sentence();
-                return Bare(key, arguments).json();
+                return Bare(key, arguments).json(english);
             }
         };
         serde_json::to_value(body).unwrap_or_default()
@@ -304,9 +280,4 @@ fn busy_key(work: &str) -> &'static str {
         "import" => "error-busy-import",
         _ => "error-busy-use",
     }
-}
-
-/// Arguments of a sentence.
-pub(super) fn with<T: ToString, const N: usize>(arguments: [(&'static str, T); N]) -> Vec<Argument<'static>> {
-    arguments.into_iter().map(|(name, value)| (name, value.to_string().into())).collect()
 }

@@ -1,6 +1,6 @@
 //! Figures as people read them: decimal sizes as disks are sold, rates in Mbit/s as links are sold.
 
-use super::language::Texts;
+use karez_content_tools::speech::Texts;
 
 /// A size: `0 B`, `12.3 MB`, `1.2 GB`.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -47,7 +47,7 @@ pub(super) fn duration(texts: &Texts, seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Lang;
+    use crate::cli::{Lang, texts};
 
     #[test]
     fn sizes_are_decimal() {
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn durations_in_both_languages() {
-        let (zh, en) = (Texts::new(Lang::Zh), Texts::new(Lang::En));
+        let (zh, en) = (texts(Lang::Zh), texts(Lang::En));
         for (seconds, chinese, english) in [
             (0, "0 秒", "0 s"),
             (59, "59 秒", "59 s"),

@@ -1,7 +1,7 @@
 //! The command line as typed. Texts only: what they mean is decided in `invocation`. The comments are the English help.
 
-use super::language::Lang;
 use clap::{ArgMatches, FromArgMatches as _, Parser, Subcommand};
+use karez_content_tools::speech::Lang;
 use std::path::PathBuf;
 
 /// Copies lectures from a flagship to schools, and between them

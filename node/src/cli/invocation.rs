@@ -4,12 +4,12 @@ use super::care::QuotaChange;
 use super::complaint::Wrong;
 use super::context::Context;
 use super::flags::{Command, Flags, Run};
-use super::language::{Lang, Texts};
 use crate::api::event::ExportOrder;
 use crate::api::event::care::{RoomOrder, ScrubOrder};
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
 use karez_content_tools::rendition::Height;
+use karez_content_tools::speech::Voice;
 use karez_content_tools::store::Pin;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
@@ -142,12 +142,18 @@ pub struct PullOrder {
 }
 
 /// Understands flags.
-pub(super) fn understand(flags: Flags, lang: Lang) -> Result<Invocation, Wrong> {
+pub(super) fn understand(flags: Flags, voice: Voice) -> Result<Invocation, (Voice, Wrong)> {
+    match understood(flags) {
+        Ok((home, action)) => Ok(Invocation { context: Context { home, voice }, action }),
+        Err(wrong) => Err((voice, wrong)),
+    }
+}
+
+fn understood(flags: Flags) -> Result<(PathBuf, Action), Wrong> {
     let home = flags.home.or_else(default_home).ok_or(Wrong::NoHome)?;
     // Sockets and messages name it, and the daemon outlives the folder it was started in.
     let home = std::path::absolute(&home).unwrap_or(home);
-    let action = action(flags.command)?;
-    Ok(Invocation { context: Context { home, json: flags.json, texts: Texts::new(lang) }, action })
+    Ok((home, action(flags.command)?))
 }
 
 fn default_home() -> Option<PathBuf> {

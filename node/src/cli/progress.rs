@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::figure;
-use super::harmless::harmless;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use karez_content_tools::speech::harmless;
 use std::time::{Duration, Instant};
 
 /// Longest time between two plain lines.

@@ -1,10 +1,10 @@
 //! What goes wrong in `init`, `join` and `run`, as sentences.
 
-use super::complaint::{Sentence, Spoken, with};
 use crate::daemon::RunError;
 use crate::home::HomeError;
 use crate::setup::SetupError;
 use crate::tracker_client::TrackerError;
+use karez_content_tools::speech::{Sentence, Spoken, with};
 use karez_content_tools::store::StoreError;
 use karez_protocol::trust::invite::InviteError;
 use karez_protocol::wire::tracker::RefusalReason;
@@ -13,7 +13,7 @@ impl Spoken for SetupError {
     fn sentence(&self) -> Sentence {
         match self {
             Self::Home(error) => error.sentence(),
-            Self::Invite(error) => error.sentence(),
+            Self::Invite(error) => invite(error),
             Self::Tracker(error) => error.sentence(),
             Self::Roster(detail) => ("error-roster-answer", with([("detail", detail)])),
             Self::NotListed => ("error-not-listed", Vec::new()),
@@ -38,13 +38,11 @@ impl Spoken for HomeError {
     }
 }
 
-impl Spoken for InviteError {
-    fn sentence(&self) -> Sentence {
-        match self {
-            Self::Prefix => ("error-invite-prefix", Vec::new()),
-            Self::Damaged => ("error-invite-damaged", Vec::new()),
-            Self::Document(detail) => ("error-invite-document", with([("detail", detail)])),
-        }
+fn invite(error: &InviteError) -> Sentence {
+    match error {
+        InviteError::Prefix => ("error-invite-prefix", Vec::new()),
+        InviteError::Damaged => ("error-invite-damaged", Vec::new()),
+        InviteError::Document(detail) => ("error-invite-document", with([("detail", detail)])),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::flags::{self, Command, Flags};
 use super::invocation::{Action, PullOrder, Request, understand};
-use super::{Lang, QuotaChange, Texts, help};
+use super::{Lang, QuotaChange, help, source, texts};
 use crate::api::event::ExportOrder;
 use crate::api::event::care::{RoomOrder, ScrubOrder};
 use clap::CommandFactory as _;
 use fluent_bundle::FluentResource;
+use karez_content_tools::speech::{self, Voice};
 use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::swarm::io::EgressMode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +17,9 @@ fn action(line: &str) -> Result<Action, String> {
     let words = ["karez", "--home", "/h"].into_iter().chain(line.split(' '));
     let matches = help::command(Lang::En).try_get_matches_from(words).map_err(|error| error.to_string())?;
     let flags = flags::read(&matches).map_err(|error| error.to_string())?;
-    understand(flags, Lang::En)
-        .map(|invocation| invocation.action)
-        .map_err(|wrong| Texts::new(Lang::En).complain(&wrong))
+    let voice = Voice { json: false, texts: texts(Lang::En), english: texts(Lang::En) };
+    let understood = understand(flags, voice).map(|invocation| invocation.action);
+    understood.map_err(|(voice, wrong)| voice.texts.complain(&wrong))
 }
 
 #[test]
@@ -129,8 +130,8 @@ fn nonsense_names_what_is_wrong() {
 
 /// Keys of a locale with the arguments that each text uses.
 fn keys(lang: Lang) -> BTreeMap<String, BTreeSet<String>> {
-    let source = lang.source();
-    FluentResource::try_new(source.to_owned()).map_err(|(_, errors)| errors).expect("the locale parses");
+    let source = [source(lang), lang.shared()].join("\n");
+    FluentResource::try_new(source.clone()).map_err(|(_, errors)| errors).expect("the locale parses");
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut current = String::new();
     for line in source.lines().filter(|line| !line.starts_with('#')) {
@@ -175,7 +176,8 @@ fn every_text_used_exists_and_every_text_is_used() {
     }
     // Texts for `main` are used there, or will be.
     let of_main = ["init-", "join-", "run-"];
-    for key in known.keys().filter(|key| !of_main.iter().any(|prefix| key.starts_with(prefix))) {
+    let said_for_all = |key: &str| key == "error" || key.starts_with("usage-");
+    for key in known.keys().filter(|key| !said_for_all(key) && !of_main.iter().any(|prefix| key.starts_with(prefix))) {
         let quoted = format!("\"{key}\"");
         assert!(sources.iter().any(|(_, code)| code.contains(&quoted)), "'{key}' is never said");
     }
@@ -187,12 +189,12 @@ fn all_help_is_in_chinese_too() {
     let mut commands = vec![&root];
     commands.extend(root.get_subcommands());
     for command in commands {
-        assert!(help::chinese(command.get_name()).is_some(), "{}", command.get_name());
+        assert!(speech::help::chinese(help::CHINESE, command.get_name()).is_some(), "{}", command.get_name());
         for argument in
             command.get_arguments().filter(|argument| !argument.is_global_set() || command.get_name() == "karez")
         {
-            let key = help::key_of(command.get_name(), argument.get_id().as_str());
-            assert!(help::chinese(&key).is_some(), "{key}");
+            let key = speech::help::key_of(command.get_name(), argument.get_id().as_str());
+            assert!(speech::help::chinese(help::CHINESE, &key).is_some(), "{key}");
         }
     }
 }
@@ -217,4 +219,26 @@ fn flags_agree_with_clap() {
     let matches = help::command(Lang::Zh).try_get_matches_from(["karez", "ls", "--json"]).unwrap();
     let flags = flags::read(&matches).unwrap();
     assert!(flags.json && matches!(flags.command, Command::Ls));
+}
+
+#[test]
+fn wrong_usage_is_explained_in_chinese() {
+    let texts = texts(Lang::Zh);
+    for (line, said) in [
+        ("karez frobnicate", "没有“frobnicate”这个命令"),
+        ("karez shwo a/b", "是不是 show？"),
+        ("karez ls --what", "没有“--what”这个参数"),
+        ("karez", "请给出命令：init、join"),
+        ("karez show", "缺少 <COLLECTION>"),
+        ("karez quota 5G --lift", "不能与 --lift 同时使用"),
+        ("karez play a/b --height x", "“x”不能用作 --height <LINES>：选用不高于此画面高度的版本"),
+        ("karez pull a/b --to", "--to <DIR> 后面需要一个值"),
+        ("karez completions dos", "bash、elvish"),
+    ] {
+        let command = help::command(Lang::Zh);
+        let error = command.clone().try_get_matches_from(line.split(' ')).unwrap_err();
+        let shown = speech::usage::chinese(&error, &command, &texts);
+        assert!(shown.contains(said) && shown.contains("--help") && !shown.contains("Usage"), "{line}: {shown}");
+        assert!(speech::usage::english(&error).is_ascii(), "{line}");
+    }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// The text with a mark in the place of each character that a terminal would act on.
-pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+pub fn harmless(text: &str) -> Cow<'_, str> {
     match text.contains(acts) {
         true => text.replace(acts, "\u{fffd}").into(),
         false => text.into(),

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::fmt;
 use unic_langid::LanguageIdentifier;
 
-const ENGLISH: &str = include_str!("../../locales/en.ftl");
-const CHINESE: &str = include_str!("../../locales/zh.ftl");
+/// The texts that all programs have.
+const SHARED: [&str; 2] = [include_str!("../../locales/shared.zh.ftl"), include_str!("../../locales/shared.en.ftl")];
 
 /// A language this program speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -19,10 +19,12 @@ pub enum Lang {
 }
 
 impl Lang {
-    pub(super) const fn source(self) -> &'static str {
+    /// The texts that all programs have in this language.
+    pub const fn shared(self) -> &'static str {
+        let [zh, en] = SHARED;
         match self {
-            Self::Zh => CHINESE,
-            Self::En => ENGLISH,
+            Self::Zh => zh,
+            Self::En => en,
         }
     }
 
@@ -39,7 +41,7 @@ impl Lang {
 
 /// The language by `--lang`, else `KAREZ_LANG`, else the system's; English when none of them is one of ours. Looks at the
 /// arguments before they are parsed, because `--help` must speak it as well.
-pub(super) fn choose(arguments: &[OsString], env: impl Fn(&str) -> Option<String>, system: Option<String>) -> Lang {
+pub fn choose(arguments: &[OsString], env: impl Fn(&str) -> Option<String>, system: Option<String>) -> Lang {
     let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let after = texts.iter().zip(texts.iter().skip(1)).find(|(flag, _)| *flag == "--lang").map(|(_, value)| &**value);
     let joined = texts.iter().find_map(|argument| argument.strip_prefix("--lang="));
@@ -63,10 +65,8 @@ impl fmt::Debug for Texts {
 }
 
 impl Texts {
-    /// The texts of a language.
-    pub fn new(lang: Lang) -> Self {
-        // What does not parse is left out here and found by the test of the locales.
-        let resource = FluentResource::try_new(lang.source().to_owned()).unwrap_or_else(|(resource, _)| resource);
+    /// The texts of a language: those that all programs have, and a program's own.
+    pub fn new(lang: Lang, own: &'static str) -> Self {
         let id = match lang {
             Lang::Zh => "zh-CN",
             Lang::En => "en",
@@ -75,7 +75,11 @@ impl Texts {
         let mut bundle = FluentBundle::new_concurrent(vec![id]);
         // Isolation marks are for mixed writing directions; in a terminal they show as dirt around names.
         bundle.set_use_isolating(false);
-        let _ = bundle.add_resource(resource);
+        for source in [lang.shared(), own] {
+            // What does not parse is left out here and found by the tests of the locales.
+            let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+            let _ = bundle.add_resource(resource);
+        }
         Self { lang, bundle }
     }
 
@@ -119,8 +123,10 @@ mod tests {
 
     #[test]
     fn texts_take_arguments_without_marks() {
-        let say = |lang, n: u64| Texts::new(lang).say("files-count", &[("count", n.into())]);
+        let count = "count = { $count ->\n    [one] { $count } file\n   *[other] { $count } files\n}\n";
+        let say = |lang, n: u64| Texts::new(lang, count).say("count", &[("count", n.into())]);
         assert_eq!([say(Lang::En, 1), say(Lang::En, 2)], ["1 file", "2 files"]);
-        assert_eq!(say(Lang::Zh, 2), "2 个文件");
+        let say = |lang| Texts::new(lang, "").say("error", &[("text", "x".into())]);
+        assert_eq!([say(Lang::En), say(Lang::Zh)], ["error: x", "错误：x"]);
     }
 }
