@@ -1,6 +1,7 @@
 //! The commands of `karez-content`: each takes its flags, does one thing, prints text or JSON.
 
 pub(crate) mod chunk;
+mod complaint;
 pub(crate) mod diff;
 pub(crate) mod gc;
 pub(crate) mod inspect;
@@ -11,8 +12,10 @@ pub(crate) mod quota;
 pub(crate) mod scrub;
 pub(crate) mod verify;
 
-use anyhow::Context;
+pub(crate) use complaint::{Complaint, Wrong};
+
 use karez_content_tools::pages::Pages;
+use karez_content_tools::speech::harmless;
 use karez_content_tools::store::{HeldRelease, Store, StoreError, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
 use std::io::{self, ErrorKind, Write};
@@ -24,6 +27,11 @@ fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)?;
     Ok(())
+}
+
+/// Prints a line, of which a terminal acts on nothing.
+fn line(out: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(out, "{}", harmless(text))
 }
 
 /// Whether the reader of the output has had enough (`| head`).
@@ -50,7 +58,7 @@ fn size(text: &str) -> Result<u64, String> {
 
 /// Opens a store that must exist: a typing error must not create one.
 fn open_existing(dir: &Path) -> anyhow::Result<Store> {
-    anyhow::ensure!(dir.join("segments").is_dir(), "there is no store in {}: check --store", dir.display());
+    anyhow::ensure!(dir.join("segments").is_dir(), Wrong::NoStore { dir: dir.into() });
     Store::open(dir, StoreOptions::default()).map_err(|error| match error.is_read_only() {
         true => anyhow::Error::new(error).context(StoreError::ReadOnly { dir: dir.into() }),
         false => error.into(),
@@ -71,12 +79,12 @@ fn open_to_look(dir: &Path) -> anyhow::Result<Store> {
 /// Finds a manifest: a file with a root page, a manifest id, or `PUBLISHER/NAME` with an optional `@VERSION`.
 fn find_manifest(text: &str, store: &Store) -> anyhow::Result<Vec<u8>> {
     if Path::new(text).is_file() {
-        return std::fs::read(text).with_context(|| format!("cannot read {text}"));
+        return std::fs::read(text).map_err(|source| Wrong::Unreadable { path: text.into(), source }.into());
     }
     let held = store.releases()?.into_iter().chain(store.drafts()?);
     let (name, version) = match text.split_once('@') {
         Some((name, version)) => {
-            (name, Some(version.parse::<u64>().with_context(|| format!("'{version}' is not a version"))?))
+            (name, Some(version.parse::<u64>().map_err(|_| Wrong::NoManifest { text: text.into() })?))
         }
         None => (text, None),
     };
@@ -86,9 +94,7 @@ fn find_manifest(text: &str, store: &Store) -> anyhow::Result<Vec<u8>> {
         None => release.collection.to_string() == name && version.is_none_or(|version| version == release.version),
     };
     let newest = held.filter(wanted).max_by_key(|release| release.version);
-    let missing =
-        || format!("this store has no manifest '{text}': give a manifest id, PUBLISHER/NAME[@VERSION] or a file");
-    Ok(newest.with_context(missing)?.root)
+    Ok(newest.ok_or_else(|| Wrong::NoManifest { text: text.into() })?.root)
 }
 
 /// Opens a manifest.

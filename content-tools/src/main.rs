@@ -4,16 +4,28 @@
 
 mod commands;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use commands::Complaint;
+use karez_content_tools::package;
+use karez_content_tools::speech::{Lang, Texts, Voice, help, language, usage};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Pack folders into a chunk store, look into packed collections, and check stores. Never uses the network.
+/// Chinese help by command and argument.
+const HELP: &str = include_str!("../locales/help.zh.ftl");
+
+/// Pack folders into a chunk store, look into packed collections, and check stores; never uses the network
+///
+/// Exit codes: 0 ok, 1 failed or damage found, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "karez-content", version, propagate_version = true)]
 struct Flags {
-    /// Print one JSON document instead of text.
+    /// Print one JSON value instead of text
     #[arg(long, global = true)]
     json: bool,
+    /// Language of messages [default: KAREZ_LANG, else the system's]
+    #[arg(long, global = true, value_name = "zh|en", hide_possible_values = true)]
+    lang: Option<Lang>,
     #[command(subcommand)]
     command: Command,
 }
@@ -49,29 +61,76 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).without_time().init();
-    let done = match flags.command {
-        Command::Pack(pack) => commands::pack::run(&pack, flags.json),
-        Command::Inspect(inspect) => commands::inspect::run(&inspect, flags.json),
-        Command::Verify(verify) => commands::verify::run(&verify, flags.json),
-        Command::Scrub(scrub) => commands::scrub::run(&scrub, flags.json),
-        Command::Gc(gc) => commands::gc::run(&gc, flags.json),
-        Command::Quota(quota) => commands::quota::run(&quota, flags.json),
-        Command::Damaged(list) => commands::quota::run_damaged(&list, flags.json),
-        Command::Pin(pin) => commands::pin::run(&pin, flags.json),
-        Command::Unpin(pin) => commands::pin::run_unpin(&pin, flags.json),
-        Command::Pins(list) => commands::pin::run_list(&list, flags.json),
-        Command::Diff(diff) => commands::diff::run(&diff, flags.json),
-        Command::Quote(quote) => commands::diff::run_quote(&quote, flags.json),
-        Command::Chunk(chunk) => commands::chunk::run(&chunk, flags.json),
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let lang = language::choose(&arguments, |name| std::env::var(name).ok(), sys_locale::get_locale());
+    let mut voice = Voice { json: usage::wants_json(&arguments), texts: texts(lang), english: texts(Lang::En) };
+    let command = command(lang);
+    let matched = command.clone().try_get_matches_from(arguments);
+    let flags = match matched.and_then(|matches: ArgMatches| Flags::from_arg_matches(&matches)) {
+        Ok(flags) => flags,
+        Err(error) => return usage::end(&error, &command, &voice.texts, voice.json),
     };
-    match done {
+    voice.json = flags.json;
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).without_time().init();
+    match run(flags.command, &voice) {
         Ok(code) => code,
         Err(error) if commands::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("karez-content: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&voice, &Complaint(&error)),
     }
 }
+
+/// The command line in a language.
+fn command(lang: Lang) -> clap::Command {
+    match lang {
+        Lang::En => Flags::command(),
+        Lang::Zh => help::translate(Flags::command(), HELP),
+    }
+}
+
+/// The texts of this program.
+fn texts(lang: Lang) -> Texts {
+    Texts::new(lang, source(lang))
+}
+
+const fn source(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Zh => include_str!("../locales/content.zh.ftl"),
+        Lang::En => include_str!("../locales/content.en.ftl"),
+    }
+}
+
+fn run(command: Command, voice: &Voice) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Pack(pack) => commands::pack::run(&pack, voice),
+        Command::Inspect(inspect) => commands::inspect::run(&inspect, voice),
+        Command::Verify(verify) => commands::verify::run(&verify, voice),
+        Command::Scrub(scrub) => commands::scrub::run(&scrub, voice),
+        Command::Gc(gc) => commands::gc::run(&gc, voice),
+        Command::Quota(quota) => commands::quota::run(&quota, voice),
+        Command::Damaged(list) => commands::quota::run_damaged(&list, voice),
+        Command::Pin(pin) => commands::pin::run(&pin, voice),
+        Command::Unpin(pin) => commands::pin::run_unpin(&pin, voice),
+        Command::Pins(list) => commands::pin::run_list(&list, voice),
+        Command::Diff(diff) => commands::diff::run(&diff, voice),
+        Command::Quote(quote) => commands::diff::run_quote(&quote, voice),
+        Command::Chunk(chunk) => commands::chunk::run(&chunk, voice),
+    }
+}
+
+/// Says what went wrong; what must not become public file by file.
+fn fail(voice: &Voice, complaint: &Complaint<'_>) -> ExitCode {
+    if let Some(refusals) = complaint.refusals() {
+        for refusal in &refusals.list {
+            let text = package::said(&voice.texts, refusal.code, &refusal.detail);
+            let arguments = [("path", refusal.path.as_str().into()), ("text", text.into())];
+            voice.tell(&voice.text("pack-refused-file", &arguments));
+        }
+        if refusals.more > 0 {
+            voice.tell(&voice.text("pack-warnings-more", &[("count", refusals.more.into())]));
+        }
+    }
+    voice.fail(complaint)
+}
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ mod xml;
 
 pub(crate) use archive::{Archive, archive};
 pub use mp4::Film;
-pub use notice::{Code, NOTICES_MAX, Notice, Notices};
+pub use notice::{Code, NOTICES_MAX, Notice, Notices, said};
 pub use tar_members::UnpackError;
 pub(crate) use tar_members::{Unpacked, unpack};
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const BINARY: &str = env!("CARGO_BIN_EXE_karez-content");
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(BINARY).args(arguments).output().unwrap()
+    Command::new(BINARY).args(arguments).env("KAREZ_LANG", "en").output().unwrap()
 }
 
 fn json(arguments: &[&str]) -> Value {
@@ -100,6 +100,71 @@ fn exit_codes_and_advice() {
         assert!(stderr.contains(said), "{stderr}");
     }
     assert!(!Path::new(&store).exists());
+}
+
+/// Every failure is a sentence for people, in their language, and one value for programs.
+#[test]
+fn failures_are_said_in_the_users_language_and_as_json() {
+    let bench = Bench::new();
+    let (store, empty) = (bench.path("store"), bench.path("课程"));
+    fs::write(bench.path("a.bin"), b"x").unwrap();
+    let zeros = bench.path("zeros");
+    fs::create_dir(&zeros).unwrap();
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gz, &[0; 4096]).unwrap();
+    fs::write(bench.path("zeros/course.tar.gz"), gz.finish().unwrap()).unwrap();
+    let (failed, wrong) = (1, 2);
+    let rows: [(&[&str], _, &str, &str); 11] = [
+        (&["verify", "--store", "/nonexistent"], failed, "no_store", "没有存储"),
+        (&["pack", "/nonexistent", "--store", &store], failed, "no_folder", "没有目录"),
+        (&["pack", &empty, "--store", &store], failed, "empty", "没有可打包的文件"),
+        (&["pack", &zeros, "--store", &store], failed, "compressed_tar", "请先解压"),
+        (&["pack", &zeros, "--store", &store, "--unpack"], failed, "unpack", "无法解压"),
+        (&["chunk", "nofile"], failed, "no_file", "没有文件 nofile"),
+        (&["chunk", &zeros], failed, "not_a_file", "不是文件"),
+        (&["inspect", "a/b", "--store", &store], failed, "no_manifest", "没有清单"),
+        (&["pack"], wrong, "usage", "缺少 --store <STORE>、<DIR>"),
+        (&["scrub", "--store", &store, "--rate", "0"], wrong, "usage", "“0”不能用作 --rate <RATE>：每秒最多"),
+        (&["frob"], wrong, "usage", "没有“frob”这个命令"),
+    ];
+    for (arguments, code, name, said) in rows {
+        let output = run(&[arguments, &["--lang", "zh"]].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{arguments:?} {stderr}");
+        assert!(stderr.starts_with("错误：") && stderr.contains(said), "{arguments:?} {stderr}");
+        let output = run(&[arguments, &["--json", "--lang", "zh"]].concat());
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &value["error"]), (Some(code), &name.into()), "{arguments:?} {value}");
+        assert!(value["message"].as_str().is_some_and(|text| text.len() > 10), "{value}");
+    }
+}
+
+/// Names that a terminal would act on are shown, and act on nothing.
+#[test]
+fn no_escape_reaches_the_terminal() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    let mut files = Vec::new();
+    for name in ["a\u{202e}b.bin", "c.tar.xz"] {
+        fs::write(bench.path("课程").clone() + "/" + name, b"x").unwrap();
+        files.push(name);
+    }
+    for arguments in [
+        vec!["chunk", "\u{1b}[31mno"],
+        vec!["inspect", "\u{1b}]0;x\u{7}", "--store", &store],
+        vec!["\u{1b}[2J"],
+        vec!["pack", "--\u{1b}[2J"],
+        vec!["pack", &dir, "--store", &store, "--lang", "en"],
+    ] {
+        let output = run(&arguments);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']) && !text.is_empty(), "{text:?}");
+    }
+    fs::remove_file(bench.path("课程/c.tar.xz")).unwrap();
+    json(&["pack", &dir, "--store", &store, "--collection", "a/b"]);
+    let listed = run(&["inspect", "a/b", "--store", &store]);
+    let text = String::from_utf8(listed.stdout).unwrap();
+    assert!(text.contains("a\u{fffd}b.bin"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `karez-content chunk`: where a file is cut, and by what plan.
 
-use anyhow::Context;
+use super::Wrong;
 use karez_content_tools::cut::{self, Block, Chunk, Container, Cutter, Fallback, Plan, Planned};
+use karez_content_tools::speech::Voice;
 use karez_protocol::content::cut_profile::{CutProfile, PROFILES};
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::recipe::encode_extents;
@@ -30,10 +31,13 @@ fn profile(name: &str) -> Result<CutProfile, String> {
 }
 
 /// Runs the command.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let named = || format!("cannot read {}", flags.file.display());
-    let file = File::open(&flags.file).with_context(named)?;
-    let size = file.metadata().with_context(named)?.len();
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
+    let unreadable = |source| Wrong::Unreadable { path: flags.file.clone(), source };
+    let file = File::open(&flags.file).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    anyhow::ensure!(metadata.is_file(), Wrong::NotAFile { path: flags.file.clone() });
+    let size = metadata.len();
     let planned = match flags.plain {
         true => Planned { plan: Plan::plain(), container: None, fallback: None },
         false => cut::plan(&file, size, &flags.profile),
@@ -47,7 +51,7 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let mut block = Block::default();
     let (mut bytes, mut chunks) = (0, Vec::new());
     let mut out = io::stdout().lock();
-    while cutter.next_block(&mut block).with_context(named)? {
+    while cutter.next_block(&mut block).map_err(unreadable)? {
         for Chunk { stream, plain, ranges } in block.chunks() {
             let (id, offset) = (ChunkId::of(plain), ranges.first().map_or(0, |range| range.offset));
             if json {

@@ -2,8 +2,9 @@
 
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Bound, Difference, Held};
+use karez_content_tools::speech::Voice;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,7 +34,8 @@ pub(crate) struct QuoteFlags {
 }
 
 /// Runs `diff`.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
     let store = super::open_to_look(&flags.store)?;
     let ((_, old), (_, new)) = (super::load(&flags.old, &store)?, super::load(&flags.new, &store)?);
     let wire_bytes = quote::wire_bytes(&new, Held::Version(&old))?;
@@ -49,15 +51,16 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     for (sign, paths) in [("+", added), ("-", removed), ("~", changed)] {
         for path in paths {
-            writeln!(out, "{sign} {path}")?;
+            super::line(&mut out, &format!("{sign} {path}"))?;
         }
     }
-    writeln!(out, "new on the wire: {wire_bytes} bytes")?;
+    super::line(&mut out, &voice.text("diff-wire", &[("bytes", wire_bytes.into())]))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs `quote`.
-pub(crate) fn run_quote(flags: &QuoteFlags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run_quote(flags: &QuoteFlags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
     let store = super::open_to_look(&flags.store)?;
     let (_, new) = super::load(&flags.manifest, &store)?;
     let old = flags.old.as_ref().map(|old| super::load(old, &store)).transpose()?;
@@ -67,8 +70,12 @@ pub(crate) fn run_quote(flags: &QuoteFlags, json: bool) -> anyhow::Result<ExitCo
         let document = json!({"wire_bytes": wire_bytes, "bound": bound.name(), "stored_bytes": stored_bytes});
         super::print_json(&document)?;
     } else {
-        let bound = if bound == Bound::Exact { "exactly" } else { "at most (the manifest's pages are not here)" };
-        writeln!(io::stdout().lock(), "on the wire: {bound} {wire_bytes} of {stored_bytes} bytes")?;
+        let arguments = [("wire", wire_bytes.into()), ("stored", stored_bytes.into())];
+        let text = match bound {
+            Bound::Exact => voice.text("quote-exact", &arguments),
+            Bound::Upper => voice.text("quote-upper", &arguments),
+        };
+        super::line(&mut io::stdout().lock(), &text)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,9 @@
 //! `karez-content gc`: gives back the space of old versions, and tells why each version stays or goes.
 
+use karez_content_tools::speech::Voice;
 use karez_content_tools::store::{Compacted, GcPlan, HeldVersion};
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,7 +19,8 @@ pub(crate) struct Flags {
 }
 
 /// Runs the command.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
     let store = super::open_existing(&flags.store)?;
     let plan = store.gc_plan()?;
     let mut done = Compacted::default();
@@ -31,7 +33,7 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         super::print_json(&document(&plan, &done, flags.dry_run))?
     } else {
-        print(&plan, &done, flags.dry_run)?
+        print(&plan, &done, flags.dry_run, voice)?
     }
     Ok(if done.damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -54,27 +56,31 @@ fn document(plan: &GcPlan, done: &Compacted, dry_run: bool) -> Value {
     })
 }
 
-fn print(plan: &GcPlan, done: &Compacted, dry_run: bool) -> io::Result<()> {
+fn print(plan: &GcPlan, done: &Compacted, dry_run: bool, voice: &Voice) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let kind = |held: &HeldVersion| if held.draft { "draft" } else { "release" };
+    let name = |held: &HeldVersion| {
+        let kind = voice.text(if held.draft { "gc-draft" } else { "gc-release" }, &[]);
+        [("name", format!("{}@{} ({kind})", held.collection, held.version).into())]
+    };
     for held in &plan.kept {
-        writeln!(out, "keep {}@{} ({}): the newest, or pinned", held.collection, held.version, kind(held))?;
+        super::line(&mut out, &voice.text("gc-keep", &name(held)))?;
     }
     for held in &plan.dropped {
-        writeln!(out, "drop {}@{} ({}): there is a newer one", held.collection, held.version, kind(held))?;
+        super::line(&mut out, &voice.text("gc-drop", &name(held)))?;
     }
-    let (segments, garbage) = (plan.segments.len(), plan.garbage_bytes());
-    if dry_run {
+    let text = if dry_run {
         // The plan weighs what no kept version names; the dropped ones are among it already.
-        writeln!(out, "{garbage} bytes would come free by rewriting {segments} segments")?;
+        let arguments = [("bytes", plan.garbage_bytes().into()), ("segments", plan.segments.len().into())];
+        voice.text("gc-would-free", &arguments)
     } else {
-        writeln!(out, "{} bytes are free again, {} chunks were moved", done.freed_bytes, done.moved)?;
-    }
+        voice.text("gc-freed", &[("bytes", done.freed_bytes.into()), ("chunks", done.moved.into())])
+    };
+    super::line(&mut out, &text)?;
     if plan.left_bytes > 0 {
-        writeln!(out, "{} bytes of garbage stay in segments that hold little of it", plan.left_bytes)?;
+        super::line(&mut out, &voice.text("gc-left", &[("bytes", plan.left_bytes.into())]))?;
     }
     if done.damaged > 0 {
-        writeln!(out, "{} damaged chunks were found: they will be fetched again", done.damaged)?;
+        super::line(&mut out, &voice.text("gc-damaged", &[("chunks", done.damaged.into())]))?;
     }
     Ok(())
 }

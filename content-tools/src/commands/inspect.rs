@@ -1,7 +1,9 @@
 //! `karez-content inspect`: what a packed collection holds.
 
+use super::Wrong;
 use karez_content_tools::export::LoadError;
 use karez_content_tools::pages::{File, Pages};
+use karez_content_tools::speech::Voice;
 use karez_protocol::content::hash::ManifestId;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
@@ -26,15 +28,17 @@ pub(crate) struct Flags {
 type Listed<'p> = Box<dyn Iterator<Item = Result<File, LoadError>> + 'p>;
 
 /// Runs the command.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
     let store = super::open_to_look(&flags.store)?;
     let (manifest, pages) = super::load(&flags.manifest, &store)?;
     if let Some(item) = &flags.item {
         let known = pages.files_of(item)?.next().transpose()?.is_some();
-        anyhow::ensure!(known, "'{}' has no item '{item}': without --item all are listed", flags.manifest);
+        let wrong = || Wrong::NoItem { manifest: flags.manifest.clone(), item: item.clone() };
+        anyhow::ensure!(known, wrong());
     }
     let item = flags.item.as_deref();
-    if json { print_json(manifest, &pages, item) } else { print_text(manifest, &pages, item) }?;
+    if json { print_json(manifest, &pages, item) } else { print_text(manifest, &pages, item, voice) }?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -51,33 +55,47 @@ fn folder_pages(pages: &Pages<'_>, item: Option<&str>) -> Range<usize> {
     if item.is_some() { 0..0 } else { 0..pages.len() }
 }
 
-fn print_text(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>) -> anyhow::Result<()> {
+fn print_text(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>, voice: &Voice) -> anyhow::Result<()> {
     let root = pages.root();
     let mut out = BufWriter::new(io::stdout().lock());
-    writeln!(out, "{} ({})", root.metadata.title, root.metadata.kind.name())?;
-    writeln!(out, "manifest {manifest}")?;
-    writeln!(
-        out,
-        "{} items, {} files, {} bytes, {} stored",
-        root.items, root.files, root.plain_bytes, root.stored_bytes
-    )?;
-    writeln!(out, "{} pages, {} chunk rows", root.pages.len(), pages.space().count())?;
+    let counted = |key: &str, count: u64| voice.text(key, &[("count", count.into())]);
+    super::line(&mut out, &format!("{} ({})", root.metadata.title, root.metadata.kind.name()))?;
+    super::line(&mut out, &voice.text("manifest", &[("id", manifest.to_string().into())]))?;
+    let sizes = [
+        ("items", counted("items", root.items).into()),
+        ("files", counted("files", root.files).into()),
+        ("bytes", counted("bytes", root.plain_bytes).into()),
+        ("stored", counted("bytes", root.stored_bytes).into()),
+    ];
+    super::line(&mut out, &voice.text("inspect-sizes", &sizes))?;
+    let rows = counted("rows", u64::from(pages.space().count()));
+    let listed = [("pages", counted("pages", root.pages.len() as u64).into()), ("rows", rows.into())];
+    super::line(&mut out, &voice.text("inspect-pages", &listed))?;
+    let empty = voice.text("inspect-empty", &[]);
     let mut item = None;
     for file in files(pages, only)? {
         let file = file?;
         if item.as_ref() != Some(&file.item) {
-            writeln!(out, "{}", file.item)?;
+            super::line(&mut out, &item_line(&file))?;
         }
-        writeln!(out, "  {:>14}  {:<10}  {}", file.head.size, file.head.role.name(), file.head.path)?;
+        let (head, role) = (&file.head, file.head.role.name());
+        super::line(&mut out, &format!("  {:>14}  {role:<10}  {}", head.size, head.path))?;
         item = Some(file.item);
     }
     for page in folder_pages(pages, only) {
         for folder in &pages.page(page)?.empty_folders {
-            writeln!(out, "  {:>14}  {:<10}  {folder}/", "", "empty")?;
+            super::line(&mut out, &format!("  {:>14}  {empty:<10}  {folder}/", ""))?;
         }
     }
     out.flush()?;
     Ok(())
+}
+
+/// An item's key, and its title where that says more.
+fn item_line(file: &File) -> String {
+    let stem = file.item.rsplit_once('.').map_or(file.item.as_str(), |(stem, _)| stem);
+    let says_more = !file.title.is_empty() && file.title != file.item && file.title != stem;
+    if says_more { format!("{}  {}", file.item, file.title) } else { file.item.clone() }
 }
 
 /// Written as it is read, so that a million files need no memory: the lists last, an entry on a line.
@@ -131,6 +149,7 @@ fn head_json(manifest: ManifestId, pages: &Pages<'_>) -> Value {
 fn file_json(file: &File) -> Value {
     json!({
         "item": file.item,
+        "title": file.title,
         "path": file.head.path.to_string(),
         "role": file.head.role.name(),
         "media_type": file.head.media_type,

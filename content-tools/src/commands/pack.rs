@@ -1,12 +1,13 @@
 //! `karez-content pack`: a folder becomes the next version of a draft, or nothing when it has not changed.
 
-use anyhow::Context;
+use super::{Wrong, complaint::notice_json, line};
 use indicatif::{ProgressBar, ProgressStyle};
-use karez_content_tools::pack::{PackError, PackOptions, Packed, PlainContainer, Plans, Progress, check_place, pack};
-use karez_content_tools::package::Notice;
+use karez_content_tools::pack::{PackOptions, Packed, PlainContainer, Plans, Progress, SkipReason, check_place, pack};
+use karez_content_tools::package;
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
 use karez_content_tools::rendition::Height;
+use karez_content_tools::speech::Voice;
 use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::Kind;
@@ -66,18 +67,15 @@ struct Outcome {
 }
 
 /// Runs the command.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
-    let outcome = match pack_next(flags) {
-        Err(error) if json => return refused_json(error),
-        outcome => outcome?,
-    };
-    if json { print_json(&outcome) } else { print_text(&outcome) }?;
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let outcome = pack_next(flags, voice)?;
+    if voice.json { print_json(&outcome) } else { print_text(&outcome, voice) }?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
+fn pack_next(flags: &Flags, voice: &Voice) -> anyhow::Result<Outcome> {
     // Before a store is created for it.
-    anyhow::ensure!(flags.dir.exists(), "there is no folder {}: check the path", flags.dir.display());
+    anyhow::ensure!(flags.dir.exists(), Wrong::NoFolder { dir: flags.dir.clone() });
     check_place(&flags.dir, &flags.store)?;
     let store = Store::open(&flags.store, StoreOptions::default())?;
     let collection = match &flags.collection {
@@ -93,7 +91,7 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
         read_all: flags.read_all,
         in_place: flags.in_place,
     };
-    let mut display = Display::new();
+    let mut display = Display::new(voice);
     let packed = pack(&flags.dir, &options, &store, &mut |progress| display.show(progress))?;
     display.bar.finish_and_clear();
     let last = store.drafts()?.into_iter().rfind(|draft| draft.collection == collection);
@@ -112,7 +110,7 @@ fn pack_next(flags: &Flags) -> anyhow::Result<Outcome> {
 
 /// `local/FOLDER`; a folder whose name may not stand in a collection name is named by a hash of it.
 fn draft_name(dir: &Path) -> anyhow::Result<CollectionName> {
-    let real = dir.canonicalize().with_context(|| format!("cannot open {}", dir.display()))?;
+    let real = dir.canonicalize().map_err(|source| Wrong::Unreadable { path: dir.into(), source })?;
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     if let Ok(plain) = format!("local/{name}").parse() {
         return Ok(plain);
@@ -125,17 +123,18 @@ fn draft_name(dir: &Path) -> anyhow::Result<CollectionName> {
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A bar on a terminal, lines elsewhere.
-struct Display {
+struct Display<'a> {
+    voice: &'a Voice,
     bar: ProgressBar,
     begun: Instant,
     last_line: Instant,
 }
 
-impl Display {
-    fn new() -> Self {
+impl<'a> Display<'a> {
+    fn new(voice: &'a Voice) -> Self {
         let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}");
         let bar = ProgressBar::new(0).with_style(style.expect("the template is valid"));
-        Self { bar, begun: Instant::now(), last_line: Instant::now() }
+        Self { voice, bar, begun: Instant::now(), last_line: Instant::now() }
     }
 
     fn show(&mut self, progress: Progress) {
@@ -150,41 +149,65 @@ impl Display {
             let seconds = self.begun.elapsed().as_secs_f64();
             let left = seconds * bytes_total.saturating_sub(bytes_done) as f64 / bytes_done.max(1) as f64;
             let rate = bytes_done as f64 / seconds / 1e6;
-            eprintln!(
-                "{files_done}/{files_total} files, {bytes_done}/{bytes_total} bytes, {rate:.0} MB/s, {left:.0} s left"
-            );
+            let arguments = [
+                ("done", files_done.into()),
+                ("total", files_total.into()),
+                ("bytes", bytes_done.into()),
+                ("all", bytes_total.into()),
+                ("rate", format!("{rate:.0}").into()),
+                ("left", format!("{left:.0}").into()),
+            ];
+            self.voice.tell(&self.voice.text("pack-progress", &arguments));
         }
     }
 }
 
-fn print_text(outcome: &Outcome) -> anyhow::Result<()> {
+fn print_text(outcome: &Outcome, voice: &Voice) -> anyhow::Result<()> {
     let Outcome { packed, collection, version, .. } = outcome;
     let mut out = io::stdout().lock();
+    print_notes(packed, voice, &mut out)?;
+    let root = &packed.root;
+    let name = || ("collection", collection.to_string().into());
+    if !outcome.changed {
+        line(&mut out, &voice.text("pack-unchanged", &[name(), ("version", (*version).into())]))?;
+    } else {
+        let counted = |key: &str, count: u64| voice.text(key, &[("count", count.into())]);
+        let (files, bytes) = (counted("files", packed.files), counted("bytes", root.plain_bytes));
+        let done = [name(), ("version", (*version).into()), ("files", files.into()), ("bytes", bytes.into())];
+        line(&mut out, &voice.text("pack-done", &done))?;
+        let sizes = [("wire", outcome.wire_bytes.into()), ("stored", root.stored_bytes.into())];
+        line(&mut out, &voice.text("pack-wire", &sizes))?;
+    }
+    if packed.in_place_bytes > 0 {
+        line(&mut out, &voice.text("pack-in-place", &[("bytes", packed.in_place_bytes.into())]))?;
+    }
+    line(&mut out, &voice.text("manifest", &[("id", packed.manifest.to_string().into())]))?;
+    Ok(())
+}
+
+/// What was left out, and what there is to know about the rest.
+fn print_notes(packed: &Packed, voice: &Voice, out: &mut impl Write) -> io::Result<()> {
     for skipped in &packed.skipped {
-        writeln!(out, "skipped {} ({})", skipped.path, skipped.reason.name())?;
+        let reason = match skipped.reason {
+            SkipReason::Link => voice.text("skip-link", &[]),
+            SkipReason::Pipe => voice.text("skip-pipe", &[]),
+            SkipReason::Socket => voice.text("skip-socket", &[]),
+            SkipReason::Device => voice.text("skip-device", &[]),
+        };
+        let arguments = [("path", skipped.path.as_str().into()), ("reason", reason.into())];
+        line(out, &voice.text("pack-skipped", &arguments))?;
     }
     for warning in &packed.warnings.list {
-        writeln!(out, "warning: {warning}")?;
+        let text = package::said(&voice.texts, warning.code, &warning.detail);
+        line(out, &voice.text("pack-warning", &[("path", warning.path.as_str().into()), ("text", text.into())]))?;
     }
     if packed.warnings.more > 0 {
-        writeln!(out, "and {} more warnings", packed.warnings.more)?;
+        line(out, &voice.text("pack-warnings-more", &[("count", packed.warnings.more.into())]))?;
     }
     let given_up = packed.plans.given_up();
     if given_up > 0 {
-        writeln!(out, "{given_up} films or archives are cut like other files: --json says which and why")?;
+        line(out, &voice.text("pack-plain", &[("count", given_up.into())]))?;
     }
-    let root = &packed.root;
-    if !outcome.changed {
-        writeln!(out, "{collection}: nothing has changed since version {version}")?;
-    } else {
-        writeln!(out, "{collection}: version {version}, {} files, {} bytes", packed.files, root.plain_bytes)?;
-        writeln!(out, "new on the wire: {} of {} bytes", outcome.wire_bytes, root.stored_bytes)?;
-    }
-    if packed.in_place_bytes > 0 {
-        let bytes = packed.in_place_bytes;
-        writeln!(out, "{bytes} bytes stay in the folder: do not move or change its files without packing it again")?;
-    }
-    writeln!(out, "manifest {}", packed.manifest)?;
     Ok(())
 }
 
@@ -228,23 +251,4 @@ fn plans_json(plans: &Plans) -> serde_json::Value {
         "plain": plans.plain.iter().map(plain).collect::<Vec<_>>(),
         "plain_more": plans.plain_more,
     })
-}
-
-fn notice_json(notice: &Notice) -> serde_json::Value {
-    json!({"path": notice.path, "code": notice.code.name(), "detail": notice.detail, "text": notice.text()})
-}
-
-/// Programs read refusals from standard output; any other failure is a line of text.
-fn refused_json(error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    match error.downcast_ref::<PackError>() {
-        Some(PackError::Refused(refusals)) => {
-            let list: Vec<_> = refusals.list.iter().map(notice_json).collect();
-            let message = "these files must not become public";
-            super::print_json(
-                &json!({"error": "refused", "message": message, "refusals": list, "refusals_more": refusals.more}),
-            )?;
-            Ok(ExitCode::FAILURE)
-        }
-        _ => Err(error),
-    }
 }

@@ -1,8 +1,9 @@
 //! `karez-content pin`, `unpin`, `pins`: what compaction leaves alone.
 
+use karez_content_tools::speech::Voice;
 use karez_content_tools::store::Pin;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,35 +26,36 @@ pub(crate) struct ListFlags {
 }
 
 /// Pins.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let changed = super::open_existing(&flags.store)?.pin(flags.pin.clone())?;
-    report(flags, changed, if changed { "is pinned now" } else { "was pinned already" }, json)
+    report(flags, changed, if changed { "pin-on" } else { "pin-was-on" }, voice)
 }
 
 /// Takes a pin away.
-pub(crate) fn run_unpin(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run_unpin(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let changed = super::open_existing(&flags.store)?.unpin(&flags.pin)?;
-    report(flags, changed, if changed { "is no longer pinned" } else { "was not pinned" }, json)
+    report(flags, changed, if changed { "pin-off" } else { "pin-was-off" }, voice)
 }
 
-fn report(flags: &Flags, changed: bool, what: &str, json: bool) -> anyhow::Result<ExitCode> {
-    if json {
+fn report(flags: &Flags, changed: bool, key: &str, voice: &Voice) -> anyhow::Result<ExitCode> {
+    if voice.json {
         super::print_json(&json!({"pin": flags.pin.to_string(), "changed": changed}))?;
     } else {
-        writeln!(io::stdout().lock(), "{} {what}", flags.pin)?;
+        super::line(&mut io::stdout().lock(), &voice.text(key, &[("pin", flags.pin.to_string().into())]))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lists the pins.
-pub(crate) fn run_list(flags: &ListFlags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run_list(flags: &ListFlags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
     let pins = super::open_to_look(&flags.store)?.pins()?;
     let pins: Vec<String> = pins.iter().map(ToString::to_string).collect();
     if json {
         super::print_json(&json!({"pins": pins}))?;
     } else {
         let mut out = io::stdout().lock();
-        pins.iter().try_for_each(|pin| writeln!(out, "{pin}"))?;
+        pins.iter().try_for_each(|pin| super::line(&mut out, pin))?;
     }
     Ok(ExitCode::SUCCESS)
 }

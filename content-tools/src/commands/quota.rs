@@ -2,8 +2,9 @@
 
 use super::lost;
 use karez_content_tools::shortfall;
+use karez_content_tools::speech::Voice;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,7 +31,8 @@ pub(crate) struct ListFlags {
 }
 
 /// Shows the quota, after setting it when told to.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
     let changes = flags.bytes.is_some() || flags.lift;
     let store = if changes { super::open_existing(&flags.store)? } else { super::open_to_look(&flags.store)? };
     if changes {
@@ -40,28 +42,36 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         super::print_json(&json!({"quota_bytes": quota, "used_bytes": used}))?;
     } else {
-        let quota = quota.map_or("no quota".to_owned(), |bytes| format!("{bytes} bytes allowed"));
-        writeln!(io::stdout().lock(), "{used} bytes used, {quota}")?;
+        let text = match quota {
+            Some(quota) => voice.text("quota-set", &[("used", used.into()), ("quota", quota.into())]),
+            None => voice.text("quota-none", &[("used", used.into())]),
+        };
+        super::line(&mut io::stdout().lock(), &text)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lists damaged chunks and what versions have lost; exit code 1 when there is any of either.
-pub(crate) fn run_damaged(flags: &ListFlags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run_damaged(flags: &ListFlags, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let json = voice.json;
     let store = super::open_to_look(&flags.store)?;
     let (damaged, survey) = (store.damaged()?, shortfall::survey(&store, |_| {})?);
     if json {
         let row = |chunk: &karez_content_tools::store::DamagedChunk| json!({"id": chunk.id.to_string(), "segment": chunk.segment, "offset": chunk.offset, "found_unix": chunk.found_unix, "file": chunk.file});
         let mut document = json!({"damaged": damaged.iter().map(row).collect::<Vec<_>>()});
-        document.as_object_mut().into_iter().for_each(|document| lost::add_json(&survey, document));
+        document.as_object_mut().into_iter().for_each(|document| lost::add_json(&survey, &voice.english, document));
         super::print_json(&document)?;
     } else {
         let mut out = io::stdout().lock();
-        damaged.iter().try_for_each(|chunk| match &chunk.file {
-            Some(file) => writeln!(out, "damaged {} in {}", chunk.id, file.display()),
-            None => writeln!(out, "damaged {}", chunk.id),
+        damaged.iter().try_for_each(|chunk| {
+            let name = ("chunk", chunk.id.to_string().into());
+            let text = match &chunk.file {
+                Some(file) => voice.text("damaged-in", &[name, ("path", file.display().to_string().into())]),
+                None => voice.text("damaged", &[name]),
+            };
+            super::line(&mut out, &text)
         })?;
-        lost::print(&survey, &mut out)?;
+        lost::print(&survey, voice, &mut out)?;
     }
     Ok(if damaged.is_empty() && survey.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

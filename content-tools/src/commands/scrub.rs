@@ -3,9 +3,10 @@
 use super::{lost, size};
 use indicatif::ProgressBar;
 use karez_content_tools::shortfall::{self, Survey};
+use karez_content_tools::speech::Voice;
 use karez_content_tools::store::{ScrubCursor, Store};
 use serde_json::json;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ pub(crate) struct Flags {
 }
 
 /// Runs the command.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let store = super::open_to_look(&flags.store)?;
     let from = if flags.resume { store.noted_scrub()? } else { ScrubCursor::default() };
     let note = |cursor: &ScrubCursor| match store.is_read_only() {
@@ -39,7 +40,7 @@ pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
     };
     let found = read_again(&store, from, flags.rate, note)?;
     note(&ScrubCursor::default())?;
-    found.report(json)
+    found.report(voice)
 }
 
 /// What reading a store again came to.
@@ -99,30 +100,34 @@ fn pause(begun: Instant, bytes: u64, rate: Option<u64>) {
 
 impl Found {
     /// Prints it; exit code 1 when something is damaged or lost.
-    pub(super) fn report(&self, json: bool) -> anyhow::Result<ExitCode> {
+    pub(super) fn report(&self, voice: &Voice) -> anyhow::Result<ExitCode> {
+        let json = voice.json;
         let Self { skipped, checked, bytes, damaged, files, survey } = self;
         if json {
             let files: Vec<_> = files.iter().map(|(path, chunks)| json!({"path": path, "chunks": chunks})).collect();
             let mut document =
                 json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged, "files": files});
-            document.as_object_mut().into_iter().for_each(|document| lost::add_json(survey, document));
+            document.as_object_mut().into_iter().for_each(|document| lost::add_json(survey, &voice.english, document));
             super::print_json(&document)?;
         } else {
             let mut out = io::stdout().lock();
             for chunk in damaged {
-                writeln!(out, "damaged {chunk}")?;
+                super::line(&mut out, &voice.text("damaged", &[("chunk", chunk.as_str().into())]))?;
             }
             for (file, chunks) in files {
-                writeln!(out, "{} was changed, moved or removed: {chunks} chunks are no longer in it", file.display())?;
+                let arguments = [("path", file.display().to_string().into()), ("chunks", (*chunks).into())];
+                super::line(&mut out, &voice.text("scrub-file-changed", &arguments))?;
             }
-            lost::print(survey, &mut out)?;
-            let versions = survey.lost().count() + survey.unreadable.len();
-            writeln!(
-                out,
-                "{checked} chunks checked, {} damaged; {versions} of {} versions have lost something",
-                damaged.len(),
-                survey.versions + survey.unreadable.len() as u64
-            )?;
+            lost::print(survey, voice, &mut out)?;
+            let lost = survey.lost().count() + survey.unreadable.len();
+            let versions = survey.versions + survey.unreadable.len() as u64;
+            let checked = [
+                ("checked", (*checked).into()),
+                ("damaged", damaged.len().into()),
+                ("lost", lost.into()),
+                ("versions", versions.into()),
+            ];
+            super::line(&mut out, &voice.text("scrub-done", &checked))?;
         }
         Ok(if damaged.is_empty() && survey.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -1,6 +1,7 @@
 //! `karez-content verify`: reads every chunk of a store and reports damage.
 
 use super::scrub;
+use karez_content_tools::speech::Voice;
 use karez_content_tools::store::ScrubCursor;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ pub(crate) struct Flags {
 }
 
 /// Runs the command: a scrub from the beginning that leaves the place of another one alone.
-pub(crate) fn run(flags: &Flags, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let store = super::open_to_look(&flags.store)?;
-    scrub::read_again(&store, ScrubCursor::default(), None, |_| Ok(()))?.report(json)
+    scrub::read_again(&store, ScrubCursor::default(), None, |_| Ok(()))?.report(voice)
 }

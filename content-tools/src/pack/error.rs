@@ -23,8 +23,8 @@ pub enum PackError {
         /// The path given.
         dir: PathBuf,
     },
-    /// The folder holds neither files nor folders.
-    #[error("{} holds nothing to pack", dir.display())]
+    /// The folder holds no file but its description.
+    #[error("{} holds no file to pack: what was packed before stays as it is", dir.display())]
     Empty {
         /// The path given.
         dir: PathBuf,

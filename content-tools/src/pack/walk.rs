@@ -3,6 +3,7 @@
 //! What must stay true: no link is followed below the folder itself, names are taken exactly as they are, and the result
 //! does not depend on the order in which the file system lists things.
 
+use super::description;
 use super::error::PackError;
 use super::natural;
 use karez_protocol::content::path::{ContentPath, PathError};
@@ -115,7 +116,8 @@ pub(super) fn walk(dir: &Path, store: &Path) -> Result<Tree, PackError> {
     }
     folders.retain(|folder| !parents.contains(folder.as_str()));
     tree.empty_folders = folders.into_iter().collect();
-    if tree.files.is_empty() && tree.empty_folders.is_empty() {
+    // A version without files would delete everything at the sites: nobody publishes that on purpose.
+    if !tree.files.iter().any(|file| file.path.as_str() != description::FILE_NAME) {
         return Err(PackError::Empty { dir: dir.into() });
     }
     Ok(tree)

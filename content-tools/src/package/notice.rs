@@ -1,6 +1,10 @@
-//! Warnings and refusals: stable codes for programs, English texts for people; the node has the Chinese ones.
+//! Warnings and refusals: stable codes for programs, English texts for programs; for people the locales have them.
 //!
 //! What must stay true: a code never changes its name; lists are bounded, and say how many more there were.
+
+mod spoken;
+
+pub use spoken::said;
 
 /// Most notices kept; the rest is counted. A hundred lines are what a person may read.
 pub const NOTICES_MAX: usize = 100;

@@ -50,6 +50,9 @@ pub enum UnpackError {
         /// The rule that it breaks.
         reason: String,
     },
+    /// It holds no file: most likely it is no tar at all.
+    #[error("it holds no files, or is no tar archive")]
+    Nothing,
     /// Too many members or bytes.
     #[error("it holds more than 200 000 files or 256 GiB")]
     TooLarge,
@@ -120,7 +123,8 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
             _ => unpacked.skipped.push(name),
         }
     }
-    Ok(unpacked)
+    // Zeros are the end of a tar, so that a file of nothing else reads as an archive of nothing.
+    if unpacked.members.is_empty() { Err(UnpackError::Nothing) } else { Ok(unpacked) }
 }
 
 fn bad_name(name: &str, reason: &str) -> UnpackError {

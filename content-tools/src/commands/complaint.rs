@@ -1,0 +1,147 @@
+//! What goes wrong, as a sentence in the user's language that says what to do next.
+//!
+//! What has no sentence of its own is said in English, in the words of the error.
+
+use karez_content_tools::export::LoadError;
+use karez_content_tools::pack::PackError;
+use karez_content_tools::package::{Notice, Notices};
+use karez_content_tools::rendition::FfmpegError;
+use karez_content_tools::speech::{Sentence, Spoken, Texts, with};
+use karez_content_tools::store::StoreError;
+use serde_json::{Value, json};
+use std::io;
+use std::path::PathBuf;
+
+/// What the commands themselves find wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Wrong {
+    #[error("there is no store in {}", dir.display())]
+    NoStore { dir: PathBuf },
+    #[error("there is no folder {}", dir.display())]
+    NoFolder { dir: PathBuf },
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{} is not a file", path.display())]
+    NotAFile { path: PathBuf },
+    #[error("no manifest '{text}'")]
+    NoManifest { text: String },
+    #[error("no item '{item}' in '{manifest}'")]
+    NoItem { manifest: String, item: String },
+}
+
+impl Spoken for Wrong {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::NoStore { dir } => ("error-no-store", with([("dir", dir.display())])),
+            Self::NoFolder { dir } => ("error-no-folder", with([("dir", dir.display())])),
+            Self::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                ("error-no-file", with([("path", path.display())]))
+            }
+            Self::Unreadable { path, source } => {
+                ("error-unreadable", with([("path", path.display().to_string()), ("detail", source.to_string())]))
+            }
+            Self::NotAFile { path } => ("error-not-a-file", with([("path", path.display())])),
+            Self::NoManifest { text } => ("error-no-manifest", with([("text", text)])),
+            Self::NoItem { manifest, item } => ("error-no-item", with([("manifest", manifest), ("item", item)])),
+        }
+    }
+}
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct Complaint<'a>(pub(crate) &'a anyhow::Error);
+
+impl Spoken for Complaint<'_> {
+    fn sentence(&self) -> Sentence {
+        let found = self.0.chain().find_map(|cause| {
+            let wrong = cause.downcast_ref::<Wrong>().map(Wrong::sentence);
+            let packing = || cause.downcast_ref::<PackError>().and_then(packing);
+            let storing = || cause.downcast_ref::<StoreError>().and_then(storing);
+            let loading = || match cause.downcast_ref::<LoadError>() {
+                Some(LoadError::Store(error)) => self::storing(error),
+                Some(LoadError::MissingPage { .. }) => Some(("error-missing-page", Vec::new())),
+                _ => None,
+            };
+            wrong.or_else(packing).or_else(storing).or_else(loading)
+        });
+        // A context hides its error from the chain.
+        let found = found.or_else(|| self.0.downcast_ref::<StoreError>().and_then(storing));
+        found.unwrap_or_else(|| ("error-other", with([("text", format!("{:#}", self.0))])))
+    }
+
+    fn json(&self, english: &Texts) -> Value {
+        let (key, arguments) = self.sentence();
+        let name = key.trim_start_matches("error-").replace('-', "_");
+        let mut document = json!({ "error": name, "message": english.say(key, &arguments) });
+        if let Some(PackError::Refused(refusals)) = self.0.downcast_ref() {
+            document["refusals"] = refusals.list.iter().map(notice_json).collect();
+            document["refusals_more"] = refusals.more.into();
+        }
+        document
+    }
+}
+
+impl Complaint<'_> {
+    /// What must not become public, if that is why.
+    pub(crate) fn refusals(&self) -> Option<&Notices> {
+        match self.0.downcast_ref() {
+            Some(PackError::Refused(refusals)) => Some(refusals),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn notice_json(notice: &Notice) -> Value {
+    json!({"path": notice.path, "code": notice.code.name(), "detail": notice.detail, "text": notice.text()})
+}
+
+fn storing(error: &StoreError) -> Option<Sentence> {
+    Some(match error {
+        StoreError::Locked { dir } => ("error-locked", with([("dir", dir.display())])),
+        StoreError::ReadOnly { dir } => ("error-read-only", with([("dir", dir.display())])),
+        StoreError::DiskFull { path } => ("error-disk-full", with([("path", path.display())])),
+        StoreError::QuotaReached { dir, quota_bytes } => {
+            ("error-quota", with([("dir", dir.display().to_string()), ("bytes", quota_bytes.to_string())]))
+        }
+        _ => return None,
+    })
+}
+
+fn packing(error: &PackError) -> Option<Sentence> {
+    let at = |key, path: &std::path::Path| Some((key, with([("path", path.display())])));
+    match error {
+        PackError::Missing { dir } => Some(("error-no-folder", with([("dir", dir.display())]))),
+        PackError::NotAFolder { dir } => at("error-not-a-folder", dir),
+        PackError::Empty { dir } => at("error-empty", dir),
+        PackError::StoreInside { store } => at("error-store-inside", store),
+        PackError::Changing { path } => at("error-changing", path),
+        PackError::NameEncoding { path } => at("error-name-encoding", path),
+        PackError::CompressedTar { path, can_unpack: true } => at("error-compressed-tar", path),
+        PackError::CompressedTar { path, .. } => at("error-compressed-tar-by-hand", path),
+        PackError::Unreadable { path, source } => {
+            let arguments = [("path", path.display().to_string()), ("detail", source.to_string())];
+            Some(("error-unreadable-inside", with(arguments)))
+        }
+        PackError::Unpack { path, source } => {
+            Some(("error-unpack", with([("path", path.display().to_string()), ("detail", source.to_string())])))
+        }
+        PackError::Name { path, reason } => {
+            Some(("error-name", with([("path", path.display().to_string()), ("detail", reason.to_string())])))
+        }
+        PackError::Description { path, source } => {
+            Some(("error-description", with([("path", path.display().to_string()), ("detail", source.to_string())])))
+        }
+        PackError::UnknownItem { path, key } => {
+            Some(("error-unknown-item", with([("path", path.display().to_string()), ("key", key.clone())])))
+        }
+        PackError::Collision { path } => Some(("error-collision", with([("path", path)]))),
+        PackError::Sensitivity { found } => Some(("error-sensitivity", with([("found", found)]))),
+        PackError::Refused(_) => Some(("error-refused", Vec::new())),
+        PackError::TooLarge(reason) => Some(("error-too-large", with([("detail", reason)]))),
+        PackError::Rendition(FfmpegError::Missing { program }) => {
+            Some(("error-no-ffmpeg", with([("program", program)])))
+        }
+        PackError::Rendition(_) => None,
+        PackError::Store(error) => storing(error),
+    }
+}
