@@ -10,7 +10,6 @@ use karez_protocol::content::manifest::{FilePart, Item, Kind, ManifestRoot, Meta
 use karez_protocol::content::recipe::{Extent, Recipe, RowSlice, Stream, encode_extents};
 use karez_protocol::content::release::Release;
 use karez_protocol::content::{Document, DocumentError};
-use karez_protocol::plan::Timestamp;
 use karez_protocol::trust::invite::Invite;
 use karez_protocol::trust::roster::{Member, MemberRole, Publisher, Roster};
 use karez_protocol::trust::{PeerId, PublicKey, SignatureError, Signed};
@@ -177,7 +176,7 @@ fn messages_encode_as_documented() {
     check("request", &encode(&request));
     let header = FrameHeader { release, chunk: ChunkIndex(77), stored_len: 65_536, codec: Codec::Zstd };
     check("frame-header", &header.to_bytes());
-    check("stamp", &stamp::to_bytes(Timestamp(0x0102_0304)));
+    check("stamp", &stamp::to_bytes(0x0102_0304));
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Stamps {
         if now.0 >= self.due_micros.load(Ordering::Relaxed) {
             self.due_micros.store((now + EVERY).0, Ordering::Relaxed);
             // A peer that takes none is one of an older version.
-            let _ = connection.send_datagram(stamp::to_bytes(now).to_vec().into());
+            let _ = connection.send_datagram(stamp::to_bytes(now.0).to_vec().into());
         }
     }
 }
@@ -46,7 +46,7 @@ pub(super) async fn read(lane: &Lane, connection: &quinn::Connection) {
     while let Ok(datagram) = connection.read_datagram().await {
         // Another shape is of a later version.
         if let Ok(stamp) = stamp::from_bytes(&datagram) {
-            congestion::tell_reverse(connection, path.handle_stamp(lane.stamps.now(), stamp));
+            congestion::tell_reverse(connection, path.handle_stamp(lane.stamps.now(), Timestamp(stamp)));
         }
     }
 }
