@@ -1,5 +1,4 @@
 //! Real processes in network namespaces: firewalls, address families, NATs.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod networks {
     mod families;

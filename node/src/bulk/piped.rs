@@ -267,10 +267,10 @@ async fn read(shared: &Arc<Shared>, lane: &Arc<Lane>, reading: &mut Reading) -> 
                 receiver::pass(shared, lane, body.len()).await;
                 let frame = &mut frames[urgency as usize];
                 frame.extend_from_slice(&body);
-                if let Some((header, stored)) = whole(frame)? {
-                    if !receiver::arrived(shared, lane, header, stored, &mut unasked).await {
-                        return Ok(());
-                    }
+                if let Some((header, stored)) = whole(frame)?
+                    && !receiver::arrived(shared, lane, header, stored, &mut unasked).await
+                {
+                    return Ok(());
                 }
             }
         }

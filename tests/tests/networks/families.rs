@@ -35,7 +35,10 @@ async fn a_network_without_ipv4_works_by_itself() {
 #[tokio::test]
 async fn broken_ipv6_beside_working_ipv4_is_not_waited_for() {
     let Some(network) = Network::start(&HOSTS) else { return };
-    network.rules("router", "table ip6 wall { chain way { type filter hook forward priority 0; drop; } }");
+    network.rules(
+        "router",
+        "table ip6 wall { chain way { type filter hook forward priority 0; udp dport 4041 counter drop; drop; } }",
+    );
     let listen = format!("{}:4040", network.address("tracker"));
     let cluster = Cluster::start_in(&network.place("tracker"), &listen).await;
     let options = NodeOptions { invite: &["--publisher", "bj4"], run: &[] };
@@ -45,12 +48,16 @@ async fn broken_ipv6_beside_working_ipv4_is_not_waited_for() {
     let source = cluster.path("source");
     course(&source, 1);
     flagship.publish(&source, "bj4/shui").await;
+    site.see("bj4/shui").await;
+    let start = std::time::Instant::now();
     site.follow("bj4/shui").await;
-    let row = site.complete("bj4/shui", 1).await;
+    site.complete("bj4/shui", 1).await;
+    let wall = start.elapsed().as_secs_f64();
     let peer = site.status().await["peers"][0].clone();
-    let wall = row["wall_s"].as_f64().unwrap();
     println!("complete after {wall:.2} s by {}", peer["address"]);
     let expected = format!("{}:4041", network.address("flagship"));
     assert_eq!((&peer["lane"], &peer["address"]), (&"direct".into(), &expected.into()));
+    let dropped = network.on("router", "nft list ruleset");
+    assert!(!dropped.contains("counter packets 0"), "IPv6 was not tried: {dropped}");
     assert!(wall < 6.0, "{wall} s: a dial that leads nowhere takes 8");
 }
