@@ -60,7 +60,8 @@ fn parse_from(arguments: Vec<OsString>) -> Result<Invocation, ExitCode> {
     let matched = command.clone().try_get_matches_from(arguments).and_then(|matches| flags::read(&matches));
     let flags = matched.map_err(|error| usage::end(&error, &command, &voice.texts, voice.json))?;
     voice.json = flags.json;
-    invocation::understand(flags, voice).map_err(|(voice, wrong)| {
+    invocation::understand(flags, voice).map_err(|refused| {
+        let (voice, wrong) = *refused;
         voice.fail(&wrong);
         ExitCode::from(usage::USAGE)
     })

@@ -142,10 +142,10 @@ pub struct PullOrder {
 }
 
 /// Understands flags.
-pub(super) fn understand(flags: Flags, voice: Voice) -> Result<Invocation, (Voice, Wrong)> {
+pub(super) fn understand(flags: Flags, voice: Voice) -> Result<Invocation, Box<(Voice, Wrong)>> {
     match understood(flags) {
         Ok((home, action)) => Ok(Invocation { context: Context { home, voice }, action }),
-        Err(wrong) => Err((voice, wrong)),
+        Err(wrong) => Err(Box::new((voice, wrong))),
     }
 }
 

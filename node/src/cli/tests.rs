@@ -19,7 +19,7 @@ fn action(line: &str) -> Result<Action, String> {
     let flags = flags::read(&matches).map_err(|error| error.to_string())?;
     let voice = Voice { json: false, texts: texts(Lang::En), english: texts(Lang::En) };
     let understood = understand(flags, voice).map(|invocation| invocation.action);
-    understood.map_err(|(voice, wrong)| voice.texts.complain(&wrong))
+    understood.map_err(|refused| refused.0.texts.complain(&refused.1))
 }
 
 #[test]
