@@ -33,6 +33,8 @@ const SAMPLE: Duration = Duration::from_millis(500);
 /// Shortest silence that counts as a stall: longer than a re-routed link's gap (leo: 15 s would be ideal, but peers that
 /// answer are worth more; a stall only moves the work).
 const SILENCE_MIN: Duration = Duration::from_secs(10);
+/// Fewer bytes than this break no silence: a peer that sends one a second would hold up what it was asked for without end.
+const SIGN_BYTES_MIN: u64 = 512;
 /// Longest silence borne, however slow the peer was.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// Rate assumed for a peer that has delivered nothing yet, in bytes a second: 1 Mbit/s.
@@ -52,6 +54,8 @@ pub(super) struct Pace {
     sample_bytes: u64,
     sample_busy: Duration,
     counted_until: Timestamp,
+    /// Bytes since the last sign of life, too few for one.
+    unsigned: u64,
     /// Shortest time seen from a request to its first byte.
     latency: Option<Duration>,
     first_ask: Option<Timestamp>,
@@ -112,24 +116,34 @@ impl Pace {
     /// A part of a chunk came.
     pub(super) fn progress(&mut self, now: Timestamp, bytes: u64) {
         self.partial = (self.partial + bytes).min(self.asked);
-        self.sign_of_life(now, bytes);
+        self.answered(now);
+        self.unsigned += bytes;
+        if self.unsigned >= SIGN_BYTES_MIN {
+            let bytes = std::mem::take(&mut self.unsigned);
+            self.sign_of_life(now, bytes);
+        }
     }
 
     /// A whole chunk came; `expected` tells whether it was still asked for.
     pub(super) fn deliver(&mut self, now: Timestamp, bytes: u64, expected: bool) {
         let counted = bytes.min(self.partial);
-        self.sign_of_life(now, bytes - counted);
+        self.answered(now);
+        let unsigned = std::mem::take(&mut self.unsigned);
+        self.sign_of_life(now, bytes - counted + unsigned);
         self.partial -= counted;
         if expected {
             self.asked = self.asked.saturating_sub(bytes);
         }
     }
 
-    fn sign_of_life(&mut self, now: Timestamp, bytes: u64) {
+    fn answered(&mut self, now: Timestamp) {
         if let Some(asked) = self.first_ask.take() {
             let latency = now.since(asked);
             self.latency = Some(self.latency.map_or(latency, |known| known.min(latency)));
         }
+    }
+
+    fn sign_of_life(&mut self, now: Timestamp, bytes: u64) {
         self.gap = (self.gap * 7 + now.since(self.last_sign)) / 8;
         self.last_sign = self.last_sign.max(now);
         self.sample_bytes += bytes;
@@ -245,9 +259,19 @@ mod tests {
             assert_eq!(until.as_secs(), silence, "gaps of {every} ms");
         }
         let mut slow = steady(64 << 10, 2_000);
-        (1..20).for_each(|turn| slow.progress(at(10_000 + turn * 8_000), 1));
+        (1..20).for_each(|turn| slow.progress(at(10_000 + turn * 8_000), SIGN_BYTES_MIN));
         assert!(slow.silent_at(1).expect("busy") > at(10_000 + 19 * 8_000) + SILENCE_MIN * 4);
         assert_eq!(Pace::default().silent_at(1), None);
+    }
+
+    #[test]
+    fn a_trickle_is_silence() {
+        let mut pace = steady(64 << 10, 25);
+        let until = pace.silent_at(1);
+        (1..500).for_each(|second| pace.progress(at(10_000 + second * 1_000), 1));
+        assert_eq!(pace.silent_at(1), until);
+        pace.progress(at(510_000), SIGN_BYTES_MIN);
+        assert!(pace.silent_at(1) > until);
     }
 
     #[test]

@@ -307,7 +307,7 @@ fn bad_bytes_are_the_end_of_a_peer() {
 
 #[test]
 fn silence_sets_a_peer_aside_and_progress_does_not() {
-    let progress = |name| Input::Progress { peer: peer(name), bytes: 1 };
+    let progress = |name| Input::Progress { peer: peer(name), bytes: 600 };
     check_in_company(
         &[11, 50],
         &[],

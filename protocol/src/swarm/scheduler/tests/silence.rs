@@ -40,6 +40,6 @@ fn the_last_chunk_does_not_wait_for_a_crawling_peer() {
     ];
     check_swarm(&mut swarm, &rows);
     check_swarm(&mut swarm, &[(21_005, gained(A, &[2]), &[])]);
-    (1..=29).for_each(|turn| check_swarm(&mut swarm, &[crawls(21_005 + turn * 4_000, 10)]));
+    (1..=29).for_each(|turn| check_swarm(&mut swarm, &[crawls(21_005 + turn * 4_000, 600)]));
     check_swarm(&mut swarm, &[(141_005, Input::Tick, &["ask A background 2"])]);
 }
