@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use uploader::Uploader;
 
 pub use congestion::Manners;
@@ -136,6 +136,8 @@ pub enum Event {
         generation: u64,
         /// What.
         message: PeerMessage,
+        /// Its place among the peer's messages that wait; given back when it is dropped.
+        place: OwnedSemaphorePermit,
     },
     /// Part of a chunk came.
     Progress {

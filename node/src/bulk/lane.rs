@@ -11,10 +11,12 @@ use karez_protocol::wire::peer::{Hello, MESSAGE_BYTES_MAX, PeerMessage, from_run
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Messages that may wait for a peer to read; more means that it does not.
 const OUTBOX_MAX: usize = 1_024;
+/// Messages of one peer that may wait to be handled: each may have 4 MiB.
+const PLACES: usize = 2;
 /// Chunks that may be outstanding at one peer; ours ask for far fewer.
 pub(super) const OUTSTANDING_MAX: usize = 4_096;
 
@@ -37,6 +39,7 @@ pub(super) struct Lane {
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
     pub(super) stamps: Stamps,
+    places: Arc<Semaphore>,
     dialer: PeerId,
     session: u64,
     outbox: mpsc::Sender<PeerMessage>,
@@ -58,12 +61,20 @@ impl Lane {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             stamps: Stamps::new(),
+            places: Arc::new(Semaphore::new(PLACES)),
             dialer,
             session,
             outbox,
             expected: Mutex::default(),
             ends: Mutex::new(Some((messages, chunks))),
         }
+    }
+
+    /// Hands a message of the peer on, once those before it were taken; false when nobody takes any.
+    pub(super) async fn tell(&self, shared: &Shared, message: PeerMessage) -> bool {
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return false };
+        let event = Event::Message { peer: self.peer, generation: self.generation, message, place };
+        shared.events.send(event).await.is_ok()
     }
 
     /// Queues a message; false when the peer does not read.
@@ -200,8 +211,7 @@ async fn write_messages(mut writer: MessageWriter, mut messages: mpsc::Receiver<
 
 async fn read_messages(shared: &Shared, lane: &Lane, mut reader: MessageReader) {
     while let Ok(message) = reader.read(MESSAGE_BYTES_MAX).await {
-        let event = Event::Message { peer: lane.peer, generation: lane.generation, message };
-        if shared.events.send(event).await.is_err() {
+        if !lane.tell(shared, message).await {
             return;
         }
     }

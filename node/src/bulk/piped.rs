@@ -5,7 +5,7 @@
 //! QUIC. How fast it goes is TCP's decision: the scavenger's manners need QUIC.
 
 use super::lane::{Frame, Lane};
-use super::{CloseReason, Event, Shared, receiver};
+use super::{CloseReason, Shared, receiver};
 use crate::pipe::{Reading, Writing};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use karez_protocol::wire;
@@ -257,9 +257,7 @@ async fn read(shared: &Arc<Shared>, lane: &Arc<Lane>, reading: &mut Reading) -> 
             RecordKind::Alive => {}
             RecordKind::Close => return Err(io::Error::other(format!("closed by the peer: {}", closed_text(&body)))),
             RecordKind::Message => {
-                let message = decode(&body)?;
-                let event = Event::Message { peer: lane.peer, generation: lane.generation, message };
-                if shared.events.send(event).await.is_err() {
+                if !lane.tell(shared, decode(&body)?).await {
                     return Ok(());
                 }
             }

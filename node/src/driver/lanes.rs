@@ -48,10 +48,11 @@ impl Driver {
                     }
                 }
             }
-            Event::Message { peer, generation, message } => {
+            Event::Message { peer, generation, message, place } => {
                 if self.peers.lane_of(&peer) == Some(generation) {
                     self.on_message(peer, message);
                 }
+                drop(place);
             }
             Event::Progress { peer, bytes } => self.on_progress(peer, bytes),
             Event::Chunk { peer, release, chunk, bytes, outcome } => {
