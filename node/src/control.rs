@@ -14,6 +14,7 @@ use behaviour::{Behaviour, BehaviourEvent};
 use futures::StreamExt as _;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::{ControlRequest, ControlResponse};
+use lan::Lan;
 use libp2p::core::connection::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundRequestId, ResponseChannel};
@@ -162,7 +163,8 @@ impl Control {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (members, listed) = watch::channel(Vec::new());
         tokio::spawn(
-            Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new(), deaf_until: None }.run(inbox, listed),
+            Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new(), lan: Lan::default() }
+                .run(inbox, listed),
         );
         Ok(Self { commands, members, port })
     }
@@ -229,8 +231,7 @@ struct Loop {
     events: mpsc::Sender<Event>,
     asked: BTreeMap<OutboundRequestId, ControlRequest>,
     hosts: BTreeMap<PeerId, SocketAddr>,
-    /// The LAN is not listened to until then.
-    deaf_until: Option<tokio::time::Instant>,
+    lan: Lan,
 }
 
 impl Loop {
@@ -240,18 +241,19 @@ impl Loop {
         let mut incoming = streams.accept(lanes::PROTOCOL).expect("nobody else takes this protocol");
         let (answers, mut answered) = mpsc::channel::<(ResponseChannel<ControlResponse>, ControlResponse)>(64);
         loop {
-            let again = self.deaf_until.unwrap_or_else(tokio::time::Instant::now);
+            let again = self.lan.deaf_until.unwrap_or_else(tokio::time::Instant::now);
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event, &answers).await,
                 Some((channel, response)) = answered.recv() => {
                     // The asker may be gone by now.
                     let _ = self.swarm.behaviour_mut().ask.send_response(channel, response);
                 }
-                () = tokio::time::sleep_until(again), if self.deaf_until.is_some() => self.listen_to_lan_again(),
+                () = tokio::time::sleep_until(again), if self.lan.deaf_until.is_some() => self.listen_to_lan_again(),
                 Some((peer, stream)) = incoming.next() => self.on_stream(&peer, stream).await,
                 Ok(()) = listed.changed() => {
                     let members = listed.borrow_and_update().clone();
                     self.swarm.behaviour_mut().set_members(members.iter().map(to_libp2p));
+                    self.tell_of_members_on_lan().await;
                 }
                 command = inbox.recv() => match command {
                     Some(command) => self.on_command(command),
