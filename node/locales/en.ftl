@@ -183,7 +183,7 @@ play-subtitle = subtitles: { $url }
 ## Status
 status-node = { $name } in { $network }, running for { $uptime } (karez { $version })
 status-peer = peer     { $peer }
-status-listen = listens  { $listen }; up { $up }, down { $down }; gateway { $gateway }
+status-listen = listens  { $listen }; { $limits }; gateway { $gateway }
 status-tracker = tracker  { $url }, reachable
 status-tracker-away = tracker  { $url }, NOT reachable; last contact: { $last }. { $problem }
 status-bytes = bytes    received { $received } (flagship { $flagship } · peers { $peers }, of these group { $group }); sent { $sent }
@@ -203,6 +203,8 @@ waiting-for = waiting for { $names }
 waiting-for-nobody = no node is known that holds them
 tracker-never = never
 limit-none = unlimited
+limits = up { $up }, down { $down }
+limits-peer = {" "}(any one node: up { $up }, down { $down })
 gateway-off = off
 state-complete = complete
 state-published = published here

@@ -165,7 +165,7 @@ play-subtitle = 字幕：{ $url }
 ## 状态
 status-node = { $name }，网络 { $network }，已运行 { $uptime }（karez { $version }）
 status-peer = 节点号    { $peer }
-status-listen = 监听      { $listen }；上行 { $up }，下行 { $down }；播放网关 { $gateway }
+status-listen = 监听      { $listen }；{ $limits }；播放网关 { $gateway }
 status-tracker = 跟踪服务  { $url }，可以联系
 status-tracker-away = 跟踪服务  { $url }，无法联系；上次联系：{ $last }。{ $problem }
 status-bytes = 传输      接收 { $received }（旗舰 { $flagship } · 其他节点 { $peers }，其中同组 { $group }）；发送 { $sent }
@@ -182,6 +182,8 @@ waiting-for = 等待 { $names }
 waiting-for-nobody = 不知道哪个节点有
 tracker-never = 从未
 limit-none = 不限
+limits = 上行 { $up }，下行 { $down }
+limits-peer = （单个节点：上行 { $up }，下行 { $down }）
 gateway-off = 已关闭
 state-complete = 齐全
 state-published = 本机发布

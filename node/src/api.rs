@@ -15,6 +15,7 @@
 //! | `GET /v1/pins` | [`PinsView`](crate::handle::view::care::PinsView) |
 //! | `POST /v1/pin`, `/v1/unpin` with [`PinOrder`](event::care::PinOrder) | [`PinChanged`](crate::handle::view::care::PinChanged) |
 //! | `GET /v1/quota`; `POST` with [`QuotaOrder`](event::care::QuotaOrder) | [`QuotaView`](crate::handle::view::care::QuotaView) |
+//! | `GET /v1/limits`; `POST` with [`LimitsOrder`](event::LimitsOrder) | [`LimitsView`](event::LimitsView) |
 //! | `POST /v1/scrub` with [`ScrubOrder`](event::care::ScrubOrder) | lines of [`ScrubLine`](event::care::ScrubLine) |
 //! | `POST /v1/gc` with [`RoomOrder`](event::care::RoomOrder) | lines of [`RoomLine`](event::care::RoomLine) |
 //!
@@ -29,6 +30,7 @@ mod care;
 mod copy;
 mod courier;
 mod item;
+mod limits;
 mod lines;
 mod play;
 mod publish;
@@ -40,6 +42,7 @@ mod tests;
 
 pub use socket::{Listener, bind};
 
+use crate::bulk::Limits;
 use crate::care::Care;
 use crate::handle::Handle;
 use crate::handle::view::{CollectionView, SearchRow, Status};
@@ -55,11 +58,15 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
 
-/// Whom the requests ask: the driver, and whoever looks after the store.
+/// Whom the requests ask.
 #[derive(Debug, Clone)]
-struct Doors {
-    handle: Handle,
-    care: Care,
+pub struct Doors {
+    /// The driver.
+    pub handle: Handle,
+    /// Looks after the store.
+    pub care: Care,
+    /// The rate limits.
+    pub limits: Limits,
 }
 
 impl FromRef<Doors> for Handle {
@@ -74,17 +81,22 @@ impl FromRef<Doors> for Care {
     }
 }
 
+impl FromRef<Doors> for Limits {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.limits.clone()
+    }
+}
+
 type Parameters = Query<BTreeMap<String, String>>;
 
 /// Serves until `shutdown` ends, then takes the socket away.
 pub async fn serve(
     listener: Listener,
-    handle: Handle,
-    care: Care,
+    doors: Doors,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (socket, _cleanup) = listener.into_parts();
-    axum::serve(socket, router(Doors { handle, care })).with_graceful_shutdown(shutdown).await
+    axum::serve(socket, router(doors)).with_graceful_shutdown(shutdown).await
 }
 
 fn router(doors: Doors) -> Router {
@@ -104,6 +116,7 @@ fn router(doors: Doors) -> Router {
         .route("/v1/pin", post(care::pin))
         .route("/v1/unpin", post(care::unpin))
         .route("/v1/quota", get(care::quota).post(care::set_quota))
+        .route("/v1/limits", get(limits::limits).post(limits::set_limits))
         .route("/v1/scrub", post(care::scrub))
         .route("/v1/gc", post(room::gc))
         .fallback(async || ApiError::from(RequestError::UnknownEndpoint))

@@ -8,13 +8,13 @@ mod carrier;
 mod congestion;
 mod endpoint;
 mod lane;
+mod limits;
 mod messages;
 mod piped;
 mod queues;
 mod race;
 mod receiver;
 mod stamps;
-mod throttle;
 pub mod tls;
 mod uploader;
 
@@ -38,7 +38,7 @@ use uploader::Uploader;
 pub use congestion::Manners;
 use congestion::Way;
 pub use endpoint::{BindError, BoundPort, bind};
-pub use throttle::Throttle;
+pub use limits::Limits;
 
 /// What the lane needs to run.
 #[derive(Debug)]
@@ -55,10 +55,8 @@ pub struct Config {
     pub shelf: Shelf,
     /// Where chunks live.
     pub store: Arc<Store>,
-    /// Limit on what goes out.
-    pub up: Throttle,
-    /// Limit on what comes in.
-    pub down: Throttle,
+    /// Limits on what goes out and comes in.
+    pub limits: Limits,
 }
 
 /// What became of a chunk that arrived.

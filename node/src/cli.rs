@@ -13,6 +13,7 @@ mod figure;
 mod flags;
 mod help;
 mod invocation;
+mod limit;
 mod notice;
 mod play;
 mod progress;
@@ -95,6 +96,7 @@ async fn perform(context: &Context, request: Request) -> Result<(), Complaint> {
         Request::Pin(pin, on) => care::pin(context, &client()?, pin.to_string(), on).await,
         Request::Pins => care::pins(context, &client()?).await,
         Request::Quota(change) => care::quota(context, &client()?, change).await,
+        Request::Limit(order) => limit::limit(context, &client()?, &order).await,
         Request::Room(order) => room::gc(context, &client()?, order).await,
         Request::Scrub(order) => care::scrub(context, &client()?, order).await,
         Request::Completions(shell) => {

@@ -1,9 +1,11 @@
 //! `karez run`: introduces everybody to everybody, and takes the house down again in order.
 
-use crate::bulk::{self, BindError, BoundPort, Bulk, Manners, Throttle};
+use crate::api::{self, Doors};
+use crate::bulk::{self, BindError, BoundPort, Bulk, Limits, Manners};
 use crate::care::Care;
 use crate::control::{self, Control, StartError};
 use crate::driver::{Driver, Inboxes, Parts};
+use crate::gateway;
 use crate::handle::Handle;
 use crate::home::{Home, HomeError, NetworkFile};
 use crate::keys::Key;
@@ -11,12 +13,11 @@ use crate::membership::Membership;
 use crate::shelf::Shelf;
 use crate::state::{State, StateError};
 use crate::tracker_client::TrackerClient;
-use crate::{api, gateway};
 use karez_content_tools::reserve::Reserve;
 use karez_content_tools::store::{Store, StoreError, StoreOptions};
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::plan::congestion;
-use karez_protocol::plan::limiter::BytesPerSecond;
+use karez_protocol::plan::limiter::Rates;
 use karez_protocol::swarm::io::EgressMode;
 use karez_protocol::trust::roster::Roster;
 use karez_protocol::trust::{PublicKey, SignatureError, Signed};
@@ -45,10 +46,8 @@ pub struct RunConfig {
     pub gateway: Option<SocketAddr>,
     /// Addresses told to others instead of the one listened on.
     pub announce: Vec<SocketAddr>,
-    /// Limit up.
-    pub up: BytesPerSecond,
-    /// Limit down.
-    pub down: BytesPerSecond,
+    /// Limits that it begins with.
+    pub rates: Rates,
     /// Egress mode.
     pub mode: EgressMode,
     /// Queue that background work may make in a link.
@@ -154,8 +153,7 @@ impl Servers {
     fn start(
         gateway: Option<TcpListener>,
         api: api::Listener,
-        handle: &Handle,
-        care: Care,
+        doors: Doors,
         (store, reserve): (Arc<Store>, Reserve),
     ) -> Self {
         let (stop, stopping) = watch::channel(false);
@@ -166,10 +164,11 @@ impl Servers {
         };
         let mut tasks = vec![tokio::spawn(keep_synced(store, stopping.clone()))];
         tasks.push(tokio::spawn(keep_reserve(reserve, stopping.clone())));
-        let serving = api::serve(api, handle.clone(), care, stopped(stopping.clone()));
+        let handle = doors.handle.clone();
+        let serving = api::serve(api, doors, stopped(stopping.clone()));
         tasks.push(tokio::spawn(async move { logged("control socket", serving.await) }));
         if let Some(listener) = gateway {
-            let serving = gateway::serve(listener, handle.clone(), stopped(stopping));
+            let serving = gateway::serve(listener, handle, stopped(stopping));
             tasks.push(tokio::spawn(async move { logged("gateway", serving.await) }));
         }
         Self { stop, tasks }
@@ -204,7 +203,8 @@ pub async fn run(
     let (control_events, control_inbox) = mpsc::channel(EVENTS_MAX);
     let (bulk_events, bulk_inbox) = mpsc::channel(EVENTS_MAX);
     let (control, port) = listen(&config, identity.key.seed(), control_events).await?;
-    let bulk_config = bulk_config(&identity, &config, store.clone());
+    let limits = Limits::new(config.rates);
+    let bulk_config = bulk_config(&identity, limits.clone(), store.clone());
     let (members, shelf) = (bulk_config.members.clone(), bulk_config.shelf.clone());
     let bulk = Bulk::start(bulk_config, port, bulk_events);
     let report = report(&config, &identity, bulk.port(), gateway.as_ref());
@@ -226,14 +226,15 @@ pub async fn run(
         addresses: report.listen.clone(),
         gateway: report.gateway.clone(),
         mode: config.mode,
-        limits: (config.up, config.down),
+        limits: limits.clone(),
         home,
     };
     let (handle, commands) = Handle::new();
     let care = Care::new(store.clone(), handle.clone());
     let driver = Driver::new(parts, (state, remembered));
     let driver = tokio::spawn(driver.run(Inboxes { commands, bulk: bulk_inbox, control: control_inbox }));
-    let servers = Servers::start(gateway, api, &handle, care.clone(), (store, reserve));
+    let servers =
+        Servers::start(gateway, api, Doors { handle: handle.clone(), care: care.clone(), limits }, (store, reserve));
     let within_quota = tokio::spawn(async move { care.keep_within_quota(&full).await });
     ready(&report);
     shutdown.await;
@@ -251,7 +252,7 @@ fn manners(config: &RunConfig) -> Manners {
     Manners { config: congestion::Config { target: config.queue }, always_urgent: config.mode == EgressMode::Fast }
 }
 
-fn bulk_config(identity: &Identity, config: &RunConfig, store: Arc<Store>) -> bulk::Config {
+fn bulk_config(identity: &Identity, limits: Limits, store: Arc<Store>) -> bulk::Config {
     bulk::Config {
         seed: identity.key.seed(),
         me: identity.key.peer(),
@@ -259,8 +260,7 @@ fn bulk_config(identity: &Identity, config: &RunConfig, store: Arc<Store>) -> bu
         members: Membership::default(),
         shelf: Shelf::default(),
         store,
-        up: Throttle::new(config.up),
-        down: Throttle::new(config.down),
+        limits,
     }
 }
 

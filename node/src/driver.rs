@@ -21,7 +21,7 @@ mod shown;
 mod transfer;
 mod transfers;
 
-use crate::bulk::{self, Bulk};
+use crate::bulk::{self, Bulk, Limits};
 use crate::control::{self, Control};
 use crate::handle::Command;
 use crate::home::Home;
@@ -36,7 +36,6 @@ use karez_content_tools::store::Store;
 use karez_protocol::content::hash::{NetworkId, ReleaseId};
 use karez_protocol::content::name::{CollectionName, PublisherName};
 use karez_protocol::plan::Timestamp;
-use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::swarm::io::EgressMode;
 use karez_protocol::trust::PublicKey;
 use karez_protocol::trust::Signed;
@@ -97,8 +96,8 @@ pub struct Parts {
     pub gateway: Option<String>,
     /// Egress mode.
     pub mode: EgressMode,
-    /// Rate limits up and down.
-    pub limits: (BytesPerSecond, BytesPerSecond),
+    /// Rate limits.
+    pub limits: Limits,
 }
 
 /// Where events come from.

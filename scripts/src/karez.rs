@@ -104,6 +104,12 @@ impl Node {
         process::output(on(&self.program, &self.home).args(["follow", collection])).map(drop)
     }
 
+    /// Changes a rate limit of the running node; 0 takes it away.
+    pub(crate) fn limit(&self, flag: &str, mbit: u32) -> Result<()> {
+        let mut command = on(&self.program, &self.home);
+        process::output(command.args(["limit", flag, &mbit.to_string()])).map(drop)
+    }
+
     pub(crate) fn status(&self) -> Result<Status> {
         process::json(on(&self.program, &self.home).args(["status", "--json"]))
     }

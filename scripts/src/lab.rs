@@ -4,6 +4,7 @@
 //! happens, no process and no namespace is left behind.
 
 mod libtorrent;
+mod limits;
 mod links;
 mod manners;
 mod outcome;
@@ -17,6 +18,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::bench::{self, material};
@@ -24,7 +26,7 @@ use crate::workspace::{self, Programs};
 use crate::{size, stop};
 use links::Links;
 use outcome::{LATE_PERCENT_MAX, Outcome};
-use scenario::{Mode, Scenario};
+use scenario::{Measures, Mode, Scenario};
 
 /// Between two lines of progress.
 const PROGRESS_EVERY_S: u64 = 10;
@@ -114,8 +116,10 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     stop::listen()?;
     eprintln!("building the programs");
     let programs = if flags.release { workspace::build_release() } else { workspace::build() }?;
-    if scenario.manners {
-        return measure_manners(flags, &scenario, &programs);
+    match scenario.measures {
+        Measures::Swarm => {}
+        Measures::Manners => return measure_other(flags, &scenario, &programs, manners::run),
+        Measures::Limits => return measure_other(flags, &scenario, &programs, limits::run),
     }
     let outcomes = measure(flags, &scenario, &programs)?;
     print(flags, &scenario, &outcomes)?;
@@ -195,12 +199,17 @@ fn rejection(outcome: &Outcome) -> String {
     )
 }
 
-/// Runs of a scenario that is about others; slow or rude is no error, the figures say it.
-fn measure_manners(flags: &Flags, scenario: &Scenario, programs: &Programs) -> Result<()> {
+/// Runs of a scenario with figures of its own; slow or rude is no error, the figures say it.
+fn measure_other<T: Serialize + std::fmt::Display>(
+    flags: &Flags,
+    scenario: &Scenario,
+    programs: &Programs,
+    measure: fn(&Bench<'_>, &mut Links) -> Result<T>,
+) -> Result<()> {
     let mut runs = Vec::new();
     for seed in flags.seed..flags.seed + flags.runs {
         let scratch = flags.scratch.as_deref();
-        let run = in_links(scenario, programs, seed, scratch, manners::run)?;
+        let run = in_links(scenario, programs, seed, scratch, measure)?;
         eprintln!("{} seed {seed}, {}; {}\n{run}", flags.scenario, scenario.mode.name(), bench::machine());
         runs.push(run);
     }

@@ -3,6 +3,7 @@
 use super::error::{ApiError, ErrorBody};
 use super::event::care::{PinOrder, QuotaOrder, RoomLine, RoomOrder, ScrubLine, ScrubOrder};
 use super::event::{CourierEvent, ExportOrder, MediumPath, RequestWritten};
+use super::event::{LimitsOrder, LimitsView};
 use super::event::{Named, PlayView, PublishLine, PullEvent, PullRequest};
 use crate::handle::PublishRequest;
 use crate::handle::view::care::{PinChanged, PinsView, QuotaView};
@@ -133,6 +134,16 @@ impl Client {
     /// Sets the quota, or lifts it.
     pub async fn set_quota(&self, order: &QuotaOrder) -> Result<QuotaView, ClientError> {
         self.post("quota", order).await?.json().await.map_err(|cause| broken(&cause))
+    }
+
+    /// The rate limits.
+    pub async fn limits(&self) -> Result<LimitsView, ClientError> {
+        self.get("limits", &[]).await
+    }
+
+    /// Changes those that are named.
+    pub async fn set_limits(&self, order: &LimitsOrder) -> Result<LimitsView, ClientError> {
+        self.post("limits", order).await?.json().await.map_err(|cause| broken(&cause))
     }
 
     /// Reads the store again.

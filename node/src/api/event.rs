@@ -6,6 +6,7 @@ pub mod care;
 use super::error::ErrorBody;
 use crate::handle::view::{FileView, Published};
 use karez_content_tools::export::{ExportReport, LinkReport, Renamed};
+use karez_protocol::plan::limiter::{BytesPerSecond, Rates};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -14,6 +15,51 @@ use std::path::PathBuf;
 pub struct Named {
     /// `publisher/name`.
     pub collection: String,
+}
+
+/// Rate limits to change, bytes a second; 0 takes one away, those not named stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsOrder {
+    /// Sent to all peers together.
+    pub up: Option<u64>,
+    /// Received from all together.
+    pub down: Option<u64>,
+    /// Sent to any one.
+    pub peer_up: Option<u64>,
+    /// Received from any one.
+    pub peer_down: Option<u64>,
+}
+
+impl LimitsOrder {
+    /// What holds after this change.
+    pub fn applied_to(&self, held: Rates) -> Rates {
+        Rates {
+            up: self.up.map_or(held.up, BytesPerSecond),
+            down: self.down.map_or(held.down, BytesPerSecond),
+            peer_up: self.peer_up.map_or(held.peer_up, BytesPerSecond),
+            peer_down: self.peer_down.map_or(held.peer_down, BytesPerSecond),
+        }
+    }
+}
+
+/// Rate limits, bytes a second; 0 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsView {
+    /// Sent to all peers together.
+    pub up: u64,
+    /// Received from all together.
+    pub down: u64,
+    /// Sent to any one.
+    pub peer_up: u64,
+    /// Received from any one.
+    pub peer_down: u64,
+}
+
+impl From<Rates> for LimitsView {
+    fn from(Rates { up, down, peer_up, peer_down }: Rates) -> Self {
+        Self { up: up.0, down: down.0, peer_up: peer_up.0, peer_down: peer_down.0 }
+    }
 }
 
 /// What to fetch, and where to leave a copy.

@@ -13,6 +13,17 @@ pub(super) enum Carrier {
     Stream(piped::Ending),
 }
 
+/// Bytes that a carrier put on the wire and took off it, IP and UDP or TCP headers included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Wire {
+    pub(super) sent: u64,
+    pub(super) received: u64,
+}
+
+/// UDP and IP headers of a datagram, in bytes.
+const HEADERS_V4: u64 = 8 + 20;
+const HEADERS_V6: u64 = 8 + 40;
+
 impl Carrier {
     pub(super) fn quic(&self) -> Option<&quinn::Connection> {
         match self {
@@ -59,6 +70,19 @@ impl Carrier {
         match self {
             Self::Quic(connection) => plain(connection.remote_address()),
             Self::Stream(ending) => ending.address,
+        }
+    }
+
+    /// What it carried so far.
+    pub(super) fn wire(&self) -> Wire {
+        match self {
+            Self::Quic(connection) => {
+                let stats = connection.stats();
+                let headers = if self.address().is_ipv4() { HEADERS_V4 } else { HEADERS_V6 };
+                let bytes = |udp: quinn_proto::UdpStats| udp.bytes + udp.datagrams * headers;
+                Wire { sent: bytes(stats.udp_tx), received: bytes(stats.udp_rx) }
+            }
+            Self::Stream(ending) => ending.wire(),
         }
     }
 

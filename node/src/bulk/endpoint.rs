@@ -26,8 +26,6 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(8);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
 /// Credit of a stranger until its greeting has been checked, in bytes.
 const STRANGER_WINDOW: u32 = 64 << 10;
-/// Credit of a member: 20 Mbit/s at 620 ms is 1.5 MB; 16 MiB carries a fast LAN as well.
-const MEMBER_WINDOW: u32 = 16 << 20;
 /// Bytes of time stamps that may wait to be sent or read; the oldest go first.
 const STAMPS_WAITING: usize = 64 * stamp::STAMP_BYTES;
 /// Streams a peer may open one way: one for each urgency, and one spare.
@@ -186,8 +184,7 @@ async fn greet_and_run(shared: Arc<Shared>, connection: quinn::Connection, peer:
             return;
         }
     };
-    connection.set_receive_window(MEMBER_WINDOW.into());
-    let lane = Lane::new(Carrier::Quic(connection), peer, dialer, hello.session);
+    let lane = Lane::new(Carrier::Quic(connection), shared.config.limits.lane(), (peer, dialer), hello.session);
     lane::run(shared, lane, hello, Talk::Quic(reader, writer)).await;
 }
 
@@ -208,7 +205,7 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     drop(permit);
     match checked {
         Ok(hello) => {
-            let lane = Lane::new(Carrier::Stream(ending), peer, dialer, hello.session);
+            let lane = Lane::new(Carrier::Stream(ending), shared.config.limits.lane(), (peer, dialer), hello.session);
             lane::run(shared, lane, hello, Talk::Stream(ends)).await;
         }
         Err(reason) => {

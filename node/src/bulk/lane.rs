@@ -1,6 +1,7 @@
 //! One connection between two members: its tasks, its outboxes, its place among the other lanes.
 
 use super::carrier::Carrier;
+use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
 use super::stamps::{self, Stamps};
 use super::{Carried, CloseReason, Event, LaneFigures, Shared, piped, receiver, uploader};
@@ -9,7 +10,7 @@ use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::{Hello, MESSAGE_BYTES_MAX, PeerMessage, from_runs};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -39,6 +40,9 @@ pub(super) struct Lane {
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
     pub(super) stamps: Stamps,
+    pub(super) limits: LaneLimits,
+    /// Credit that the peer has, in bytes; 0 until the lane runs.
+    pub(super) window: AtomicU32,
     places: Arc<Semaphore>,
     dialer: PeerId,
     session: u64,
@@ -50,7 +54,7 @@ pub(super) struct Lane {
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
 impl Lane {
-    pub(super) fn new(carrier: Carrier, peer: PeerId, dialer: PeerId, session: u64) -> Self {
+    pub(super) fn new(carrier: Carrier, limits: LaneLimits, (peer, dialer): (PeerId, PeerId), session: u64) -> Self {
         let (outbox, messages) = mpsc::channel(OUTBOX_MAX);
         let (frames, chunks) = mpsc::channel(1);
         Self {
@@ -61,6 +65,8 @@ impl Lane {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             stamps: Stamps::new(),
+            limits,
+            window: AtomicU32::new(0),
             places: Arc::new(Semaphore::new(PLACES)),
             dialer,
             session,

@@ -4,6 +4,7 @@
 //! urgency each way; what is silent for too long has ended. Chunks pass the same limits and the same verification as on
 //! QUIC. How fast it goes is TCP's decision: the scavenger's manners need QUIC.
 
+use super::carrier::Wire;
 use super::lane::{Frame, Lane};
 use super::{CloseReason, Shared, receiver};
 use crate::pipe::{Reading, Writing};
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -29,11 +30,16 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Chunks taken in hand: one under way, and one that may be more urgent.
 const IN_HAND_MAX: usize = 2;
 
-/// How a piped lane ends.
+/// What a byte costs on the wire in hundredths: headers of TCP and IP, records of Noise and Yamux, acknowledgements.
+const WIRE_PERCENT: u64 = 104;
+
+/// How a piped lane ends, and what it carried.
 #[derive(Debug)]
 pub(super) struct Ending {
     pub(super) address: SocketAddr,
     why: watch::Sender<Option<Why>>,
+    sent: AtomicU64,
+    received: AtomicU64,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +50,7 @@ enum Why {
 
 impl Ending {
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, why: watch::Sender::new(None) }
+        Self { address, why: watch::Sender::new(None), sent: AtomicU64::new(0), received: AtomicU64::new(0) }
     }
 
     fn set(&self, why: Why) {
@@ -62,6 +68,12 @@ impl Ending {
     pub(super) async fn closed(&self) {
         // The sender is ours: it lives.
         let _ = self.why.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// What it carried so far, as near as the headers are known: the kernel sends them.
+    pub(super) fn wire(&self) -> Wire {
+        let wire = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed) * WIRE_PERCENT / 100;
+        Wire { sent: wire(&self.sent), received: wire(&self.received) }
     }
 
     pub(super) fn text(&self) -> Option<String> {
@@ -125,8 +137,8 @@ pub(super) async fn run(
 ) {
     let sender = Sender { writing: &mut ends.writing, torn: &mut ends.torn };
     let failed = tokio::select! {
-        result = write(shared, lane, sender, (messages, frames)) => result.err(),
-        result = read(shared, lane, &mut ends.reading) => result.err(),
+        result = write(shared, (lane, ending), sender, (messages, frames)) => result.err(),
+        result = read(shared, (lane, ending), &mut ends.reading) => result.err(),
         () = ending.closed() => None,
     };
     ending.set(Why::Theirs(failed.map_or_else(|| "ended".into(), |cause| cause.to_string())));
@@ -162,18 +174,18 @@ struct Outgoing {
 
 impl Outgoing {
     /// The next piece; empty when everything is out.
-    fn piece(&self) -> Vec<u8> {
+    fn piece(&self, most: usize) -> Vec<u8> {
         let (header, stored) = (&self.frame.header, &self.frame.stored);
         let head = &header[self.sent.min(FRAME_HEADER_BYTES)..];
         let rest = &stored[self.sent.saturating_sub(FRAME_HEADER_BYTES)..];
-        let rest = &rest[..rest.len().min(PIECE_BYTES_MAX - head.len())];
+        let rest = &rest[..rest.len().min(most.min(PIECE_BYTES_MAX) - head.len())];
         [head, rest].concat()
     }
 }
 
 async fn write(
     shared: &Shared,
-    lane: &Lane,
+    (lane, ending): (&Lane, &Ending),
     mut sender: Sender<'_>,
     (mut messages, mut frames): (mpsc::Receiver<PeerMessage>, mpsc::Receiver<Frame>),
 ) -> io::Result<()> {
@@ -196,14 +208,14 @@ async fn write(
                 shared.uploader.lane_free();
             }
             _ = alive.tick() => sender.record(RecordKind::Alive, &[]).await?,
-            () = std::future::ready(()), if !idle => write_piece(shared, lane, &mut sender, &mut in_hand).await?,
+            () = std::future::ready(()), if !idle => write_piece(shared, (lane, ending), &mut sender, &mut in_hand).await?,
         }
     }
 }
 
 async fn write_piece(
     shared: &Shared,
-    lane: &Lane,
+    (lane, ending): (&Lane, &Ending),
     sender: &mut Sender<'_>,
     in_hand: &mut VecDeque<Outgoing>,
 ) -> io::Result<()> {
@@ -211,9 +223,11 @@ async fn write_piece(
     let Some((at, outgoing)) = in_hand.iter_mut().enumerate().min_by_key(|(_, out)| out.frame.urgency) else {
         return Ok(());
     };
-    let piece = outgoing.piece();
+    let piece = outgoing.piece(lane.limits.piece_up());
+    lane.limits.pass_up(&lane.carrier, piece.len() as u64, outgoing.frame.urgency).await;
     sender.record(RecordKind::Piece(outgoing.frame.urgency), &piece).await?;
     outgoing.sent += piece.len();
+    ending.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
     let chunk = outgoing.frame.stored.len();
     if outgoing.sent == FRAME_HEADER_BYTES + chunk {
         in_hand.remove(at);
@@ -248,11 +262,12 @@ fn decode(body: &[u8]) -> io::Result<PeerMessage> {
     wire::decode(body).map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))
 }
 
-async fn read(shared: &Arc<Shared>, lane: &Arc<Lane>, reading: &mut Reading) -> io::Result<()> {
+async fn read(shared: &Arc<Shared>, (lane, ending): (&Arc<Lane>, &Ending), reading: &mut Reading) -> io::Result<()> {
     let (mut frames, mut unasked) = ([const { Vec::new() }; 3], 0);
     loop {
         let header = read_header(reading).await?;
         let body = read_body(reading, header.len).await?;
+        ending.received.fetch_add(body.len() as u64, Ordering::Relaxed);
         match header.kind {
             RecordKind::Alive => {}
             RecordKind::Close => return Err(io::Error::other(format!("closed by the peer: {}", closed_text(&body)))),
@@ -313,7 +328,7 @@ mod tests {
         for len in [0, 1, PIECE_BYTES_MAX - FRAME_HEADER_BYTES, PIECE_BYTES_MAX, 100_000] {
             let (mut out, mut bytes) = (outgoing(len), Vec::new());
             let arrived = loop {
-                let piece = out.piece();
+                let piece = out.piece(PIECE_BYTES_MAX);
                 assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES_MAX);
                 out.sent += piece.len();
                 bytes.extend_from_slice(&piece);
@@ -324,7 +339,7 @@ mod tests {
             assert_eq!((arrived.0.chunk, arrived.1.len()), (ChunkIndex(3), len));
             assert_eq!(out.sent, FRAME_HEADER_BYTES + len);
         }
-        let mut two = [outgoing(4).piece(), vec![1]].concat();
+        let mut two = [outgoing(4).piece(PIECE_BYTES_MAX), vec![1]].concat();
         assert!(whole(&mut two).is_err());
     }
 }

@@ -6,19 +6,28 @@ use karez_content_tools::export::LoadError;
 use karez_content_tools::store::Store;
 use karez_content_tools::verify::verify;
 use karez_protocol::content::chunk::{ChunkEntry, Codec};
+use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::wire::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Bytes read at a time: what the downlink limiter meters.
+/// Bytes read at a time at most.
 const PIECE: usize = 16 << 10;
+/// Credit of a member: 20 Mbit/s at 620 ms is 1.5 MB; 16 MiB carries a fast LAN as well.
+const MEMBER_WINDOW: u32 = 16 << 20;
+/// Credit under a limit: so many bytes at least, and else so much of what comes in a round trip. What a peer sends
+/// on credit arrives as fast as the link is, whatever the limit.
+const LIMITED_WINDOW_MIN: u32 = 32 << 10;
+const LIMITED_WINDOW_TRIPS: f64 = 1.5;
 /// Unasked chunks forgiven on one connection: answers that crossed a reconnect.
 const UNASKED_MAX: u32 = 64;
 
 /// Takes the peer's one-way streams; ends when the connection does or the peer breaks the rules.
 pub(super) async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>, connection: &quinn::Connection) {
     let mut streams = JoinSet::new();
+    fit_window(lane, connection);
     loop {
         tokio::select! {
             stream = connection.accept_uni() => match stream {
@@ -72,9 +81,11 @@ pub(super) async fn arrived(
 async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStream, len: usize) -> Option<Vec<u8>> {
     let mut stored = Vec::new();
     while stored.len() < len {
-        let piece = stream.read_chunk(PIECE.min(len - stored.len()), true).await.ok()??;
+        let most = PIECE.min(lane.limits.piece_down());
+        let piece = stream.read_chunk(most.min(len - stored.len()), true).await.ok()??;
         if let Some(connection) = lane.carrier.quic() {
             lane.stamps.arrived(connection);
+            fit_window(lane, connection);
         }
         stored.extend_from_slice(&piece.bytes);
         pass(shared, lane, piece.bytes.len()).await;
@@ -85,9 +96,26 @@ async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStrea
 /// Lets bytes of chunks in as fast as the downlink's limit has it.
 pub(super) async fn pass(shared: &Shared, lane: &Lane, bytes: usize) {
     let bytes = bytes as u64;
-    shared.config.down.pass(bytes).await;
+    lane.limits.pass_down(&lane.carrier, bytes).await;
     // A hint that the peer is alive; when the driver is busy it is not missed.
     let _ = shared.events.try_send(Event::Progress { peer: lane.peer, bytes });
+}
+
+/// What the peer may send unread: a link's worth, and no more than a limit lets in soon.
+fn window(rate: Option<BytesPerSecond>, rtt: Duration) -> u32 {
+    let Some(rate) = rate else { return MEMBER_WINDOW };
+    let trips = (rate.0 as f64 * rtt.as_secs_f64() * LIMITED_WINDOW_TRIPS) as u32;
+    trips.clamp(LIMITED_WINDOW_MIN, MEMBER_WINDOW)
+}
+
+/// Follows the limit and the round trip, in steps of a quarter.
+fn fit_window(lane: &Lane, connection: &quinn::Connection) {
+    let wanted = window(lane.limits.rate_down(), connection.rtt());
+    let held = lane.window.load(Ordering::Relaxed);
+    if wanted.abs_diff(held) > held / 4 {
+        lane.window.store(wanted, Ordering::Relaxed);
+        connection.set_receive_window(wanted.into());
+    }
 }
 
 /// Verifies and stores off the async threads; false when the driver is gone.

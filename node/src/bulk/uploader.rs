@@ -4,6 +4,8 @@ use super::lane::{Frame, Lane};
 use super::queues::{Job, Queues};
 use super::{Event, Shared, congestion};
 use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec};
 use karez_protocol::content::hash::ReleaseId;
@@ -61,7 +63,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let Some(lane) = shared.lanes.get(&job.peer) else { continue };
         match load(&shared, job).await {
             Ok(frame) => {
-                shared.config.up.pass(frame.stored.len() as u64).await;
                 // The slot was free and this loop is its only user; a lane that closed meanwhile needs nothing.
                 let _ = lane.frames.try_send(frame);
             }
@@ -109,41 +110,61 @@ fn read(store: &Store, entry: &ChunkEntry) -> Result<(Codec, Bytes), Unservable>
     Ok((Codec::Raw, plain.into()))
 }
 
-/// Writes a lane's frames, on one stream for each urgency.
+/// Frames of a lane in hand: one under way, and one that may be more urgent.
+const IN_HAND_MAX: usize = 2;
+
+/// One stream for each urgency; frames on one must not mix.
+type Streams = [tokio::sync::Mutex<Option<quinn::SendStream>>; 3];
+
+/// Writes a lane's frames.
 pub(super) async fn write_frames(
     shared: &Shared,
     lane: &Lane,
     connection: &quinn::Connection,
     mut frames: mpsc::Receiver<Frame>,
 ) {
-    let mut streams: [Option<quinn::SendStream>; 3] = [const { None }; 3];
-    while let Some(frame) = frames.recv().await {
-        let bytes = frame.stored.len() as u64;
-        if frame.urgency == Urgency::Play {
-            congestion::hurry(connection);
+    let (streams, mut in_hand) = (Streams::default(), FuturesUnordered::new());
+    loop {
+        tokio::select! {
+            frame = frames.recv(), if in_hand.len() < IN_HAND_MAX => {
+                let Some(frame) = frame else { return };
+                if frame.urgency == Urgency::Play {
+                    congestion::hurry(connection);
+                }
+                in_hand.push(write_frame(lane, connection, &streams, frame));
+                shared.uploader.changed.notify_one();
+            }
+            Some(written) = in_hand.next() => {
+                let Ok(bytes) = written else { return };
+                lane.sent.fetch_add(bytes, Ordering::Relaxed);
+                shared.sent.fetch_add(bytes, Ordering::Relaxed);
+            }
         }
-        if write_frame(connection, &mut streams[frame.urgency as usize], frame).await.is_err() {
-            return;
-        }
-        lane.sent.fetch_add(bytes, Ordering::Relaxed);
-        shared.sent.fetch_add(bytes, Ordering::Relaxed);
-        shared.uploader.changed.notify_one();
     }
 }
 
 async fn write_frame(
+    lane: &Lane,
     connection: &quinn::Connection,
-    slot: &mut Option<quinn::SendStream>,
-    frame: Frame,
-) -> Result<(), quinn::WriteError> {
+    streams: &Streams,
+    Frame { urgency, header, mut stored }: Frame,
+) -> Result<u64, quinn::WriteError> {
+    let mut slot = streams[urgency as usize].lock().await;
+    let slot: &mut Option<_> = &mut slot;
     let stream = match slot {
         Some(stream) => stream,
         None => {
             let stream = connection.open_uni().await?;
-            let _ = stream.set_priority(-(frame.urgency as i32));
+            let _ = stream.set_priority(-(urgency as i32));
             slot.insert(stream)
         }
     };
-    stream.write_all(&frame.header).await?;
-    stream.write_chunk(frame.stored).await
+    let bytes = stored.len() as u64;
+    stream.write_all(&header).await?;
+    while !stored.is_empty() {
+        let piece = stored.split_to(stored.len().min(lane.limits.piece_up()));
+        lane.limits.pass_up(&lane.carrier, piece.len() as u64, urgency).await;
+        stream.write_chunk(piece).await?;
+    }
+    Ok(bytes)
 }

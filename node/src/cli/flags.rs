@@ -191,6 +191,13 @@ pub(super) enum Command {
         #[arg(long)]
         lift: bool,
     },
+    /// Show or change the rate limits of the running node
+    ///
+    /// They hold at once and until the node stops; what it begins with is said to `karez run`.
+    Limit {
+        #[command(flatten)]
+        limits: LimitFlags,
+    },
     /// Read everything on the disk again, and fetch what is damaged from other nodes
     ///
     /// Ctrl-C stops nothing but this command: the node goes on reading. Exit code 1 when something is damaged that nobody
@@ -214,6 +221,23 @@ pub(super) enum Command {
     },
 }
 
+/// Rate limits.
+#[derive(Debug, clap::Args)]
+pub(super) struct LimitFlags {
+    /// Most to send, in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "N")]
+    pub(super) up_mbit: Option<String>,
+    /// Most to receive, in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "N")]
+    pub(super) down_mbit: Option<String>,
+    /// Most to send to any one node, in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "N")]
+    pub(super) peer_up_mbit: Option<String>,
+    /// Most to receive from any one node, in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "N")]
+    pub(super) peer_down_mbit: Option<String>,
+}
+
 /// Flags of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
@@ -223,12 +247,8 @@ pub(super) struct Run {
     /// Address of the gateway for players and browsers, or off
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:4080")]
     pub(super) gateway: String,
-    /// Most to send, in Mbit/s; 0 is no limit
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(super) up_mbit: String,
-    /// Most to receive, in Mbit/s; 0 is no limit
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(super) down_mbit: String,
+    #[command(flatten)]
+    pub(super) limits: LimitFlags,
     /// thrifty saves the flagship's uplink, fast saves time
     #[arg(long, value_name = "thrifty|fast", default_value = "thrifty")]
     pub(super) mode: String,

@@ -3,8 +3,10 @@
 use super::care::QuotaChange;
 use super::complaint::Wrong;
 use super::context::Context;
+use super::flags::LimitFlags;
 use super::flags::{Command, Flags, Run};
 use crate::api::event::ExportOrder;
+use crate::api::event::LimitsOrder;
 use crate::api::event::care::{RoomOrder, ScrubOrder};
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
@@ -13,7 +15,7 @@ use karez_content_tools::speech::Voice;
 use karez_content_tools::store::Pin;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::plan::limiter::BytesPerSecond;
+use karez_protocol::plan::limiter::Rates;
 use karez_protocol::swarm::io::EgressMode;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -61,10 +63,8 @@ pub struct RunFlags {
     pub gateway: Option<SocketAddr>,
     /// Addresses told to others.
     pub announce: Vec<SocketAddr>,
-    /// Limit up; 0 is none.
-    pub up: BytesPerSecond,
-    /// Limit down; 0 is none.
-    pub down: BytesPerSecond,
+    /// Limits; 0 is none.
+    pub rates: Rates,
     /// Egress mode.
     pub mode: EgressMode,
     /// Queue that background work may make in a link.
@@ -116,6 +116,8 @@ pub enum Request {
     Pins,
     /// How many bytes the store may take.
     Quota(QuotaChange),
+    /// Show the rate limits, or change those that are named.
+    Limit(LimitsOrder),
     /// Make room.
     Room(RoomOrder),
     /// Read the store again.
@@ -206,6 +208,7 @@ fn action(command: Command) -> Result<Action, Wrong> {
         Command::Quota { lift: true, .. } => Request::Quota(QuotaChange::Lift),
         Command::Quota { bytes: None, .. } => Request::Quota(QuotaChange::Show),
         Command::Quota { bytes: Some(text), .. } => Request::Quota(QuotaChange::Set(size(text)?)),
+        Command::Limit { limits: named } => Request::Limit(limits(&named)?),
         Command::Gc { dry_run, free, last_copies } => {
             Request::Room(RoomOrder { dry_run, free_bytes: free.map(size).transpose()?, last_copies })
         }
@@ -259,8 +262,7 @@ fn run_flags(run: &Run) -> Result<RunFlags, Wrong> {
         listen: address("--listen", &run.listen)?,
         gateway,
         announce: run.announce.iter().map(|text| address("--announce", text)).collect::<Result<_, _>>()?,
-        up: rate("--up-mbit", &run.up_mbit)?,
-        down: rate("--down-mbit", &run.down_mbit)?,
+        rates: limits(&run.limits)?.applied_to(Rates::default()),
         mode,
         queue: queue("--queue-ms", &run.queue_ms)?,
         lan: !run.no_lan,
@@ -276,10 +278,20 @@ fn queue(flag: &'static str, text: &str) -> Result<Duration, Wrong> {
     ms.map(Duration::from_millis).ok_or_else(|| Wrong::Queue { flag, found: text.into() })
 }
 
-fn rate(flag: &'static str, text: &str) -> Result<BytesPerSecond, Wrong> {
+fn limits(named: &LimitFlags) -> Result<LimitsOrder, Wrong> {
+    let rate = |flag, text: &Option<String>| text.as_deref().map(|text| rate(flag, text)).transpose();
+    Ok(LimitsOrder {
+        up: rate("--up-mbit", &named.up_mbit)?,
+        down: rate("--down-mbit", &named.down_mbit)?,
+        peer_up: rate("--peer-up-mbit", &named.peer_up_mbit)?,
+        peer_down: rate("--peer-down-mbit", &named.peer_down_mbit)?,
+    })
+}
+
+fn rate(flag: &'static str, text: &str) -> Result<u64, Wrong> {
     let mbit = text.parse::<f64>().ok().filter(|mbit| (0.0..=MBIT_MAX).contains(mbit));
     let mbit = mbit.ok_or_else(|| Wrong::Rate { flag, found: text.into() })?;
     // A limit that rounds to nothing would be no limit at all.
     let bytes = (mbit * MBIT) as u64;
-    Ok(BytesPerSecond(if mbit > 0.0 { bytes.max(1) } else { 0 }))
+    Ok(if mbit > 0.0 { bytes.max(1) } else { 0 })
 }

@@ -4,9 +4,10 @@ use super::care;
 use super::catalogue::table;
 use super::complaint::Complaint;
 use super::context::Context;
-use super::figure;
+use super::{figure, limit};
 use crate::api::client::Client;
-use crate::handle::view::{CollectionState, PeerView, Status};
+use crate::api::event::LimitsView;
+use crate::handle::view::{CollectionState, NodeView, PeerView, Status};
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -55,7 +56,6 @@ pub(super) fn shown(context: &Context, status: &Status) -> String {
 
 fn node_lines(context: &Context, status: &Status) -> String {
     let node = &status.node;
-    let limit = |rate: u64| if rate == 0 { context.text("limit-none", &[]) } else { figure::rate(rate) };
     let gateway = node.gateway.clone().unwrap_or_else(|| context.text("gateway-off", &[]));
     let counters = &status.counters;
     let figures = [
@@ -81,8 +81,7 @@ fn node_lines(context: &Context, status: &Status) -> String {
             &[
                 ("listen", node.listen.join(", ").into()),
                 ("gateway", gateway.into()),
-                ("up", limit(node.up_limit).into()),
-                ("down", limit(node.down_limit).into()),
+                ("limits", limit::text(context, &limits(node)).into()),
             ],
         ),
         tracker_line(context, status),
@@ -90,6 +89,15 @@ fn node_lines(context: &Context, status: &Status) -> String {
         care::status_line(context, &status.care),
     ]
     .join("\n")
+}
+
+fn limits(node: &NodeView) -> LimitsView {
+    LimitsView {
+        up: node.up_limit,
+        down: node.down_limit,
+        peer_up: node.peer_up_limit,
+        peer_down: node.peer_down_limit,
+    }
 }
 
 fn tracker_line(context: &Context, status: &Status) -> String {

@@ -23,6 +23,7 @@ impl Driver {
     }
 
     fn node_view(&self) -> NodeView {
+        let limits = self.parts.limits.rates();
         NodeView {
             name: self.name_of(&self.me()),
             peer: self.me().to_string(),
@@ -31,8 +32,10 @@ impl Driver {
             listen: self.parts.addresses.clone(),
             gateway: self.parts.gateway.clone(),
             uptime_s: self.start.elapsed().as_secs(),
-            up_limit: self.parts.limits.0.0,
-            down_limit: self.parts.limits.1.0,
+            up_limit: limits.up.0,
+            down_limit: limits.down.0,
+            peer_up_limit: limits.peer_up.0,
+            peer_down_limit: limits.peer_down.0,
         }
     }
 

@@ -265,6 +265,10 @@ pub struct NodeView {
     pub up_limit: u64,
     /// Rate limit down, bytes a second; 0 is none.
     pub down_limit: u64,
+    /// Rate limit up to any one peer, bytes a second; 0 is none.
+    pub peer_up_limit: u64,
+    /// Rate limit down from any one peer, bytes a second; 0 is none.
+    pub peer_down_limit: u64,
 }
 
 /// The tracker, as seen from here.

@@ -102,7 +102,7 @@ pub(crate) fn run(bench: &Bench<'_>, links: &mut Links) -> Result<Manners> {
     phase(links, "the flow alone")?;
     let ping_idle = others.ask("ping", PING)?;
 
-    network.follow_all()?;
+    Network::follow(&network.sites)?;
     stop::pause(SETTLE)?;
     links.reset()?;
     let begun = Instant::now();
@@ -113,7 +113,10 @@ pub(crate) fn run(bench: &Bench<'_>, links: &mut Links) -> Result<Manners> {
     links.reset()?;
     let beside: Flow = others.ask("receive", FLOW)?;
     phase(links, "both")?;
-    ensure!(!network.is_done(&published)?, "the pull was over before the flow: a larger --size is needed");
+    ensure!(
+        !Network::are_done(&network.sites, &published)?,
+        "the pull was over before the flow: a larger --size is needed"
+    );
     let late_percent = late.into_iter().fold(0.0, f64::max);
     Ok(Manners {
         link_mbit,

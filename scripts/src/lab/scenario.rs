@@ -21,14 +21,26 @@ pub(crate) struct Scenario {
     pub(crate) mode: Mode,
     /// A run that takes longer is over.
     pub(crate) seconds_max: u64,
-    /// Not how fast, but what a pull leaves to others; see `manners`.
     #[serde(default)]
-    pub(crate) manners: bool,
+    pub(crate) measures: Measures,
     /// No links at all: everybody on this machine's loopback.
     #[serde(default)]
     pub(crate) loopback: bool,
     pub(crate) flagship: End,
     pub(crate) sites: Vec<Sites>,
+}
+
+/// What is asked of a run.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Measures {
+    /// How fast the last site has everything.
+    #[default]
+    Swarm,
+    /// What a pull leaves to others.
+    Manners,
+    /// How exactly rate limits hold.
+    Limits,
 }
 
 /// How the sites use the flagship's uplink.

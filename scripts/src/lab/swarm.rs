@@ -28,8 +28,8 @@ const POLL: Duration = Duration::from_millis(100);
 
 pub(super) struct Network {
     tracker: Tracker,
-    flagship: Node,
-    sites: Vec<Node>,
+    pub(super) flagship: Node,
+    pub(super) sites: Vec<Node>,
 }
 
 /// Runs it once.
@@ -79,15 +79,15 @@ impl Network {
         Ok(published)
     }
 
-    /// Lets every site follow the collection.
-    pub(super) fn follow_all(&self) -> Result<()> {
-        self.sites.iter().try_for_each(|site| site.follow(COLLECTION))
+    /// Lets these sites follow the collection.
+    pub(super) fn follow(sites: &[Node]) -> Result<()> {
+        sites.iter().try_for_each(|site| site.follow(COLLECTION))
     }
 
-    /// Whether any site holds everything.
-    pub(super) fn is_done(&self, published: &Published) -> Result<bool> {
+    /// Whether all of these hold everything.
+    pub(super) fn are_done(sites: &[Node], published: &Published) -> Result<bool> {
         let done = |site: &Node| Ok(is_complete(&site.glance()?, published.version));
-        self.sites.iter().map(done).try_fold(false, |any, done: Result<bool>| Ok(any | done?))
+        sites.iter().map(done).try_fold(true, |all, done: Result<bool>| Ok(all & done?))
     }
 
     /// An error when any process has ended.
@@ -111,7 +111,7 @@ impl Network {
     /// Lets every site follow the collection; when each was done.
     fn replicate(&mut self, published: &Published, time_max: Duration) -> Result<Vec<Option<Duration>>> {
         let started = Instant::now();
-        self.follow_all()?;
+        Self::follow(&self.sites)?;
         let mut finished = vec![None; self.sites.len()];
         let mut told = 0;
         while started.elapsed() < time_max && finished.contains(&None) {
