@@ -192,6 +192,17 @@ fn check_present(pages: &Pages<'_>, range: Range<usize>, item: Option<&str>) -> 
     if chunks == 0 { Ok(()) } else { Err(ExportError::Missing { chunks, bytes }) }
 }
 
+/// Reads every chunk that a collection, or one item of it, needs: what is damaged is known to be missing afterwards.
+pub fn find_damage(pages: &Pages<'_>, item: Option<&str>) -> Result<(), LoadError> {
+    for number in item.map_or(Ok(0..pages.len()), |key| pages.pages_of(key))? {
+        for entry in needed(&*pages.page(number)?, item) {
+            // The store notes what it finds.
+            let _ = pages.store().read_plain(&entry.id);
+        }
+    }
+    Ok(())
+}
+
 /// Rows of a page that an item needs, or all of it.
 fn needed(page: &Page, item: Option<&str>) -> Vec<ChunkEntry> {
     let Some(key) = item else { return page.chunks.clone() };

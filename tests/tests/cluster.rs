@@ -8,5 +8,6 @@ mod cluster {
     mod hostile;
     mod in_place;
     mod kills;
+    mod limits;
     mod replicate;
 }

@@ -116,6 +116,20 @@ pub enum ExportError {
     Read(#[from] ReadError),
 }
 
+impl ExportError {
+    /// Whether chunks are not there or not whole: with them an export goes on where it stopped.
+    pub fn lacks_chunks(&self) -> bool {
+        match self {
+            Self::Missing { .. }
+            | Self::Read(ReadError::Missing { .. } | ReadError::Load(LoadError::MissingPage { .. })) => true,
+            Self::Read(ReadError::Store(cause) | ReadError::Load(LoadError::Store(cause))) => {
+                matches!(cause, StoreError::Damaged { .. })
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<LoadError> for ExportError {
     fn from(error: LoadError) -> Self {
         Self::Read(ReadError::Load(error))

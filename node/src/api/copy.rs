@@ -85,13 +85,25 @@ pub(super) struct Order {
     pub(super) link: bool,
 }
 
+/// What became of the files, and of making them the store's own.
+pub(super) type Written = (ExportReport, Option<LinkReport>);
+
+/// Why there is no copy.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    /// Chunks turned out to be damaged or gone; with them it goes on where it stopped.
+    Lacking(ApiError),
+    /// Nothing that waiting helps with.
+    Refused(ApiError),
+}
+
 /// Writes the files of a release, or of one item of it. Reports go to `reports`; nobody needs to listen. Blocks.
 pub(super) fn write(
     pull: &Pull,
     collection: &CollectionName,
     order: &Order,
     reports: &mpsc::Sender<PullEvent>,
-) -> Result<(ExportReport, Option<LinkReport>), ApiError> {
+) -> Result<Written, NotWritten> {
     let mut paced = Paced::default();
     let mut report = |progress: ExportProgress| {
         if paced.is_due() {
@@ -106,9 +118,11 @@ pub(super) fn write(
         overwrite: order.overwrite,
         previous: &previous,
     };
-    let failed = |detail: String| RequestError::Copy { path: order.to.clone(), detail };
-    let exported =
-        export::export(&pull.pages, &options, &order.to, &mut report).map_err(|cause| failed(cause.to_string()))?;
+    let failed = |detail: String| ApiError::from(RequestError::Copy { path: order.to.clone(), detail });
+    let exported = export::export(&pull.pages, &options, &order.to, &mut report).map_err(|cause| {
+        let wrap = if cause.lacks_chunks() { NotWritten::Lacking } else { NotWritten::Refused };
+        wrap(failed(cause.to_string()))
+    })?;
     if !order.link {
         return Ok((exported, None));
     }
@@ -119,7 +133,7 @@ pub(super) fn write(
         }
     };
     let linked = export::link(&pull.pages, &options, (&order.to, &exported), &mut report);
-    let linked = linked.map_err(|cause| failed(cause.to_string()))?;
+    let linked = linked.map_err(|cause| NotWritten::Refused(failed(cause.to_string())))?;
     Ok((exported, Some(linked)))
 }
 

@@ -1,7 +1,7 @@
 //! A pull as its client sees it: the plan, the way there, the copy. The download itself is the driver's and goes on when
 //! the client leaves; the copy is made only while somebody waits for it to begin.
 
-use super::copy::{self, Order, Room};
+use super::copy::{self, NotWritten, Order, Room, Written};
 use super::error::{ApiError, RequestError};
 use super::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest};
 use super::item::{self, Missing};
@@ -9,6 +9,7 @@ use super::{collection, lines};
 use crate::handle::view::{CollectionState, Status};
 use crate::handle::{Handle, HandleError, Pull, Shown};
 use axum::response::Response;
+use karez_content_tools::export;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::name::CollectionName;
 use std::time::{Duration, Instant};
@@ -18,6 +19,10 @@ use tokio::sync::mpsc;
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Chunks of an item asked for at a time.
 const URGENT_CHUNKS_MAX: usize = 64;
+
+/// A copy that finds damage is begun again so often, each time after all damage was looked for and mended: a disk on which
+/// more shows each time is to be replaced.
+const MENDED_MAX: usize = 3;
 
 /// Why a run ends early.
 #[derive(Debug)]
@@ -225,6 +230,36 @@ impl Run {
         }
     }
 
+    /// Writes the copy; chunks that turn out to be damaged are fetched again first, like those that never came.
+    async fn write(&self, mut pull: Pull, order: Order) -> Result<(u64, Written), End> {
+        let mut mended = 0;
+        loop {
+            let (opened, order, collection) = (pull.clone(), order.clone(), self.collection.clone());
+            let reports = self.reports.clone();
+            let item = order.item.clone();
+            match blocking(move || copy::write(&opened, &collection, &order, &reports)).await? {
+                Ok(written) => return Ok((pull.version, written)),
+                Err(NotWritten::Lacking(_)) if mended < MENDED_MAX => mended += 1,
+                Err(NotWritten::Lacking(cause) | NotWritten::Refused(cause)) => return Err(cause.into()),
+            }
+            pull = self.mend(pull, item).await?;
+        }
+    }
+
+    async fn mend(&self, pull: Pull, item: Option<String>) -> Result<Pull, End> {
+        let (version, key) = (pull.version, item.clone());
+        let missing = blocking(move || {
+            // A page that is missing itself is among what is fetched.
+            let _ = export::find_damage(&pull.pages, key.as_deref());
+            item::missing_here(&pull)
+        });
+        self.handle.urgent(self.collection.clone(), version, missing.await?).await;
+        match item {
+            None => self.wait_for_all(version).await,
+            Some(key) => self.wait_for_item(version, &key).await,
+        }
+    }
+
     async fn copy(&self, pull: Pull, target: Target) -> Result<PullDone, End> {
         let mut done = PullDone {
             collection: self.collection.to_string(),
@@ -235,17 +270,8 @@ impl Run {
         if let Some(to) = self.request.to.clone() {
             let PullRequest { exact_names, overwrite, link, .. } = self.request;
             let order = Order { item: target.item, to, exact_names, overwrite, link };
-            let (version, damaged) = (pull.version, pull.clone());
-            let (reports, collection) = (self.reports.clone(), self.collection.clone());
-            let (written, linked) = match blocking(move || copy::write(&pull, &collection, &order, &reports)).await? {
-                Ok(written) => written,
-                Err(cause) => {
-                    // If chunks were found damaged, they are on their way again when the user repeats the command.
-                    let missing = blocking(move || item::missing_here(&damaged)).await?;
-                    self.handle.urgent(self.collection.clone(), version, missing).await;
-                    return Err(cause.into());
-                }
-            };
+            let (version, (written, linked)) = self.write(pull, order).await?;
+            done.version = version;
             done.take(&written);
             done.linked = linked.map(Into::into);
         }

@@ -7,10 +7,12 @@ mod course;
 use super::client::{Client, ClientError, Lines};
 use super::error::{ApiError, RequestError};
 use super::event::{PublishLine, PullEvent, PullRequest};
-use super::{bind, serve};
+use super::{Doors, bind, serve};
+use crate::bulk::Limits;
 use crate::care::Care;
 use crate::handle::{HandleError, PublishRequest};
 use course::{Course, FILM, FILM_BYTES, NAME, Swarm, driver, noise};
+use karez_protocol::plan::limiter::Rates;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -29,7 +31,8 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("api.sock");
         let care = Care::new(course.site.clone(), handle.clone());
-        tokio::spawn(serve(bind(&socket).unwrap(), handle, care, std::future::pending()));
+        let doors = Doors { handle, care, limits: Limits::new(Rates::default()) };
+        tokio::spawn(serve(bind(&socket).unwrap(), doors, std::future::pending()));
         let to = dir.path().join("copy");
         Self { course, dir, client: Client::new(&socket).unwrap(), to }
     }

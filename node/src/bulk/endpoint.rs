@@ -24,8 +24,8 @@ pub(super) const INCOMING_MAX: usize = 64;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(8);
 /// Time for one address to answer.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
-/// Credit of a stranger until its greeting has been checked, in bytes.
-const STRANGER_WINDOW: u32 = 64 << 10;
+/// Credit of a stranger until its greeting has been checked, in bytes: as little as the tightest limit gives a member.
+const STRANGER_WINDOW: u32 = 16 << 10;
 /// Bytes of time stamps that may wait to be sent or read; the oldest go first.
 const STAMPS_WAITING: usize = 64 * stamp::STAMP_BYTES;
 /// Streams a peer may open one way: one for each urgency, and one spare.

@@ -19,7 +19,7 @@ const PIECE: usize = 16 << 10;
 const MEMBER_WINDOW: u32 = 16 << 20;
 /// Credit under a limit: so many bytes at least, and else so much of what comes in a round trip. What a peer sends
 /// on credit arrives as fast as the link is, whatever the limit.
-const LIMITED_WINDOW_MIN: u32 = 32 << 10;
+const LIMITED_WINDOW_MIN: u32 = 16 << 10;
 const LIMITED_WINDOW_TRIPS: f64 = 1.5;
 /// Unasked chunks forgiven on one connection: answers that crossed a reconnect.
 const UNASKED_MAX: u32 = 64;

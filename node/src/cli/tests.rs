@@ -8,7 +8,7 @@ use crate::api::event::care::{RoomOrder, ScrubOrder};
 use clap::CommandFactory as _;
 use fluent_bundle::FluentResource;
 use karez_content_tools::speech::{self, Voice};
-use karez_protocol::plan::limiter::BytesPerSecond;
+use karez_protocol::plan::limiter::{BytesPerSecond, Rates};
 use karez_protocol::swarm::io::EgressMode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -88,11 +88,12 @@ fn client_commands_are_understood() {
 fn run_flags_are_understood() {
     let Ok(Action::Run(run)) = action("run") else { panic!("run") };
     assert_eq!((run.listen.to_string(), run.gateway.map(|at| at.port())), ("[::]:4041".into(), Some(4080)));
-    assert_eq!((run.up, run.down, run.mode), (BytesPerSecond(0), BytesPerSecond(0), EgressMode::Thrifty));
+    assert_eq!((run.rates, run.mode), (Rates::default(), EgressMode::Thrifty));
     let line = "run --listen [::]:0 --gateway off --up-mbit 20 --down-mbit 0.5 --mode fast --announce 10.0.0.1:1 \
                 --announce 10.0.0.2:2 --queue-ms 25";
     let Ok(Action::Run(run)) = action(line) else { panic!("{line}") };
-    assert_eq!((run.gateway, run.up, run.down), (None, BytesPerSecond(2_500_000), BytesPerSecond(62_500)));
+    let rates = Rates { up: BytesPerSecond(2_500_000), down: BytesPerSecond(62_500), ..Rates::default() };
+    assert_eq!((run.gateway, run.rates), (None, rates));
     assert_eq!((run.mode, run.announce.len()), (EgressMode::Fast, 2));
     assert_eq!(run.queue.as_millis(), 25);
 }

@@ -12,7 +12,7 @@ use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::{ChunkId, ReleaseId};
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::wire::control::SignedRelease;
+use karez_protocol::wire::control::{HeldVersion, SignedRelease};
 use karez_protocol::wire::peer::PeerMessage;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -159,6 +159,26 @@ impl Driver {
             self.begin(&collection, &known, true);
             self.contact.hurry();
         }
+    }
+
+    /// A publisher that lost chunks has nobody else to ask: sites that hold another version of the collection may have them.
+    pub(super) fn take_back_from(&mut self, held: &HeldVersion) {
+        let collection = &held.collection;
+        let lacks = |t: &&Transfer| t.collection == *collection && t.wanted && !t.complete && t.version != held.version;
+        let stuck = self.transfers.values().filter(lacks).any(|t| t.swarm.status().missing_without_holder > 0);
+        if !held.complete || !stuck || !self.owns(collection) {
+            return;
+        }
+        let stored = self.parts.store.releases().unwrap_or_default();
+        let version = stored.into_iter().find(|own| own.collection == *collection && own.version == held.version);
+        if let Some(version) = version.filter(|own| !self.is_at_work(own)) {
+            self.mend(version);
+        }
+    }
+
+    fn is_at_work(&self, held: &HeldRelease) -> bool {
+        let same = |t: &Transfer| t.collection == held.collection && t.version == held.version;
+        self.transfers.values().any(|t| same(t) && t.wanted)
     }
 
     fn known_of(&self, held: HeldRelease) -> Option<Known> {

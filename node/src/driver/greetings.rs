@@ -167,6 +167,7 @@ impl Driver {
                 let (collection, newer_than) = (held.collection.clone(), known);
                 self.parts.control.ask(peer, ControlRequest::Release { collection, newer_than });
             }
+            self.take_back_from(&held);
             self.peers.entry(peer).collections.insert(held.collection, held.complete);
         }
     }

@@ -315,6 +315,8 @@ impl Driver {
         self.look_at_files();
         if reopened {
             self.tell_wants(release, true);
+            // Beside others to whom all was whole as well, nobody said what it holds.
+            self.introduce(release);
             self.contact.hurry();
         }
         self.pump(release);

@@ -106,7 +106,8 @@ impl Driver {
             missing_without_site: if transfer.complete { 0 } else { status.missing_without_site.into() },
             waiting_for: if transfer.complete { Vec::new() } else { self.waiting_for(transfer) },
             rate,
-            eta_s: (!transfer.complete && rate > 0).then(|| left / rate),
+            // What nobody is known to hold comes at no time that could be told.
+            eta_s: (!transfer.complete && rate > 0 && without_holder == 0).then(|| left / rate),
             wall_s: until.duration_since(transfer.started).as_secs_f64(),
             bytes_from_flagship: transfer.sources.flagship,
             bytes_from_peers: transfer.sources.peers,

@@ -132,11 +132,11 @@ impl Driver {
     }
 
     pub(super) fn on_opened(&mut self, release: ReleaseId, opened: Opened) {
-        if let Some(problem) = opened.problem {
-            self.problems.report(Topic::Disk, problem);
-        }
         let (now, held) = (self.now(), opened.held);
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
+        if let Some(problem) = opened.problem {
+            self.problems.report(Topic::Content(transfer.collection.clone()), problem);
+        }
         let first = transfer.stage == Stage::Opening;
         transfer.stage = if held.has_all_pages { Stage::Content } else { Stage::Pages };
         if first {
@@ -189,11 +189,11 @@ impl Driver {
     }
 
     pub(super) fn on_pages_read(&mut self, release: ReleaseId, read: PagesRead) {
-        if let Some(problem) = read.problem {
-            self.problems.report(Topic::Disk, problem);
-        }
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
+        if let Some(problem) = read.problem {
+            self.problems.report(Topic::Content(transfer.collection.clone()), problem);
+        }
         transfer.sources.already_here += read.held_bytes;
         transfer.have_bytes += read.held_bytes;
         if !read.held.is_empty() {

@@ -58,6 +58,58 @@ async fn scrub_finds_every_flipped_bit_and_repairs_it_from_peers() {
     assert_eq!(fingerprint(&copy), fingerprint(&source));
 }
 
+/// Nobody had said what it holds of what was whole on both sides, and the lane was there for something else.
+#[tokio::test]
+async fn damage_found_beside_peers_that_were_whole_as_well_comes_back_at_once() {
+    let cluster = Cluster::start().await;
+    let (first, second) = (cluster.path("first"), cluster.path("second"));
+    course(&first, 4);
+    std::fs::create_dir(&second).unwrap();
+    std::fs::write(second.join("film"), noise(9, 2 << 20)).unwrap();
+    let flagship = cluster.flagship(&[]).await;
+    flagship.publish(&first, "bj4/shui").await;
+    flagship.publish(&second, "bj4/ying").await;
+    let mut site = cluster.site("a", &[]).await;
+    for collection in ["bj4/shui", "bj4/ying"] {
+        site.follow(collection).await;
+        site.complete(collection, 1).await;
+    }
+    site.kill().await;
+    flip_bits(&segment(&site), 60, 5);
+    site.start().await;
+    std::fs::write(second.join("more"), noise(10, 1 << 20)).unwrap();
+    flagship.publish(&second, "bj4/ying").await;
+    site.complete("bj4/ying", 2).await;
+    // The first command meets all the damage, and waits for what is mended.
+    let copy = cluster.path("copy");
+    site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+    assert_eq!(fingerprint(&copy), fingerprint(&first));
+    let view = site.json(&["scrub"]).await;
+    assert_eq!((count(&view, "missing"), count(&view, "repaired")), (0, count(&view, "found")), "{view}");
+    assert_eq!(site.status().await["problems"], serde_json::json!([]));
+}
+
+/// The site does not follow: of what the flagship lost, it holds what both versions share.
+#[tokio::test]
+async fn a_flagship_takes_lost_chunks_back_from_a_site_with_an_older_version() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 4);
+    let mut flagship = cluster.flagship(&[]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let site = cluster.site("a", &[]).await;
+    site.json(&["pull", "bj4/shui"]).await;
+    site.complete("bj4/shui", 1).await;
+    std::fs::write(source.join("第二课/新.txt"), "第二版").unwrap();
+    flagship.publish(&source, "bj4/shui").await;
+    flagship.kill().await;
+    flip_bits(&segment(&flagship), 20, 6);
+    flagship.start().await;
+    let copy = cluster.path("copy");
+    flagship.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+    assert_eq!(fingerprint(&copy), fingerprint(&source));
+}
+
 #[tokio::test]
 async fn what_nobody_has_is_named_and_comes_when_somebody_has_it() {
     let cluster = Cluster::start().await;
