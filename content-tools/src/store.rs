@@ -114,6 +114,8 @@ pub struct Store {
     claimed: Claimed,
     /// Where the store ended when it was opened: what was written since belongs to work under way.
     opened_at: Place,
+    /// Chunks found damaged since somebody asked last; beyond so many a scrub finds the rest.
+    found: Mutex<Vec<ChunkId>>,
     /// Held while a release file is replaced: two calls must not share its temporary name.
     documents: Mutex<()>,
     /// Held while a segment is rewritten.
@@ -184,6 +186,7 @@ impl Store {
                 disk_bytes: segment::bytes(&*disk, &segments)?.into(),
                 recovered: recovered.recovered,
             },
+            found: Mutex::default(),
             documents: Mutex::default(),
             compaction: Mutex::default(),
             disk,

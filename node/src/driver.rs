@@ -329,6 +329,8 @@ impl Driver {
         if self.store_retry.is_some_and(|at| at <= now) {
             self.retry_store(now);
         }
+        self.end_watches(now);
+        self.hear_of_damage();
         self.dial_round(now);
         self.probe_udp(now);
         self.close_idle_lanes(now);

@@ -47,6 +47,9 @@ pub struct DamagedChunk {
     pub found_unix: u64,
 }
 
+/// Damaged chunks noted for whoever asks: 2 MB.
+const FOUND_MAX: usize = 1 << 16;
+
 impl Store {
     /// Whether the store has a chunk.
     pub fn contains(&self, id: &ChunkId) -> Result<bool, StoreError> {
@@ -141,6 +144,11 @@ impl Store {
         Ok(noted.into_iter().map(row).collect())
     }
 
+    /// Chunks found damaged since the last call, by whatever read them: who counts on them must hear of it. At most 65,536.
+    pub fn take_found(&self) -> Vec<ChunkId> {
+        std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Files outside the store that no longer hold what they held, with the number of chunks that were found missing and
     /// have not come back; at most `limit`.
     pub fn changed_files(&self, limit: u32) -> Result<Vec<(PathBuf, u64)>, StoreError> {
@@ -221,6 +229,10 @@ impl Store {
                 self.counts.chunks.fetch_sub(1, Ordering::Relaxed);
                 self.counts.stored_bytes.fetch_sub(u64::from(at.stored_len), Ordering::Relaxed);
                 self.quarantine(id, at, file.as_deref());
+                let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                if found.len() < FOUND_MAX {
+                    found.push(*id);
+                }
             }
             Ok(_) => {}
             Err(error) => return error,

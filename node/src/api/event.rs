@@ -175,6 +175,9 @@ pub struct PullDone {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes of chunks that were to be fetched when it began.
+    #[serde(default)]
+    pub wire_bytes: u64,
     /// The folder, when a copy was asked for.
     pub to: Option<PathBuf>,
     /// Files that were written; the others were there.

@@ -108,10 +108,14 @@ impl Missing {
         self.chunks.iter().take(count).map(|(index, _)| *index).collect()
     }
 
+    /// Stored bytes that are missing.
+    pub(super) fn missing_bytes(&self) -> u64 {
+        self.chunks.iter().map(|(_, len)| u64::from(*len)).sum()
+    }
+
     /// Stored bytes of the item: here, and in all.
     pub(super) fn bytes(&self) -> (u64, u64) {
-        let missing: u64 = self.chunks.iter().map(|(_, len)| u64::from(*len)).sum();
-        (self.total_bytes - missing, self.total_bytes)
+        (self.total_bytes - self.missing_bytes(), self.total_bytes)
     }
 }
 

@@ -88,13 +88,16 @@ impl Run {
             Some(planned) => planned,
             None => self.wait_for_description().await?,
         };
+        let wire_bytes = plan.wire_bytes;
         self.send(PullEvent::Plan(plan)).await?;
-        self.handle.want(self.collection.clone()).await?;
+        if target.item.is_none() {
+            self.handle.want(self.collection.clone()).await?;
+        }
         let pull = match &target.item {
             None => self.wait_for_all(target.version).await?,
             Some(key) => self.wait_for_item(target.version, key).await?,
         };
-        self.copy(pull, target).await
+        Ok(PullDone { wire_bytes, ..self.copy(pull, target).await? })
     }
 
     async fn send(&self, event: PullEvent) -> Result<(), End> {
@@ -102,7 +105,9 @@ impl Run {
     }
 
     async fn wait_for_description(&self) -> Result<(PullPlan, Target), End> {
-        self.handle.want(self.collection.clone()).await?;
+        if self.request.item.is_none() {
+            self.handle.want(self.collection.clone()).await?;
+        }
         loop {
             match self.handle.show(self.collection.clone()).await {
                 Ok(shown) => return Ok(self.plan(shown).await?),
@@ -119,10 +124,19 @@ impl Run {
             Some(asked) => Some(item::find_anywhere(&view, &pull, asked).await?),
             None => None,
         };
+        let opened = pull.clone();
         let (key, to) = (item.as_ref().map(|item| item.key.clone()), self.request.to.clone());
         let Room { files, plain_bytes, needed, free } =
             blocking(move || copy::room(&pull.pages, key.as_deref(), to.as_deref())).await?.map_err(load_error)?;
-        let wire_bytes = item.as_ref().map_or(view.wire_bytes, |item| item.bytes.saturating_sub(item.have_bytes));
+        let wire_bytes = match &item {
+            None => view.wire_bytes,
+            Some(item) => {
+                let key = item.key.clone();
+                let missing =
+                    blocking(move || Missing::all(&opened, &key)?.look(&opened)).await?.map_err(load_error)?;
+                missing.missing_bytes()
+            }
+        };
         let plan = PullPlan {
             collection: self.collection.to_string(),
             version: view.shown_version,
@@ -130,7 +144,7 @@ impl Run {
             item: item.as_ref().map(|item| item.title.clone()),
             files,
             plain_bytes,
-            wire_bytes: wire_bytes.min(view.wire_bytes),
+            wire_bytes,
             ..PullPlan::default()
         };
         let target = Target { version: view.shown_version, item: item.map(|item| item.key) };

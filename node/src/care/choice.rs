@@ -2,7 +2,7 @@
 //!
 //! The order: superseded versions go first, oldest first. When room is asked for and that is not enough, whole collections
 //! follow that nobody follows, those not opened for longest first. What is pinned, published here, being fetched or open
-//! stays. A collection of which no other copy is known in the county stays unless that was asked for by name: a copy that
+//! stays; of older versions that were published here, those that have lost something do not. A collection of which no other copy is known in the county stays unless that was asked for by name: a copy that
 //! nobody has said to hold counts as none.
 
 use crate::handle::care::{AtWork, Look};
@@ -78,6 +78,15 @@ pub(super) struct Row {
     pub holders: Holders,
 }
 
+/// What the store says of its versions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    /// Pins.
+    pub pins: BTreeSet<Pin>,
+    /// Superseded versions that have lost something: there is nothing to keep of them, whoever published them.
+    pub lost: BTreeSet<HeldVersion>,
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wish {
@@ -97,13 +106,13 @@ pub(super) struct Choice {
 }
 
 /// Chooses.
-pub(super) fn choose(look: &Look, held: &[HeldVersion], pins: &BTreeSet<Pin>, wish: Wish) -> Choice {
+pub(super) fn choose(look: &Look, held: &[HeldVersion], kept: &Kept, wish: Wish) -> Choice {
     let mut by_name: BTreeMap<&CollectionName, Vec<&HeldVersion>> = BTreeMap::new();
     held.iter().for_each(|version| by_name.entry(&version.collection).or_default().push(version));
     let (mut choice, mut superseded, mut for_room) = (Choice::default(), Vec::new(), Vec::new());
     for (collection, mut versions) in by_name {
         versions.sort();
-        let mut rows: Vec<Row> = versions.iter().map(|version| row(look, pins, &versions, version)).collect();
+        let mut rows: Vec<Row> = versions.iter().map(|version| row(look, kept, &versions, version)).collect();
         superseded.extend(rows.iter().filter(|row| row.reason == Reason::Superseded).map(|row| row.version.clone()));
         if wish.free_bytes.is_some() && is_spare(&rows) {
             let last = rows.iter().any(|row| row.reason == Reason::Newest && row.holders.county == 0);
@@ -134,12 +143,12 @@ fn is_spare(rows: &[Row]) -> bool {
     rows.iter().all(spare)
 }
 
-fn row(look: &Look, pins: &BTreeSet<Pin>, versions: &[&HeldVersion], version: &HeldVersion) -> Row {
-    let reason = reason(look, pins, versions, version);
+fn row(look: &Look, kept: &Kept, versions: &[&HeldVersion], version: &HeldVersion) -> Row {
+    let reason = reason(look, kept, versions, version);
     Row { version: version.clone(), reason, holders: holders(look, version) }
 }
 
-fn reason(look: &Look, pins: &BTreeSet<Pin>, versions: &[&HeldVersion], version: &HeldVersion) -> Reason {
+fn reason(look: &Look, kept: &Kept, versions: &[&HeldVersion], version: &HeldVersion) -> Reason {
     let collection = &version.collection;
     let signed: Vec<u64> = versions.iter().filter(|other| !other.draft).map(|other| other.version).collect();
     let newest = signed.last().copied().unwrap_or_default();
@@ -147,8 +156,11 @@ fn reason(look: &Look, pins: &BTreeSet<Pin>, versions: &[&HeldVersion], version:
     let at_work = |number: u64| look.at_work(collection, number);
     let is_pulled = |work: &AtWork| work.wanted && !work.complete;
     match () {
-        () if pins.iter().any(|pin| pin.holds(collection, version.version)) => Reason::Pinned,
-        () if version.draft || look.publisher.as_ref() == Some(collection.publisher()) => Reason::Published,
+        () if kept.pins.iter().any(|pin| pin.holds(collection, version.version)) => Reason::Pinned,
+        () if version.draft => Reason::Published,
+        () if look.publisher.as_ref() == Some(collection.publisher()) && !kept.lost.contains(version) => {
+            Reason::Published
+        }
         () if at_work(version.version).is_some_and(|work| work.in_use) => Reason::InUse,
         () if at_work(version.version).is_some_and(is_pulled) => Reason::Pulling,
         () if version.version == newest && look.following.contains(collection) => Reason::Following,

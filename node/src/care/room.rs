@@ -3,14 +3,16 @@
 //! What must stay true: a run does what a look at the same moment says, by the same decision; the claims begin before the
 //! look, the driver lets go of a version before its file goes, and the file before its chunks. One run at a time.
 
-use super::Care;
-use super::choice::{self, Choice, Reason, Wish};
+use super::choice::{self, Choice, Kept, Reason, Wish};
+use super::{Care, damage};
 use crate::handle::HandleError;
 use crate::handle::care::Look;
 use crate::handle::view::care::{RoomRow, RoomView};
+use karez_content_tools::shortfall;
 use karez_content_tools::store::{
     AtWork, Claims, Compacted, GcOrder, GcPlan, GroupShare, HeldRelease, HeldVersion, Store, StoreError,
 };
+use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::name::CollectionName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,6 +68,7 @@ impl Care {
         let plan = Arc::new(plan);
         let dropping = plan.clone();
         self.blocking(move |store| store.gc_drop(&dropping)).await?;
+        self.strike_unneeded().await?;
         self.handle.retired(going).await?;
         let mut done = Compacted::default();
         for segment in plan.segments.clone() {
@@ -79,11 +82,28 @@ impl Care {
     }
 }
 
+impl Care {
+    /// What only dropped versions lacked is missed no more.
+    async fn strike_unneeded(&self) -> Result<(), HandleError> {
+        let damaged = self.blocking(|store| store.damaged()).await?;
+        let damaged: Vec<ChunkId> = damaged.into_iter().map(|chunk| chunk.id).collect();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let unnamed: BTreeSet<ChunkId> = self.handle.lost(damaged).await?.into_iter().collect();
+        self.blocking(move |store| {
+            let named = damage::owners(store, &unnamed)?.named;
+            store.strike_damaged(&unnamed.difference(&named).copied().collect::<Vec<_>>())
+        })
+        .await
+    }
+}
+
 fn weigh(store: &Store, look: &Look, wish: Wish, claims: Claims) -> Result<Weighed, StoreError> {
     let releases = store.releases()?;
     let mut held: Vec<HeldVersion> = releases.iter().map(|held| version(held, false)).collect();
     held.extend(store.drafts()?.iter().map(|held| version(held, true)));
-    let Choice { rows, groups } = choice::choose(look, &held, &store.pins()?, wish);
+    let Choice { rows, groups } = choice::choose(look, &held, &Kept { pins: store.pins()?, lost: lost(store)? }, wish);
     let order = order(look, rows.iter().map(|row| &row.version), groups, wish);
     let plan = store.gc_plan_for(&order, claims)?;
     let shares = shares(&order, &plan.shares);
@@ -101,6 +121,15 @@ fn weigh(store: &Store, look: &Look, wish: Wish, claims: Claims) -> Result<Weigh
         ..RoomView::default()
     };
     Ok(Weighed { view, plan, going, whole })
+}
+
+/// Superseded versions of which something was found damaged. Reads pages only when anything was.
+fn lost(store: &Store) -> Result<BTreeSet<HeldVersion>, StoreError> {
+    if store.damaged()?.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let survey = shortfall::survey(store, |_| {})?;
+    Ok(survey.lost().filter(|short| short.superseded).map(|short| short.version.clone()).collect())
 }
 
 fn version(held: &HeldRelease, draft: bool) -> HeldVersion {

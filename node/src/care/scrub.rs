@@ -9,7 +9,7 @@ use super::{Care, damage};
 use crate::handle::HandleError;
 use crate::handle::view::care::ScrubView;
 use karez_content_tools::shortfall::Survey;
-use karez_content_tools::store::{ScrubCursor, Store};
+use karez_content_tools::store::{HeldRelease, ScrubCursor, Store};
 use karez_protocol::content::hash::ChunkId;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -126,7 +126,7 @@ impl Scrub {
         for _ in 0..REPAIRS_MAX {
             let Missing { chunks, releases, .. } = self.care.blocking(missing::look).await?;
             self.report(chunks.iter().copied().collect()).await?;
-            for release in releases {
+            for release in self.worth_mending(releases).await? {
                 self.care.handle.mend(release).await?;
             }
             self.see_to_old_versions().await?;
@@ -225,12 +225,25 @@ impl Scrub {
                 Ok((owners, unneeded))
             })
             .await?;
-        for release in owners.releases {
+        for release in self.worth_mending(owners.releases).await? {
             self.care.handle.mend(release).await?;
         }
         self.found.retain(|chunk| !unneeded.contains(chunk));
         self.show(|view| view.unneeded = unneeded.len() as u64);
         Ok(())
+    }
+
+    /// Nobody has what older versions of this node's own have lost, and `karez gc` lets go of them; a pin keeps them.
+    async fn worth_mending(&self, mut releases: Vec<HeldRelease>) -> Result<Vec<HeldRelease>, HandleError> {
+        let publisher = self.care.handle.look().await?.publisher;
+        let (pins, held) = self.care.blocking(|store| Ok((store.pins()?, store.releases()?))).await?;
+        releases.retain(|release| {
+            let of_own = publisher.as_ref() == Some(release.collection.publisher());
+            let newer = |other: &HeldRelease| other.collection == release.collection && other.version > release.version;
+            let is_superseded = held.iter().any(|other| newer(other) && other.whole);
+            !of_own || !is_superseded || pins.iter().any(|pin| pin.holds(&release.collection, release.version))
+        });
+        Ok(releases)
     }
 
     async fn wait_for_repairs(&self) -> Result<(), HandleError> {

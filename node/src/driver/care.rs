@@ -81,7 +81,10 @@ impl Driver {
             Question::Mend(release) => self.mend(*release),
             Question::Look(reply) => drop(reply.send(Box::new(self.look()))),
             Question::Retire(releases, whole, reply) => drop(reply.send(self.retire(&releases, &whole))),
-            Question::Retired(releases) => self.save_wanted_again(&releases),
+            Question::Retired(releases) => {
+                self.save_wanted_again(&releases);
+                self.look_at_files();
+            }
         }
     }
 
@@ -89,6 +92,15 @@ impl Driver {
     pub(super) fn note_opened(&mut self, collection: &CollectionName) {
         if let Some(number) = self.opened.note(collection, Instant::now()) {
             self.state.remember(Change::Opened { collection: collection.clone(), number });
+        }
+    }
+
+    /// Whatever reads the store may meet damage: a courier's bundle, a compaction.
+    pub(super) fn hear_of_damage(&mut self) {
+        let found = self.parts.store.take_found();
+        if !found.is_empty() {
+            self.find_owners(found, None);
+            self.look_at_files();
         }
     }
 

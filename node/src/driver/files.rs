@@ -110,7 +110,8 @@ fn changed_text(changed: &[(PathBuf, u64)]) -> Option<String> {
     (!shown.is_empty()).then(|| {
         format!(
             "files were changed, moved or removed, and hold chunks no longer that are published from them (number in \
-             brackets): {}{more}. Publish the folder again; copies made with --link mend themselves when a peer has the chunks",
+             brackets): {}{more}. Publish the folder again, and let go of older versions that need them with `karez gc`; copies made with --link \
+             mend themselves when a peer has the chunks",
             names.join(", ")
         )
     })

@@ -307,19 +307,29 @@ impl Driver {
         let bytes = transfer.stored_len(chunk);
         transfer.have_bytes = transfer.have_bytes.saturating_sub(bytes);
         let reopened = std::mem::take(&mut transfer.complete);
-        // What was whole is to be whole again, also when nobody asked for it by name.
-        transfer.wanted |= reopened;
         transfer.swarm.handle(now, Input::NotStored { chunk });
         let text = format!("{}: a stored chunk is damaged or gone, it is fetched again", transfer.collection);
         self.problems.report(Topic::Content(transfer.collection.clone()), text);
         self.look_at_files();
-        if reopened {
+        if reopened && self.is_superseded(release) {
+            // What a pin keeps is mended by a scrub; nobody else needs it.
+            self.want_no_more(release);
+        } else if reopened {
+            // What was whole is to be whole again, also when nobody asked for it by name.
+            self.want_all(release);
             self.tell_wants(release, true);
             // Beside others to whom all was whole as well, nobody said what it holds.
             self.introduce(release);
             self.contact.hurry();
         }
         self.pump(release);
+    }
+
+    /// Whether a newer version of the collection is here whole.
+    fn is_superseded(&self, release: &ReleaseId) -> bool {
+        let Some(transfer) = self.transfers.get(release) else { return false };
+        let newer = |t: &Transfer| t.collection == transfer.collection && t.version > transfer.version;
+        self.transfers.values().any(|t| newer(t) && t.complete)
     }
 
     /// The page that describes a chunk could not be read.

@@ -15,6 +15,9 @@ use tokio::sync::oneshot;
 /// How long a reader waits for a description: a page over a slow satellite link.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Somebody who waits for chunks asks again within this time, or has gone: a film on pause.
+const WATCHED_FOR: Duration = Duration::from_secs(60);
+
 type ShowReply = oneshot::Sender<Result<Shown, HandleError>>;
 type OpenReply = oneshot::Sender<Result<Pull, HandleError>>;
 
@@ -156,21 +159,48 @@ impl Driver {
         }
     }
 
-    /// Somebody is watching: these chunks first. A collection that is not fetched yet is from now on.
+    /// Somebody is watching: these chunks first. Of a collection that is not fetched, these alone.
     pub(super) fn urgent(&mut self, collection: &CollectionName, version: u64, chunks: Vec<ChunkIndex>) {
         let fits = |t: &&Transfer| t.collection == *collection && t.version == version;
         let Some(release) = self.transfers.values().find(fits).map(|transfer| transfer.release) else { return };
-        if self.transfers.get(&release).is_some_and(|transfer| !transfer.wanted) {
-            // The newest version is what the reader opened, unless it changed just now; then this one still is fetched.
-            let _ = self.want(collection.clone(), None);
-        }
+        self.watch(&release);
         self.find_lost(&release, &chunks);
         let now = self.now();
         if let Some(transfer) = self.transfers.get_mut(&release) {
-            transfer.wanted = true;
             transfer.swarm.handle(now, Input::Urgent(chunks));
         }
         self.pump(&release);
+    }
+
+    fn watch(&mut self, release: &ReleaseId) {
+        let Some(transfer) = self.transfers.get_mut(release) else { return };
+        let first = transfer.watched.replace(Instant::now() + WATCHED_FOR).is_none() && !transfer.wanted;
+        let collection = transfer.collection.clone();
+        if !first {
+            return;
+        }
+        // A restart must know what its chunks belong to.
+        if let Some(known) = self.catalogue.get(&collection).filter(|known| known.id() == *release).cloned()
+            && self.stored.insert(*release)
+        {
+            self.save(collection, &known);
+        }
+        self.feed_content(release);
+        self.introduce(release);
+        self.tell_wants(release, true);
+        self.contact.hurry();
+    }
+
+    /// Nobody has asked for any chunk for a while.
+    pub(super) fn end_watches(&mut self, now: Instant) {
+        let ended = |t: &&mut Transfer| t.watched.is_some_and(|until| until <= now);
+        let ended = self.transfers.values_mut().filter(ended).map(|transfer| {
+            transfer.watched = None;
+            (transfer.release, transfer.wanted)
+        });
+        for (release, _) in ended.collect::<Vec<_>>().into_iter().filter(|(_, wanted)| !wanted) {
+            self.tell_wants(&release, false);
+        }
     }
 
     /// A reader misses these although they count as held: the store may have found them damaged.

@@ -5,7 +5,7 @@ use super::transfer::Transfer;
 use crate::handle::view::care::CareView;
 use crate::handle::view::{CollectionState, Counters, NodeView, PeerView, Status};
 use karez_protocol::content::name::CollectionName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 impl Driver {
@@ -73,7 +73,12 @@ impl Driver {
     /// One row for each collection: the version being fetched, else the newest held.
     fn collection_states(&self) -> Vec<CollectionState> {
         let mut newest: BTreeMap<&CollectionName, &Transfer> = BTreeMap::new();
-        for transfer in self.transfers.values().filter(|transfer| transfer.wanted || transfer.complete) {
+        let is_wanted = |transfer: &&Transfer| transfer.wanted || transfer.complete;
+        // Of what is not fetched, items may be here.
+        let (wanted, others): (Vec<_>, Vec<_>) = self.transfers.values().partition(is_wanted);
+        let named: BTreeSet<_> = wanted.iter().map(|transfer| &transfer.collection).collect();
+        let partial = others.into_iter().filter(|t| t.is_more_than_described() && !named.contains(&t.collection));
+        for transfer in wanted.iter().copied().chain(partial) {
             let row = newest.entry(&transfer.collection).or_insert(transfer);
             if row.version < transfer.version {
                 *row = transfer;

@@ -43,6 +43,8 @@ pub(super) struct Transfer {
     pub(super) stage: Stage,
     /// All of it is to be here, not only its description.
     pub(super) wanted: bool,
+    /// Somebody waits for some of its chunks, and does so until then if no more is heard.
+    pub(super) watched: Option<Instant>,
     /// Whether the swarm knows that the content is wanted.
     pub(super) content_known: bool,
     /// Every chunk is on the disk for good.
@@ -66,8 +68,13 @@ impl Transfer {
         match self.stage {
             Stage::Opening => false,
             Stage::Pages => true,
-            Stage::Content => self.wanted && !self.complete,
+            Stage::Content => (self.wanted || self.watched.is_some()) && !self.complete,
         }
+    }
+
+    /// Whether any of its content is here or to be here.
+    pub(super) fn is_more_than_described(&self) -> bool {
+        self.watched.is_some() || self.swarm.have().len() > u64::from(self.page_count())
     }
 
     /// Number of manifest pages: the first indexes.
@@ -98,7 +105,7 @@ impl Transfer {
             () if self.complete && owned => "published",
             () if self.complete => "complete",
             () if status.is_paused => "paused",
-            () if !self.wanted => "described",
+            () if !self.wanted && self.watched.is_none() => "described",
             () if status.missing > 0 && status.missing_without_holder == status.missing => "waiting",
             () => "pulling",
         }

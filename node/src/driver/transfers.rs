@@ -51,9 +51,10 @@ impl Driver {
         if wanted && self.stored.insert(release) {
             self.save(collection.clone(), known);
         }
-        if let Some(transfer) = self.transfers.get_mut(&release) {
-            transfer.wanted |= wanted;
-            self.feed_content(&release);
+        if self.transfers.contains_key(&release) {
+            if wanted {
+                self.want_all(&release);
+            }
             return;
         }
         let me = self.me();
@@ -72,6 +73,7 @@ impl Driver {
             swarm: Swarm::new(config),
             stage: Stage::Opening,
             wanted,
+            watched: None,
             content_known: false,
             complete: false,
             changes: watch::channel(0).0,
@@ -85,6 +87,34 @@ impl Driver {
         };
         self.transfers.insert(release, transfer);
         self.open_transfer(release, pages);
+        if !wanted {
+            self.tell_swarm_scope(&release);
+        }
+    }
+
+    /// All of a release is to be here from now on.
+    pub(super) fn want_all(&mut self, release: &ReleaseId) {
+        if let Some(transfer) = self.transfers.get_mut(release)
+            && !std::mem::replace(&mut transfer.wanted, true)
+        {
+            self.tell_swarm_scope(release);
+        }
+        self.feed_content(release);
+    }
+
+    pub(super) fn want_no_more(&mut self, release: &ReleaseId) {
+        if let Some(transfer) = self.transfers.get_mut(release) {
+            transfer.wanted = false;
+            self.tell_swarm_scope(release);
+        }
+    }
+
+    fn tell_swarm_scope(&mut self, release: &ReleaseId) {
+        let now = self.now();
+        if let Some(transfer) = self.transfers.get_mut(release) {
+            transfer.swarm.handle(now, Input::OnlyUrgent(!transfer.wanted));
+        }
+        self.pump(release);
     }
 
     /// Lets a restart know which version was being fetched.
@@ -156,13 +186,16 @@ impl Driver {
     }
 
     /// Lets the swarm fetch the content, once all pages are here and somebody wants it.
-    fn feed_content(&mut self, release: &ReleaseId) {
+    pub(super) fn feed_content(&mut self, release: &ReleaseId) {
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(release) else { return };
         // What is here whole is known to the swarm in any case, so that it can be served. Of what is not, whoever only looks at
         // the description must not be made to fetch the rest.
         let held_whole = transfer.swarm.have().len() == u64::from(transfer.pages.space().count());
-        if transfer.stage != Stage::Content || transfer.content_known || !(transfer.wanted || held_whole) {
+        if transfer.stage != Stage::Content
+            || transfer.content_known
+            || !(transfer.wanted || transfer.watched.is_some() || held_whole)
+        {
             return;
         }
         transfer.content_known = true;

@@ -149,6 +149,8 @@ pub enum Input {
     },
     /// Somebody is watching: these first, in this order. Replaces the urgent list from before.
     Urgent(Vec<ChunkIndex>),
+    /// Of the content only what is urgent is wanted: somebody watches or takes one item of a collection that is not fetched.
+    OnlyUrgent(bool),
     /// Ask nobody for anything until resumed (disk full, metered).
     Paused(bool),
     /// Changes the egress mode.

@@ -59,6 +59,8 @@ pub struct Swarm {
     mode: EgressMode,
     seed: u64,
     is_paused: bool,
+    /// Pages and urgent chunks, no others.
+    only_urgent: bool,
     /// Time of the latest input.
     clock: Timestamp,
     have: ChunkSet,
@@ -90,6 +92,7 @@ impl Swarm {
             mode,
             seed,
             is_paused: false,
+            only_urgent: false,
             clock: Timestamp::default(),
             have: ChunkSet::new(),
             peers: Peers::default(),
@@ -135,6 +138,10 @@ impl Swarm {
             Input::NotStored { chunk } => self.handle_not_stored(now, chunk),
             Input::Urgent(chunks) => self.handle_urgent(chunks),
             Input::Paused(is_paused) => self.handle_paused(now, is_paused),
+            Input::OnlyUrgent(only_urgent) => {
+                self.only_urgent = only_urgent;
+                self.peers.wake_all();
+            }
             Input::Mode(mode) => {
                 self.mode = mode;
                 self.peers.wake_all();

@@ -1,6 +1,6 @@
 //! Content that is held once: published from the flagship's own files, and copies that are a site's own.
 
-use karez_tests::cluster::tree::{course, fingerprint};
+use karez_tests::cluster::tree::{course, fingerprint, noise};
 use karez_tests::cluster::{Cluster, Node, until};
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -69,6 +69,27 @@ async fn a_folder_published_in_place_is_served_and_a_changed_file_is_not() {
     second.complete("bj4/shui", 2).await;
     second.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
     assert_eq!(fingerprint(&copy), fingerprint(&source));
+}
+
+/// What only the older version had is gone with the edit: no alarm that never ends.
+#[tokio::test]
+async fn an_older_version_whose_files_changed_is_let_go_of() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, MEGABYTES);
+    let flagship = cluster.flagship(&[]).await;
+    let publish = ["publish", source.to_str().unwrap(), "--as", "bj4/shui", "--in-place"];
+    flagship.json(&publish).await;
+    fs::write(source.join(FILM), noise(11, 3 << 20)).unwrap();
+    flagship.json(&publish).await;
+    let scrub = flagship.command(&["scrub"]).await;
+    assert_eq!(scrub.status.code(), Some(1), "{scrub:?}");
+    problem(&flagship, "karez gc").await;
+    let kept = flagship.json(&["gc"]).await;
+    let versions: Vec<_> = kept["rows"].as_array().unwrap().iter().map(|row| (&row["version"], &row["goes"])).collect();
+    assert_eq!(versions, [(&1.into(), &true.into()), (&2.into(), &false.into())], "{kept}");
+    no_problem(&flagship, "karez gc").await;
+    assert_eq!(flagship.json(&["scrub"]).await["found"], 0);
 }
 
 #[tokio::test]

@@ -4,6 +4,43 @@ use karez_tests::cluster::tree::{course, fingerprint, noise};
 use karez_tests::cluster::{Cluster, NodeOptions, until};
 use std::fs;
 
+/// What the plan says is what arrives: the item's chunks, and nothing else of the collection, until that is asked for.
+#[tokio::test]
+async fn one_item_is_fetched_without_the_rest() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 8);
+    let flagship = cluster.flagship(&[]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let mut site = cluster.site("a", &[]).await;
+    site.see("bj4/shui").await;
+    site.json(&["show", "bj4/shui"]).await;
+    let before = site.counter("chunk_bytes_received").await;
+    let copy = cluster.path("copy");
+    let done = site.json(&["pull", "bj4/shui", "第二课", "--to", copy.to_str().unwrap()]).await;
+    let planned = done["wire_bytes"].as_u64().unwrap();
+    assert!((1..100_000).contains(&planned), "{done}");
+    assert_eq!(site.counter("chunk_bytes_received").await - before, planned);
+    assert_eq!(
+        fs::read(copy.join("第二课/材料/讲义.html")).unwrap(),
+        fs::read(source.join("第二课/材料/讲义.html")).unwrap()
+    );
+
+    // A film that is opened comes as far as it is read; the collection stays what it is, also after a restart.
+    let film = format!("{}?", site.url("bj4/shui", "%E7%AC%AC%E4%B8%80%E8%AF%BE/%E8%A7%86%E9%A2%91.mp4"));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let part = http.get(&film).header("Range", "bytes=4000000-4000999").send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(part, fs::read(source.join("第一课/视频.mp4")).unwrap()[4_000_000..4_001_000]);
+    let state = site.collection("bj4/shui").await;
+    assert_eq!(state["complete"], false, "{state}");
+    assert!(state["have_bytes"].as_u64().unwrap() < 6 << 20, "{state}");
+    site.kill().await;
+    site.start().await;
+    site.follow("bj4/shui").await;
+    site.complete("bj4/shui", 1).await;
+    assert_eq!(site.counter("refetched_chunks").await, 0);
+}
+
 #[tokio::test]
 async fn a_folder_reaches_every_site_whole_and_updates_follow() {
     let cluster = Cluster::start().await;

@@ -42,7 +42,12 @@ const ROOM: Wish = Wish { free_bytes: Some(1), last_copies: false };
 fn superseded_versions_go_oldest_first_and_pins_stay() {
     let look = Look { at_work: vec![work("a/x", 3, true, true)], ..Look::default() };
     let pins = BTreeSet::from(["a/x@2".parse().unwrap()]);
-    let choice = choose(&look, &held(&[("a/x", 3), ("a/x", 1), ("a/x", 2), ("a/x", 0)]), &pins, Wish::default());
+    let choice = choose(
+        &look,
+        &held(&[("a/x", 3), ("a/x", 1), ("a/x", 2), ("a/x", 0)]),
+        &Kept { pins, ..Kept::default() },
+        Wish::default(),
+    );
     assert_eq!(order(&choice), ["a/x@0", "a/x@1"]);
     let expected = [("a/x@0", "superseded"), ("a/x@1", "superseded"), ("a/x@2", "pinned"), ("a/x@3", "newest")];
     assert_eq!(reasons(&choice), expected.map(|(name, reason)| (name.to_owned(), reason)));
@@ -83,7 +88,7 @@ fn what_is_fetched_read_followed_or_published_stays() {
     };
     let rows =
         [("a/half", 1), ("a/half", 2), ("a/read", 1), ("a/read", 2), ("a/followed", 1), ("me/own", 1), ("me/own", 2)];
-    let choice = choose(&look, &held(&rows), &BTreeSet::new(), ROOM);
+    let choice = choose(&look, &held(&rows), &Kept::default(), ROOM);
     let found: BTreeMap<String, &str> = reasons(&choice).into_iter().collect();
     for (version, reason) in [
         ("a/half@1", "until_newer"),
@@ -115,12 +120,12 @@ fn collections_go_in_the_order_they_were_opened_and_the_last_copy_only_when_name
         ..Look::default()
     };
     let here = held(&[("a/old", 1), ("a/new", 1), ("a/never", 1), ("a/last", 1)]);
-    let choice = choose(&look, &here, &BTreeSet::new(), ROOM);
+    let choice = choose(&look, &here, &Kept::default(), ROOM);
     assert_eq!(order(&choice), ["a/never@1", "a/old@1", "a/new@1"]);
     let last = choice.rows.iter().find(|row| row.version.collection == name("a/last")).unwrap();
     assert_eq!((last.reason, last.holders), (Reason::LastCopy, Holders { county: 0, silent: 1, elsewhere: 1 }));
-    let choice = choose(&look, &here, &BTreeSet::new(), Wish { last_copies: true, ..ROOM });
+    let choice = choose(&look, &here, &Kept::default(), Wish { last_copies: true, ..ROOM });
     assert_eq!(order(&choice), ["a/never@1", "a/old@1", "a/new@1", "a/last@1"]);
-    let choice = choose(&look, &here, &BTreeSet::new(), Wish::default());
+    let choice = choose(&look, &here, &Kept::default(), Wish::default());
     assert!(order(&choice).is_empty());
 }

@@ -121,7 +121,13 @@ impl Swarm {
     fn pick_for(&self, slot: Slot) -> Option<(ChunkIndex, Urgency)> {
         let peer = self.peers.get(slot)?;
         let lane = peer.natural_lane;
-        if let Some(chunk) = self.picker.pick(Queue::Ready(lane), &peer.holds) {
+        let first = self.picker.pick(Queue::Ready(lane), &peer.holds);
+        if self.only_urgent {
+            // Pages come before all others.
+            let is_page = |chunk: &ChunkIndex| self.picker.row(*chunk).is_some_and(|row| row.is_page);
+            return first.filter(is_page).map(|page| (page, Urgency::Import));
+        }
+        if let Some(chunk) = first {
             return Some((chunk, self.urgency(chunk, lane)));
         }
         if peer.snub.is_some()
