@@ -223,6 +223,24 @@ duration-days = { $large } d { $small } h
 
 ## Bundles
 error-courier = { $detail }
+error-no-request = there is no file { $path }: is the stick plugged in? `karez request` at the site writes it
+error-not-a-request = { $path } is not a whole file written by `karez request`: it is empty, cut short, or another file. Write it again at the site, and copy it again
+error-newer-request = { $path } was written by a newer Karez: update this node
+error-foreign-request = { $path } was written in another network: use the file of a site of this network
+error-no-stick-folder = there is no folder { $path }: is the stick plugged in? If it is, make the folder first
+error-not-a-folder = { $path } is not a folder: give a folder on the stick
+error-not-writable = the node cannot write to { $path }: give its user the right to, or plug the stick in writable
+error-not-readable = the node cannot read { $path }: give its user the right to
+error-no-bundle = there is no bundle in { $path }: give the folder karez-bundle-... or the folder that it is in
+error-unfinished-bundle = the bundle { $path } is unfinished (parts so far: { $parts }): run the same export again, it goes on there
+error-not-plain = { $path } is no plain file of a bundle: do not trust this stick
+error-damaged-bundle = { $path } is damaged: export the bundle again
+error-foreign-bundle = { $path } was made for another network: this node cannot use it
+error-incomplete = { $collection } version { $version } is not complete here: pull it first
+error-small-stick = the bundle needs { $needed }, but only { $free } are free at { $path }: use a larger stick
+error-full-stick = no space is left at { $path }: free some, or use a larger stick, and run the same command again
+error-read-back = { $path } reads back differently than it was written: do not use this stick
+error-too-much = this is too much for one bundle: export fewer collections at a time
 error-unknown-member = the network has no member '{ $name }': check the name with whoever runs that site
 request-done = Written: { $path }
     Take it to a node that has what you need, and run `karez export --have FILE --to DIR` there.

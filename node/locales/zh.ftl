@@ -202,6 +202,24 @@ duration-days = { $large } 天 { $small } 小时
 
 ## 随盘传递
 error-courier = { $detail }
+error-no-request = 没有文件 { $path }：存储盘插好了吗？这个文件由该站点的 `karez request` 写出
+error-not-a-request = { $path } 不是 `karez request` 写出的完整文件：它是空的、不完整，或是别的文件。请在该站点重新写出，再重新复制
+error-newer-request = { $path } 由更新版本的 Karez 写出：请升级本节点
+error-foreign-request = { $path } 来自另一个网络：请用本网络站点的文件
+error-no-stick-folder = 没有目录 { $path }：存储盘插好了吗？如已插好，请先建立该目录
+error-not-a-folder = { $path } 不是目录：请给出存储盘上的目录
+error-not-writable = 节点无法写入 { $path }：请给运行节点的用户写权限，或以可写方式接入存储盘
+error-not-readable = 节点无法读取 { $path }：请给运行节点的用户读权限
+error-no-bundle = { $path } 中没有数据包：请给出 karez-bundle-... 目录，或它所在的目录
+error-unfinished-bundle = 数据包 { $path } 没有写完（已有 { $parts } 个部分）：请再次执行同一 export 命令，会从中断处继续
+error-not-plain = { $path } 不是数据包应有的普通文件：请不要信任这个存储盘
+error-damaged-bundle = { $path } 已损坏：请重新导出数据包
+error-foreign-bundle = { $path } 是为另一个网络制作的：本节点不能使用
+error-incomplete = { $collection } 第 { $version } 版在本机不齐全：请先取回
+error-small-stick = 数据包需要 { $needed }，而 { $path } 只剩 { $free }：请换更大的存储盘
+error-full-stick = { $path } 没有剩余空间：请腾出空间或换更大的存储盘，再执行同一命令
+error-read-back = { $path } 读回的与写入的不同：请不要再用这个存储盘
+error-too-much = 一个数据包放不下：请分几次导出，每次少选一些内容集
 error-unknown-member = 网络中没有名为“{ $name }”的成员：请向该站点核对名称
 request-done = 已写入：{ $path }
     请把它带到有所需内容的节点，在那里执行 `karez export --have 文件 --to 目录`。

@@ -9,6 +9,7 @@ mod catalogue;
 mod complaint;
 mod context;
 mod courier;
+mod courier_complaint;
 mod figure;
 mod flags;
 mod help;

@@ -1,5 +1,9 @@
 //! Refusals of the local API: an HTTP status and a JSON body that programs can read by `error` and people by `message`.
 
+mod courier;
+
+pub use courier::CourierError;
+
 use crate::handle::HandleError;
 use axum::Json;
 use axum::http::StatusCode;
@@ -85,12 +89,9 @@ pub enum RequestError {
         /// What went wrong.
         detail: String,
     },
-    /// Writing or reading a bundle failed; the text names the file and what to do.
-    #[error("{detail}")]
-    Courier {
-        /// What went wrong.
-        detail: String,
-    },
+    /// Writing or reading a bundle or a request file failed.
+    #[error(transparent)]
+    Courier(#[from] CourierError),
     /// No member of that name.
     #[error("the network has no member '{name}': `karez status` lists those connected")]
     UnknownMember {
@@ -156,7 +157,7 @@ impl ApiError {
                 RequestError::NoSpace { .. } | RequestError::LinkElsewhere { .. } | RequestError::GatewayOff => {
                     StatusCode::CONFLICT
                 }
-                RequestError::Courier { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                RequestError::Courier(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 RequestError::Copy { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -176,7 +177,9 @@ mod tests {
     #[test]
     fn bodies_come_back_as_they_went() {
         let unknown = HandleError::UnknownItem { collection: "a/b".into(), item: "3".into() };
-        for error in [ApiError::from(unknown), HandleError::Stopping.into(), RequestError::GatewayOff.into()] {
+        let stick = CourierError::Unfinished { path: "/stick".into(), parts: 2 };
+        let errors = [unknown.into(), HandleError::Stopping.into(), RequestError::GatewayOff.into()];
+        for error in errors.into_iter().chain([RequestError::from(stick).into()]) {
             let body = ErrorBody::from(error);
             let text = serde_json::to_string(&body).unwrap();
             assert_eq!(serde_json::from_str::<ErrorBody>(&text).unwrap(), body, "{text}");

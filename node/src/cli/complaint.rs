@@ -263,7 +263,7 @@ impl Spoken for RequestError {
             Self::Copy { path, detail } => {
                 ("error-copy", with([("path", path.to_string_lossy().into_owned()), ("detail", detail.clone())]))
             }
-            Self::Courier { detail } => ("error-courier", with([("detail", detail)])),
+            Self::Courier(error) => error.sentence(),
             Self::UnknownMember { name } => ("error-unknown-member", with([("name", name)])),
             Self::GatewayOff => ("error-gateway-off", Vec::new()),
             Self::NothingToPlay { collection, item } => {

@@ -43,6 +43,59 @@ async fn publishing_what_cannot_be_published() {
     check(&flagship.command(&["frobnicate"]).await, 2, &["frobnicate"]);
 }
 
+/// A request file or a folder on the stick that cannot be used, in both languages; nothing is left behind.
+#[tokio::test]
+async fn a_stick_that_cannot_be_used() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 1);
+    let flagship = cluster.flagship(&[]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let stick = cluster.path("stick");
+    std::fs::create_dir(&stick).unwrap();
+    let to = stick.to_str().unwrap();
+    let written = flagship.json(&["request", "--to", to]).await["path"].as_str().unwrap().to_owned();
+    let whole = std::fs::read(&written).unwrap();
+    let other = Cluster::start().await;
+    let stranger = other.site("a", &[]).await;
+    let foreign = stranger.json(&["request", "--to", other.path("").to_str().unwrap()]).await;
+    let file = |name: &str, bytes: &[u8]| {
+        std::fs::write(stick.join(name), bytes).unwrap();
+        stick.join(name).display().to_string()
+    };
+    let not_whole = ["not a whole file", "不是 `karez request` 写出的完整文件"];
+    for (have, said) in [
+        (stick.join("none.cbor").display().to_string(), ["there is no file", "没有文件"]),
+        (file("empty.cbor", b""), not_whole),
+        (file("text.cbor", b"What the site holds"), not_whole),
+        (file("cut.cbor", &whole[..whole.len() - 3]), not_whole),
+        (to.to_owned(), not_whole),
+        (foreign["path"].as_str().unwrap().to_owned(), ["another network", "另一个网络"]),
+    ] {
+        for (lang, said) in ["en", "zh"].into_iter().zip(said) {
+            let output = flagship.command(&["--lang", lang, "export", "--have", &have, "--to", to]).await;
+            check(&output, 1, &[said, &have]);
+        }
+    }
+    let (nowhere, below) = (stick.join("none").display().to_string(), stick.join("empty.cbor/x").display().to_string());
+    for (to, said) in [
+        (nowhere.as_str(), ["there is no folder", "没有目录"]),
+        (&written, ["is not a folder", "不是目录"]),
+        (&below, ["is not a folder", "不是目录"]),
+    ] {
+        for command in [&["request", "--to", to][..], &["export", "--to", to], &["import", to]] {
+            for (lang, said) in ["en", "zh"].into_iter().zip(said) {
+                check(&flagship.command(&[&["--lang", lang], command].concat()).await, 1, &[said, to]);
+            }
+        }
+    }
+    check(&flagship.command(&["import", to]).await, 1, &["there is no bundle"]);
+    let json = flagship.command(&["--json", "request", "--to", &nowhere]).await;
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((json["error"].as_str(), json["reason"].as_str()), (Some("courier"), Some("no_folder")), "{json}");
+    assert_eq!(std::fs::read_dir(&stick).unwrap().count(), 4, "nothing but the files made here");
+}
+
 #[tokio::test]
 async fn joining_and_running_with_bad_input() {
     let mut cluster = Cluster::start().await;
