@@ -22,6 +22,7 @@ error-cut-short = the node stopped before it was done: start it with `karez run`
 error-stopping = the node is stopping: start it with `karez run` and run the same command again
 error-unknown-endpoint = this program and the running node differ in version: restart the node
 error-link-elsewhere = { $path } is not on the disk of this node's store, and what is unplugged or unmounted later would be missing here: leave out --link, or choose a folder on that disk with --to
+error-own-folder = { $path } is in this node's own folder { $own }, which only the node writes to: choose another folder
 error-gateway-off = the gateway is off: start the node without `--gateway off`, or use `karez pull`
 error-store = the node's store failed: { $detail }
 
@@ -39,6 +40,33 @@ error-rendition = '{ $found }' is not a rendition: give even heights from 120p t
 error-sensitivity = nothing was published: collection.toml says sensitivity = "{ $found }", but only open collections can be published so far, and what is published can be read by all members
 error-refused = nothing was published: clear tags with a DICOM de-identification tool, unpack archives, or take the files out of the folder
 error-pack = nothing was published: { $detail }
+error-publishing = { $collection } is being published already: wait until that has finished
+error-pack-no-folder = nothing was published: there is no folder { $path }. Check the name
+error-pack-not-a-folder = nothing was published: { $path } is not a folder. Put the file into a folder of its own and publish that
+error-pack-empty = nothing was published: { $path } holds no file. What was published before stays as it is
+error-pack-own-folder = nothing was published: { $path } belongs to this node, and lies in the folder to be published or around it. Keep them apart
+error-pack-not-readable = nothing was published: the node may not read { $path }. Give its user the right to, or take it out of the folder
+error-pack-unreadable = nothing was published: { $path } cannot be read ({ $detail }). Make it readable, or take it out of the folder
+error-pack-changing = nothing was published: { $path } is being changed by another program. Wait until it is finished, then publish again
+error-pack-name-encoding = nothing was published: the name { $path } is not UTF-8. Rename it (convmv turns old GBK names into UTF-8)
+error-pack-name = nothing was published: rename { $path }, as { $rule ->
+    [control] its name has a control character
+    [long] its path has more than 1024 bytes, or a name in it more than 255
+   *[other] its name is not allowed
+  }
+error-pack-description = nothing was published: { $path } is not right:
+    { $detail }
+error-pack-unknown-item = nothing was published: { $path } describes '{ $key }', but there is no such folder or file. Correct the name
+error-pack-unpack = nothing was published: { $path } cannot be unpacked, as { $cause ->
+    [empty] it holds no files, or is no tar archive
+    [large] it holds more than 200 000 files or 256 GiB
+    [name] { $detail }
+   *[broken] it cannot be read ({ $detail })
+  }. Unpack it by hand
+error-pack-collision = nothing was published: '{ $path }' is in the folder and in an archive or rendition. Rename one of them
+error-pack-too-large = nothing was published: the folder is too large for one collection ({ $detail }). Split it
+error-pack-disk-full = nothing was published: no space is left on the disk of { $path }. Free some and publish again; nothing stored before is lost
+error-pack-quota = nothing was published: the store has reached its quota. `karez gc` gives back what is not needed, `karez quota` raises it
 error-no-space = the copy needs { $needed }, but only { $free } are free at { $path }: choose another disk with --to, or play without a copy with `karez play`
 error-copy = the copy to { $path } failed: { $detail }
 error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show { $collection }` lists its files

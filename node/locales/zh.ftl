@@ -22,6 +22,7 @@ error-cut-short = 节点在完成前停止了：请用 `karez run` 启动，再�
 error-stopping = 节点正在停止：请用 `karez run` 启动，再次执行同一命令
 error-unknown-endpoint = 本程序与正在运行的节点版本不同：请重启节点
 error-link-elsewhere = { $path } 与本节点的存储不在同一磁盘，以后拔下或卸载，本机就会缺少数据：请去掉 --link，或用 --to 指定该磁盘上的目录
+error-own-folder = { $path } 在本节点自己的目录 { $own } 之中，那里只由节点写入：请另选目录
 error-gateway-off = 播放网关已关闭：启动节点时不要加 `--gateway off`，或改用 `karez pull`
 error-store = 节点的存储出错：{ $detail }
 
@@ -39,6 +40,33 @@ error-rendition = “{ $found }”不能用作画面高度：请给出 120p 到 
 error-sensitivity = 没有发布：collection.toml 中写的是 sensitivity = "{ $found }"，目前只能发布公开（open）内容集，发布的内容所有成员都能看到
 error-refused = 没有发布：请用 DICOM 去标识工具清除标签，解压压缩包，或把这些文件移出目录
 error-pack = 没有发布：{ $detail }
+error-publishing = { $collection } 已经在发布：请等它结束
+error-pack-no-folder = 没有发布：没有目录 { $path }，请检查名称
+error-pack-not-a-folder = 没有发布：{ $path } 不是目录。请把文件放进单独的目录再发布
+error-pack-empty = 没有发布：{ $path } 中没有文件。以前发布的保持原样
+error-pack-own-folder = 没有发布：{ $path } 属于本节点，它在要发布的目录之内，或该目录在它之内。请把两者分开
+error-pack-not-readable = 没有发布：节点无权读取 { $path }。请给运行节点的用户读权限，或移出目录
+error-pack-unreadable = 没有发布：无法读取 { $path }（{ $detail }）。请设为可读，或移出目录
+error-pack-changing = 没有发布：{ $path } 正被其他程序改动。请等它完成后再发布
+error-pack-name-encoding = 没有发布：名称 { $path } 不是 UTF-8。请改名（convmv 可把旧的 GBK 名称转为 UTF-8）
+error-pack-name = 没有发布：请给 { $path } 改名，{ $rule ->
+    [control] 名称中有控制字符
+    [long] 路径超过 1024 字节，或其中某个名称超过 255 字节
+   *[other] 名称不可用
+  }
+error-pack-description = 没有发布：{ $path } 有误：
+    { $detail }
+error-pack-unknown-item = 没有发布：{ $path } 中写了“{ $key }”，但没有这个目录或文件。请更正名称
+error-pack-unpack = 没有发布：无法解压 { $path }，{ $cause ->
+    [empty] 里面没有文件，或不是 tar 压缩包
+    [large] 里面超过 20 万个文件或 256 GiB
+    [name] 里面有无法发布的名称（{ $detail }）
+   *[broken] 读不出来（{ $detail }）
+  }。请自行解压
+error-pack-collision = 没有发布：“{ $path }”既在目录中，又在压缩包或低清版本中。请改其中一个的名称
+error-pack-too-large = 没有发布：目录太大，放不进一个内容集（{ $detail }）。请拆分
+error-pack-disk-full = 没有发布：{ $path } 所在磁盘已满。请腾出空间后再发布，已存内容不会丢失
+error-pack-quota = 没有发布：存储已达限额。用 `karez gc` 腾出不需要的，或用 `karez quota` 提高限额
 error-no-space = 副本需要 { $needed }，而 { $path } 只剩 { $free }：请用 --to 选择别的磁盘，或用 `karez play` 直接播放
 error-copy = 复制到 { $path } 失败：{ $detail }
 error-nothing-to-play = “{ $collection }”在这里没有可播放的文件：`karez show { $collection }` 列出文件

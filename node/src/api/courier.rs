@@ -3,7 +3,7 @@
 
 use super::error::{ApiError, CourierError, RequestError};
 use super::event::{BundleTaken, BundleWritten, CourierEvent, DamageView, ExportOrder, MediumPath, RequestWritten};
-use super::{collection, lines};
+use super::{OwnHome, collection, lines};
 use crate::care::Busy;
 use crate::handle::courier::Courier;
 use crate::handle::{Handle, HandleError};
@@ -43,11 +43,12 @@ fn absolute(path: &Path) -> Result<(), ApiError> {
 }
 
 /// Writes what is held here into `karez-request-NAME.cbor` in a folder.
-pub(super) async fn request(handle: &Handle, to: MediumPath) -> Result<RequestWritten, ApiError> {
+pub(super) async fn request(handle: &Handle, home: OwnHome, to: MediumPath) -> Result<RequestWritten, ApiError> {
     absolute(&to.path)?;
     let courier = handle.courier().await?;
     let work = move || {
         CourierError::check_folder(&to.path)?;
+        home.keep_out(&courier.store, &to.path)?;
         let name: String = courier.name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(40).collect();
         let path = to.path.join(format!("karez-request-{name}.cbor"));
         let summary = HaveSummary::new(courier.network, courier.name, courier.held);
@@ -58,7 +59,7 @@ pub(super) async fn request(handle: &Handle, to: MediumPath) -> Result<RequestWr
 }
 
 /// Starts to write a bundle.
-pub(super) async fn export(handle: &Handle, order: ExportOrder) -> Result<Response, ApiError> {
+pub(super) async fn export(handle: &Handle, home: OwnHome, order: ExportOrder) -> Result<Response, ApiError> {
     absolute(&order.to)?;
     order.collections.iter().try_for_each(|name| collection(name).map(drop))?;
     let courier = handle.courier().await?;
@@ -68,7 +69,11 @@ pub(super) async fn export(handle: &Handle, order: ExportOrder) -> Result<Respon
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
     tokio::spawn(async move {
         let progress = reports.clone();
-        let written = blocking(move || pack(&courier, &order, &progress)).await.map_err(ApiError::from);
+        let work = move || {
+            home.keep_out(&courier.store, &order.to)?;
+            pack(&courier, &order, &progress)
+        };
+        let written = blocking(work).await.map_err(ApiError::from);
         last(&reports, written.and_then(|written| written).map(CourierEvent::Exported)).await;
     });
     Ok(lines::response(receiver))

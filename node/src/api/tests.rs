@@ -29,7 +29,8 @@ impl Site {
         let course = Course::new();
         let (handle, _) = driver(&course, swarm);
         let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("api.sock");
+        std::fs::create_dir(dir.path().join("home")).unwrap();
+        let socket = dir.path().join("home/api.sock");
         let care = Care::new(course.site.clone(), handle.clone());
         let doors = Doors { handle, care, limits: Limits::new(Rates::default()) };
         tokio::spawn(serve(bind(&socket).unwrap(), doors, std::future::pending()));

@@ -48,7 +48,7 @@ impl Refusal {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
-                HandleError::Pack { .. }
+                HandleError::Pack(_)
                 | HandleError::Refused { .. }
                 | HandleError::CompressedTar { .. }
                 | HandleError::Sensitivity { .. }

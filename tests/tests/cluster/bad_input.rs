@@ -32,6 +32,29 @@ async fn publishing_what_cannot_be_published() {
     std::fs::write(source.join(bad_name), "x").unwrap();
     check(&flagship.command(&["publish", source_text, "--as", "bj4/shui"]).await, 1, &["UTF-8", "caf"]);
     std::fs::remove_file(source.join(bad_name)).unwrap();
+    for (name, text, said) in [
+        ("collection.toml", "titel = 'x'", ["is not right", "有误"]),
+        ("collection.toml", "[items.'第九课']\ntitle = 'x'", ["describes '第九课'", "中写了“第九课”"]),
+        ("a\u{1}b.txt", "x", ["control character", "控制字符"]),
+        ("old.tar.gz", "\u{1f}no archive", ["unpack", "压"]),
+    ] {
+        std::fs::write(source.join(name), text).unwrap();
+        for (lang, said) in ["en", "zh"].into_iter().zip(said) {
+            let args = ["--lang", lang, "publish", source_text, "--as", "bj4/shui", "--unpack"];
+            check(&flagship.command(&args).await, 1, &[said]);
+        }
+        std::fs::remove_file(source.join(name)).unwrap();
+    }
+    for (lang, said) in [("en", "there is no folder"), ("zh", "没有目录")] {
+        check(
+            &flagship.command(&["--lang", lang, "publish", nowhere.to_str().unwrap(), "--as", "bj4/x"]).await,
+            1,
+            &[said],
+        );
+    }
+    let json = flagship.command(&["--json", "publish", cluster.path("").to_str().unwrap(), "--as", "bj4/x"]).await;
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((json["error"].as_str(), json["reason"].as_str()), (Some("pack"), Some("own_folder")), "{json}");
     // Nothing was lost or published by any of these.
     let again = flagship.publish(&source, "bj4/shui").await;
     assert_eq!((&again["version"], &again["unchanged"]), (&1.into(), &true.into()));
@@ -94,6 +117,47 @@ async fn a_stick_that_cannot_be_used() {
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((json["error"].as_str(), json["reason"].as_str()), (Some("courier"), Some("no_folder")), "{json}");
     assert_eq!(std::fs::read_dir(&stick).unwrap().count(), 4, "nothing but the files made here");
+}
+
+/// The node's home with its keys and its store: neither published nor copied into, by whatever way they are named.
+#[tokio::test]
+async fn the_nodes_own_folders_are_kept_out() {
+    let cluster = Cluster::start().await;
+    let source = cluster.path("source");
+    course(&source, 1);
+    let mut flagship = cluster.flagship(&[]).await;
+    flagship.publish(&source, "bj4/shui").await;
+    let segments = flagship.home.join("store/segments");
+    let (link, mounted) = (cluster.path("link"), source.join("mounted"));
+    std::os::unix::fs::symlink(&segments, &link).unwrap();
+    std::fs::create_dir(&mounted).unwrap();
+    let text = |path: std::path::PathBuf| path.display().to_string();
+    let home = flagship.home.clone();
+    let mut inside = vec![text(home.clone()), text(home.join("new/er")), text(segments.clone()), text(link)];
+    flagship.kill().await;
+    if flagship.start_with_bind(&segments, &mounted).await {
+        inside.extend([text(mounted.clone()), text(mounted.join("new"))]);
+    } else {
+        println!("skipped the bind mount: mount namespaces are not allowed here");
+        flagship.start().await;
+    }
+    for to in &inside {
+        for (lang, said) in [("en", "this node's own folder"), ("zh", "本节点自己的目录")] {
+            check(&flagship.command(&["--lang", lang, "pull", "bj4/shui", "--to", to]).await, 1, &[said, to]);
+        }
+    }
+    let own = text(home.clone());
+    for command in [&["request", "--to", &own][..], &["export", "--to", &own]] {
+        check(&flagship.command(command).await, 1, &["this node's own folder"]);
+    }
+    // The last holds the home; the source holds the mount.
+    let around = [text(cluster.path("")), text(source)];
+    let publish = inside.iter().filter(|path| std::path::Path::new(path).is_dir()).chain(&around[..1]);
+    let publish = publish.chain(inside.get(4).map(|_| &around[1]));
+    for dir in publish {
+        check(&flagship.command(&["publish", dir, "--as", "bj4/x"]).await, 1, &["belongs to this node"]);
+    }
+    assert_eq!(flagship.command(&["show", "bj4/x"]).await.status.code(), Some(1), "nothing was published");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! who ask the driver.
 
 use crate::handle::view::{CollectionState, CollectionView, FileView, ItemView, Published, SearchRow, Status};
-use crate::handle::{Command, Handle, HandleError, PublishEvent, Pull, Shown};
+use crate::handle::{Command, Handle, HandleError, PackFailure, PublishEvent, Pull, Shown};
 use karez_content_tools::export;
 use karez_content_tools::pack::{self, PackOptions};
 use karez_content_tools::pages::Pages;
@@ -224,7 +224,7 @@ async fn publish(dir: &Path, events: &mpsc::Sender<PublishEvent>) {
     let _ = events.send(PublishEvent::Packing { files: 1, bytes: 5, total: 10 }).await;
     let last = match dir.exists() {
         true => PublishEvent::Done(Box::new(Published { version: 2, ..Published::default() })),
-        false => PublishEvent::Failed(HandleError::Pack { detail: "no such folder".into() }),
+        false => PublishEvent::Failed(PackFailure::NoFolder { path: dir.display().to_string() }.into()),
     };
     let _ = events.send(last).await;
 }
