@@ -24,6 +24,11 @@ error-unknown-endpoint = this program and the running node differ in version: re
 error-link-elsewhere = { $path } is not on the disk of this node's store, and what is unplugged or unmounted later would be missing here: leave out --link, or choose a folder on that disk with --to
 error-own-folder = { $path } is in this node's own folder { $own }, which only the node writes to: choose another folder
 error-gateway-off = the gateway is off: start the node without `--gateway off`, or use `karez pull`
+error-gateway-host = this gateway answers only as localhost, 127.0.0.1, [::1] or its own address, not as '{ $found }': open it under one of those
+error-gateway-range = the file has { $size } bytes: the range asked for is not in it
+error-gateway-lost = part of '{ $path }' is lost here: its file was changed, moved or removed, or the disk is damaged. It is fetched again as soon as another node has it: try again in a while. Where it was published, publish the folder again; `karez status` says more
+error-gateway-away = { $file } is not there, nor is its disk: attach the disk again
+error-gateway-unreadable = '{ $path }' cannot be read: { $detail }
 error-store = the node's store failed: { $detail }
 
 ## Content

@@ -24,6 +24,11 @@ error-unknown-endpoint = 本程序与正在运行的节点版本不同：请重�
 error-link-elsewhere = { $path } 与本节点的存储不在同一磁盘，以后拔下或卸载，本机就会缺少数据：请去掉 --link，或用 --to 指定该磁盘上的目录
 error-own-folder = { $path } 在本节点自己的目录 { $own } 之中，那里只由节点写入：请另选目录
 error-gateway-off = 播放网关已关闭：启动节点时不要加 `--gateway off`，或改用 `karez pull`
+error-gateway-host = 播放网关只以 localhost、127.0.0.1、[::1] 或它自己的地址应答，不能用“{ $found }”：请改用其中之一打开
+error-gateway-range = 文件有 { $size } 字节：请求的范围不在其中
+error-gateway-lost = “{ $path }”的一部分在本机已丢失：原文件被改动、移动或删除，或磁盘有损坏。其他节点一有就会重新取回，请稍后再试。如是本机发布的，请重新发布该目录；详情见 `karez status`
+error-gateway-away = { $file } 不在，它所在的磁盘也不在：请重新接上该磁盘
+error-gateway-unreadable = 无法读取“{ $path }”：{ $detail }
 error-store = 节点的存储出错：{ $detail }
 
 ## 内容

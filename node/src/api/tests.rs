@@ -26,7 +26,10 @@ struct Site {
 
 impl Site {
     fn start(swarm: Swarm) -> Self {
-        let course = Course::new();
+        Self::show(Course::new(), swarm)
+    }
+
+    fn show(course: Arc<Course>, swarm: Swarm) -> Self {
         let (handle, _) = driver(&course, swarm);
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("home")).unwrap();
@@ -108,6 +111,16 @@ async fn a_pull_plans_fetches_and_copies() {
     assert!(std::fs::read(site.to.join(FILM)).unwrap() == noise("film", FILM_BYTES));
     let again = all(site.pull(None).await).await;
     assert!(matches!(&again[0], PullEvent::Plan(plan) if plan.copy_bytes == 0), "the copy is there: {again:?}");
+}
+
+#[tokio::test]
+async fn a_copy_of_what_was_deleted_fails() {
+    let site = Site::show(Course::in_place(), Swarm::Deserted);
+    std::fs::remove_file(site.course.source().join(FILM)).unwrap();
+    let events = all(site.pull(None).await).await;
+    let Some(PullEvent::Failed(body)) = events.last() else { panic!("{events:?}") };
+    assert!(body.message.contains("was changed, moved or removed"), "{}", body.message);
+    assert!(!site.to.join(FILM).exists());
 }
 
 #[tokio::test]
