@@ -93,7 +93,7 @@ async fn content(
     match described {
         Described::Known(response) => Ok(response),
         Described::Content { mut response, file, range } => {
-            *response.body_mut() = stream::body(handle, pull, file, range).await?;
+            *response.body_mut() = stream::body(handle, pull, *file, range).await?;
             Ok(response)
         }
     }

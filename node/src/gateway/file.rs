@@ -21,7 +21,7 @@ pub(super) enum Described {
     /// The answer: the client knows the content.
     Known(Response),
     /// The head of the answer, and the bytes that are to follow.
-    Content { response: Response, file: File, range: Range<u64> },
+    Content { response: Response, file: Box<File>, range: Range<u64> },
 }
 
 /// Looks at a request for the file at `path`. Reads the pages that describe it: blocks.
@@ -48,7 +48,7 @@ pub(super) fn describe(pull: &Pull, path: String, headers: &HeaderMap) -> Result
     };
     let mut response = fixed(status, &tag, &file.head.media_type);
     measure(response.headers_mut(), status, &range, size);
-    Ok(Described::Content { response, file, range })
+    Ok(Described::Content { response, file: Box::new(file), range })
 }
 
 fn measure(headers: &mut HeaderMap, status: StatusCode, range: &Range<u64>, size: u64) {

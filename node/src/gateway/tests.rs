@@ -231,6 +231,8 @@ async fn pages_show_names_and_run_nothing() {
     assert!(head(&page, "content-security-policy").contains("default-src 'none'"));
     let text = page.text().await.unwrap();
     assert!(text.contains(ENCODED) && text.contains("代数 &lt;1&gt;") && !text.contains("<1>"), "{text}");
+    let (course, handout) = (text.find("<th colspan=\"3\">1. 01-导入</th>"), text.find("2. 02-handout</th>"));
+    assert!(course.is_some() && course < handout && text.contains(">notes.html</a>"), "{text}");
     let front = site.request(Method::GET, "/").send().await.unwrap().text().await.unwrap();
     assert!(front.contains(&format!("/c/{NAME}/")), "{front}");
     let handout = site.request(Method::GET, &format!("/c/{NAME}/02-handout/notes.html")).send().await.unwrap();
