@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn arguments_keep_their_order_and_marks_are_chinese() {
         let copy = Command::new("copy").args([Arg::new("second").required(true), Arg::new("first").required(true)]);
-        let program = translate(Command::new("prog").subcommand(copy), SOURCE);
+        let program = translate(Command::new("prog").version("1").subcommand(copy), SOURCE);
         let help = program.try_get_matches_from(["prog", "copy", "--help"]).unwrap_err();
         let text = chinese_marks(&help.render().to_string());
         assert!(text.contains("用法：prog copy <second> <first>") && text.contains("\n选项：\n"), "{text}");
