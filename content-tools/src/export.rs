@@ -14,6 +14,7 @@ pub use error::{ExportError, LoadError, ReadError};
 pub use link::{LinkError, LinkReport, check_disk, link};
 pub use names::{NameChange, Names, Placed};
 
+use crate::own_folders::OwnFolders;
 use crate::pages::{File, Pages};
 use crate::store::{Store, StoreError};
 use destination::{Destination, Existing, Obstacle};
@@ -51,6 +52,8 @@ pub struct ExportOptions<'a> {
     pub overwrite: bool,
     /// Earlier versions of the collection: their files are replaced without asking.
     pub previous: &'a [Pages<'a>],
+    /// Folders that nothing is written into, whatever paths the collection has: a node's own.
+    pub keep_out: Option<&'a OwnFolders>,
 }
 
 /// A file that has another name in the destination.
@@ -117,7 +120,7 @@ pub fn export(
     let is_chosen = |file: &File| item.is_none_or(|key| file.item == key);
     let mut shown = count_files(pages, range.clone(), item)?;
     check_present(pages, range.clone(), item)?;
-    let destination = Destination::open(to)?;
+    let destination = Destination::open(to, options.keep_out)?;
     let mut names = if options.exact_names { Names::exact() } else { Names::default() };
     let mut report = ExportReport { files: shown.files_total, bytes: shown.bytes_total, ..ExportReport::default() };
     for file in pages.files_in(range) {

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod cut;
 pub mod disk;
 pub mod export;
+pub mod own_folders;
 pub mod pack;
 pub mod package;
 pub mod pages;

@@ -21,10 +21,10 @@ const HELP: &str = include_str!("../locales/help.zh.ftl");
 #[command(name = "karez-content", version, propagate_version = true)]
 struct Flags {
     /// Print one JSON value instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1000)]
     json: bool,
     /// Language of messages [default: KAREZ_LANG, else the system's]
-    #[arg(long, global = true, value_name = "zh|en", hide_possible_values = true)]
+    #[arg(long, global = true, display_order = 1001, value_name = "zh|en", hide_possible_values = true)]
     lang: Option<Lang>,
     #[command(subcommand)]
     command: Command,

@@ -33,6 +33,7 @@ pub use error::PackError;
 pub use plans::{PlainContainer, Plans};
 pub use walk::{SkipReason, Skipped, check_place};
 
+use crate::own_folders::OwnFolders;
 use crate::package::Notices;
 use crate::rendition::Height;
 use crate::store::Store;
@@ -44,7 +45,7 @@ use memory::Memory;
 use parts::Limits;
 use place::InPlace;
 use run::Run;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use walk::Tree;
 
@@ -66,6 +67,8 @@ pub struct PackOptions {
     /// Leave what zstd does not shrink in the folder's own files, and note where it stands. What an earlier packing copied is
     /// given up; without this, what one left in place is copied.
     pub in_place: bool,
+    /// Folders that nothing is packed out of, beside the store: a node's home, with its keys.
+    pub keep_out: Vec<PathBuf>,
 }
 
 /// How far packing has come.
@@ -133,7 +136,8 @@ fn pack_in_parts(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Packed, PackError> {
     let studio = renditions::studio(options, store.dir())?;
-    let mut tree = walk::walk(dir, store.dir())?;
+    let own = OwnFolders::of(options.keep_out.iter().map(PathBuf::as_path).chain([store.dir()]));
+    let mut tree = walk::walk(dir, &own)?;
     let description = Description::read(dir)?;
     let mut metadata = description.metadata(dir, options);
     let _temporary = checks::archives(&mut tree, options.unpack, store.dir())?;

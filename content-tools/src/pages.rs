@@ -4,14 +4,16 @@
 //! A manifest of 1 TB has about 6 000 of them, 0.5 MB each when decoded.
 //!
 //! Items are in natural order by key, and the parts of a file follow each other, so files are found by bisection and
-//! listed as a stream. A manifest in another order is read too, from its beginning.
+//! listed as a stream. A manifest in another order is read too, from its beginning. People see a course in its own order.
 
+mod course;
 mod files;
 mod held;
 mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use course::Course;
 pub use files::File;
 pub use held::HeldPart;
 

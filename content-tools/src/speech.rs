@@ -7,6 +7,7 @@
 mod harmless;
 pub mod help;
 pub mod language;
+mod layout;
 pub mod usage;
 mod voice;
 

@@ -22,7 +22,13 @@ error-cut-short = the node stopped before it was done: start it with `karez run`
 error-stopping = the node is stopping: start it with `karez run` and run the same command again
 error-unknown-endpoint = this program and the running node differ in version: restart the node
 error-link-elsewhere = { $path } is not on the disk of this node's store, and what is unplugged or unmounted later would be missing here: leave out --link, or choose a folder on that disk with --to
+error-own-folder = { $path } is in this node's own folder { $own }, which only the node writes to: choose another folder
 error-gateway-off = the gateway is off: start the node without `--gateway off`, or use `karez pull`
+error-gateway-host = this gateway answers only as localhost, 127.0.0.1, [::1] or its own address, not as '{ $found }': open it under one of those
+error-gateway-range = the file has { $size } bytes: the range asked for is not in it
+error-gateway-lost = part of '{ $path }' is lost here: its file was changed, moved or removed, or the disk is damaged. It is fetched again as soon as another node has it: try again in a while. Where it was published, publish the folder again; `karez status` says more
+error-gateway-away = { $file } is not there, nor is its disk: attach the disk again
+error-gateway-unreadable = '{ $path }' cannot be read: { $detail }
 error-store = the node's store failed: { $detail }
 
 ## Content
@@ -39,6 +45,33 @@ error-rendition = '{ $found }' is not a rendition: give even heights from 120p t
 error-sensitivity = nothing was published: collection.toml says sensitivity = "{ $found }", but only open collections can be published so far, and what is published can be read by all members
 error-refused = nothing was published: clear tags with a DICOM de-identification tool, unpack archives, or take the files out of the folder
 error-pack = nothing was published: { $detail }
+error-publishing = { $collection } is being published already: wait until that has finished
+error-pack-no-folder = nothing was published: there is no folder { $path }. Check the name
+error-pack-not-a-folder = nothing was published: { $path } is not a folder. Put the file into a folder of its own and publish that
+error-pack-empty = nothing was published: { $path } holds no file. What was published before stays as it is
+error-pack-own-folder = nothing was published: { $path } belongs to this node, and lies in the folder to be published or around it. Keep them apart
+error-pack-not-readable = nothing was published: the node may not read { $path }. Give its user the right to, or take it out of the folder
+error-pack-unreadable = nothing was published: { $path } cannot be read ({ $detail }). Make it readable, or take it out of the folder
+error-pack-changing = nothing was published: { $path } is being changed by another program. Wait until it is finished, then publish again
+error-pack-name-encoding = nothing was published: the name { $path } is not UTF-8. Rename it (convmv turns old GBK names into UTF-8)
+error-pack-name = nothing was published: rename { $path }, as { $rule ->
+    [control] its name has a control character
+    [long] its path has more than 1024 bytes, or a name in it more than 255
+   *[other] its name is not allowed
+  }
+error-pack-description = nothing was published: { $path } is not right:
+    { $detail }
+error-pack-unknown-item = nothing was published: { $path } describes '{ $key }', but there is no such folder or file. Correct the name
+error-pack-unpack = nothing was published: { $path } cannot be unpacked, as { $cause ->
+    [empty] it holds no files, or is no tar archive
+    [large] it holds more than 200 000 files or 256 GiB
+    [name] { $detail }
+   *[broken] it cannot be read ({ $detail })
+  }. Unpack it by hand
+error-pack-collision = nothing was published: '{ $path }' is in the folder and in an archive or rendition. Rename one of them
+error-pack-too-large = nothing was published: the folder is too large for one collection ({ $detail }). Split it
+error-pack-disk-full = nothing was published: no space is left on the disk of { $path }. Free some and publish again; nothing stored before is lost
+error-pack-quota = nothing was published: the store has reached its quota. `karez gc` gives back what is not needed, `karez quota` raises it
 error-no-space = the copy needs { $needed }, but only { $free } are free at { $path }: choose another disk with --to, or play without a copy with `karez play`
 error-copy = the copy to { $path } failed: { $detail }
 error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show { $collection }` lists its files
@@ -223,6 +256,24 @@ duration-days = { $large } d { $small } h
 
 ## Bundles
 error-courier = { $detail }
+error-no-request = there is no file { $path }: is the stick plugged in? `karez request` at the site writes it
+error-not-a-request = { $path } is not a whole file written by `karez request`: it is empty, cut short, or another file. Write it again at the site, and copy it again
+error-newer-request = { $path } was written by a newer Karez: update this node
+error-foreign-request = { $path } was written in another network: use the file of a site of this network
+error-no-stick-folder = there is no folder { $path }: is the stick plugged in? If it is, make the folder first
+error-not-a-folder = { $path } is not a folder: give a folder on the stick
+error-not-writable = the node cannot write to { $path }: give its user the right to, or plug the stick in writable
+error-not-readable = the node cannot read { $path }: give its user the right to
+error-no-bundle = there is no bundle in { $path }: give the folder karez-bundle-... or the folder that it is in
+error-unfinished-bundle = the bundle { $path } is unfinished (parts so far: { $parts }): run the same export again, it goes on there
+error-not-plain = { $path } is no plain file of a bundle: do not trust this stick
+error-damaged-bundle = { $path } is damaged: export the bundle again
+error-foreign-bundle = { $path } was made for another network: this node cannot use it
+error-incomplete = { $collection } version { $version } is not complete here: pull it first
+error-small-stick = the bundle needs { $needed }, but only { $free } are free at { $path }: use a larger stick
+error-full-stick = no space is left at { $path }: free some, or use a larger stick, and run the same command again
+error-read-back = { $path } reads back differently than it was written: do not use this stick
+error-too-much = this is too much for one bundle: export fewer collections at a time
 error-unknown-member = the network has no member '{ $name }': check the name with whoever runs that site
 request-done = Written: { $path }
     Take it to a node that has what you need, and run `karez export --have FILE --to DIR` there.

@@ -22,7 +22,13 @@ error-cut-short = 节点在完成前停止了：请用 `karez run` 启动，再�
 error-stopping = 节点正在停止：请用 `karez run` 启动，再次执行同一命令
 error-unknown-endpoint = 本程序与正在运行的节点版本不同：请重启节点
 error-link-elsewhere = { $path } 与本节点的存储不在同一磁盘，以后拔下或卸载，本机就会缺少数据：请去掉 --link，或用 --to 指定该磁盘上的目录
+error-own-folder = { $path } 在本节点自己的目录 { $own } 之中，那里只由节点写入：请另选目录
 error-gateway-off = 播放网关已关闭：启动节点时不要加 `--gateway off`，或改用 `karez pull`
+error-gateway-host = 播放网关只以 localhost、127.0.0.1、[::1] 或它自己的地址应答，不能用“{ $found }”：请改用其中之一打开
+error-gateway-range = 文件有 { $size } 字节：请求的范围不在其中
+error-gateway-lost = “{ $path }”的一部分在本机已丢失：原文件被改动、移动或删除，或磁盘有损坏。其他节点一有就会重新取回，请稍后再试。如是本机发布的，请重新发布该目录；详情见 `karez status`
+error-gateway-away = { $file } 不在，它所在的磁盘也不在：请重新接上该磁盘
+error-gateway-unreadable = 无法读取“{ $path }”：{ $detail }
 error-store = 节点的存储出错：{ $detail }
 
 ## 内容
@@ -39,6 +45,33 @@ error-rendition = “{ $found }”不能用作画面高度：请给出 120p 到 
 error-sensitivity = 没有发布：collection.toml 中写的是 sensitivity = "{ $found }"，目前只能发布公开（open）内容集，发布的内容所有成员都能看到
 error-refused = 没有发布：请用 DICOM 去标识工具清除标签，解压压缩包，或把这些文件移出目录
 error-pack = 没有发布：{ $detail }
+error-publishing = { $collection } 已经在发布：请等它结束
+error-pack-no-folder = 没有发布：没有目录 { $path }，请检查名称
+error-pack-not-a-folder = 没有发布：{ $path } 不是目录。请把文件放进单独的目录再发布
+error-pack-empty = 没有发布：{ $path } 中没有文件。以前发布的保持原样
+error-pack-own-folder = 没有发布：{ $path } 属于本节点，它在要发布的目录之内，或该目录在它之内。请把两者分开
+error-pack-not-readable = 没有发布：节点无权读取 { $path }。请给运行节点的用户读权限，或移出目录
+error-pack-unreadable = 没有发布：无法读取 { $path }（{ $detail }）。请设为可读，或移出目录
+error-pack-changing = 没有发布：{ $path } 正被其他程序改动。请等它完成后再发布
+error-pack-name-encoding = 没有发布：名称 { $path } 不是 UTF-8。请改名（convmv 可把旧的 GBK 名称转为 UTF-8）
+error-pack-name = 没有发布：请给 { $path } 改名，{ $rule ->
+    [control] 名称中有控制字符
+    [long] 路径超过 1024 字节，或其中某个名称超过 255 字节
+   *[other] 名称不可用
+  }
+error-pack-description = 没有发布：{ $path } 有误：
+    { $detail }
+error-pack-unknown-item = 没有发布：{ $path } 中写了“{ $key }”，但没有这个目录或文件。请更正名称
+error-pack-unpack = 没有发布：无法解压 { $path }，{ $cause ->
+    [empty] 里面没有文件，或不是 tar 压缩包
+    [large] 里面超过 20 万个文件或 256 GiB
+    [name] 里面有无法发布的名称（{ $detail }）
+   *[broken] 读不出来（{ $detail }）
+  }。请自行解压
+error-pack-collision = 没有发布：“{ $path }”既在目录中，又在压缩包或低清版本中。请改其中一个的名称
+error-pack-too-large = 没有发布：目录太大，放不进一个内容集（{ $detail }）。请拆分
+error-pack-disk-full = 没有发布：{ $path } 所在磁盘已满。请腾出空间后再发布，已存内容不会丢失
+error-pack-quota = 没有发布：存储已达限额。用 `karez gc` 腾出不需要的，或用 `karez quota` 提高限额
 error-no-space = 副本需要 { $needed }，而 { $path } 只剩 { $free }：请用 --to 选择别的磁盘，或用 `karez play` 直接播放
 error-copy = 复制到 { $path } 失败：{ $detail }
 error-nothing-to-play = “{ $collection }”在这里没有可播放的文件：`karez show { $collection }` 列出文件
@@ -202,6 +235,24 @@ duration-days = { $large } 天 { $small } 小时
 
 ## 随盘传递
 error-courier = { $detail }
+error-no-request = 没有文件 { $path }：存储盘插好了吗？这个文件由该站点的 `karez request` 写出
+error-not-a-request = { $path } 不是 `karez request` 写出的完整文件：它是空的、不完整，或是别的文件。请在该站点重新写出，再重新复制
+error-newer-request = { $path } 由更新版本的 Karez 写出：请升级本节点
+error-foreign-request = { $path } 来自另一个网络：请用本网络站点的文件
+error-no-stick-folder = 没有目录 { $path }：存储盘插好了吗？如已插好，请先建立该目录
+error-not-a-folder = { $path } 不是目录：请给出存储盘上的目录
+error-not-writable = 节点无法写入 { $path }：请给运行节点的用户写权限，或以可写方式接入存储盘
+error-not-readable = 节点无法读取 { $path }：请给运行节点的用户读权限
+error-no-bundle = { $path } 中没有数据包：请给出 karez-bundle-... 目录，或它所在的目录
+error-unfinished-bundle = 数据包 { $path } 没有写完（已有 { $parts } 个部分）：请再次执行同一 export 命令，会从中断处继续
+error-not-plain = { $path } 不是数据包应有的普通文件：请不要信任这个存储盘
+error-damaged-bundle = { $path } 已损坏：请重新导出数据包
+error-foreign-bundle = { $path } 是为另一个网络制作的：本节点不能使用
+error-incomplete = { $collection } 第 { $version } 版在本机不齐全：请先取回
+error-small-stick = 数据包需要 { $needed }，而 { $path } 只剩 { $free }：请换更大的存储盘
+error-full-stick = { $path } 没有剩余空间：请腾出空间或换更大的存储盘，再执行同一命令
+error-read-back = { $path } 读回的与写入的不同：请不要再用这个存储盘
+error-too-much = 一个数据包放不下：请分几次导出，每次少选一些内容集
 error-unknown-member = 网络中没有名为“{ $name }”的成员：请向该站点核对名称
 request-done = 已写入：{ $path }
     请把它带到有所需内容的节点，在那里执行 `karez export --have 文件 --to 目录`。

@@ -53,10 +53,14 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use error::{ApiError, RequestError};
 use event::{Named, PlayView};
+use karez_content_tools::own_folders::OwnFolders;
+use karez_content_tools::store::Store;
 use karez_protocol::content::name::CollectionName;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Whom the requests ask.
 #[derive(Debug, Clone)]
@@ -69,21 +73,53 @@ pub struct Doors {
     pub limits: Limits,
 }
 
-impl FromRef<Doors> for Handle {
-    fn from_ref(doors: &Doors) -> Self {
-        doors.handle.clone()
+/// The doors, and the folder that they are in.
+#[derive(Debug, Clone)]
+struct House {
+    doors: Doors,
+    home: OwnHome,
+}
+
+/// The node's folder: the one that the socket is in.
+#[derive(Debug, Clone)]
+struct OwnHome(Arc<Path>);
+
+impl OwnHome {
+    /// The node's own folders. Blocks.
+    fn folders(&self, store: &Store) -> OwnFolders {
+        OwnFolders::of([&self.0, store.dir()])
+    }
+
+    /// Refuses a folder to write to that is the node's own, or its store's, or lies in them. Blocks.
+    fn keep_out(&self, store: &Store, to: &Path) -> Result<(), RequestError> {
+        match self.folders(store).around(to) {
+            Some(found) => Err(RequestError::OwnFolder { path: to.to_owned(), own: found.to_owned() }),
+            None => Ok(()),
+        }
     }
 }
 
-impl FromRef<Doors> for Care {
-    fn from_ref(doors: &Doors) -> Self {
-        doors.care.clone()
+impl FromRef<House> for OwnHome {
+    fn from_ref(house: &House) -> Self {
+        house.home.clone()
     }
 }
 
-impl FromRef<Doors> for Limits {
-    fn from_ref(doors: &Doors) -> Self {
-        doors.limits.clone()
+impl FromRef<House> for Handle {
+    fn from_ref(house: &House) -> Self {
+        house.doors.handle.clone()
+    }
+}
+
+impl FromRef<House> for Care {
+    fn from_ref(house: &House) -> Self {
+        house.doors.care.clone()
+    }
+}
+
+impl FromRef<House> for Limits {
+    fn from_ref(house: &House) -> Self {
+        house.doors.limits.clone()
     }
 }
 
@@ -95,12 +131,13 @@ pub async fn serve(
     doors: Doors,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let home = OwnHome(listener.folder().into());
     let (socket, _cleanup) = listener.into_parts();
-    axum::serve(socket, router(doors)).with_graceful_shutdown(shutdown).await
+    axum::serve(socket, router(House { doors, home })).with_graceful_shutdown(shutdown).await
 }
 
-fn router(doors: Doors) -> Router {
-    Router::<Doors>::new()
+fn router(house: House) -> Router {
+    Router::<House>::new()
         .route("/v1/status", get(status))
         .route("/v1/search", get(search))
         .route("/v1/show", get(show))
@@ -120,7 +157,7 @@ fn router(doors: Doors) -> Router {
         .route("/v1/scrub", post(care::scrub))
         .route("/v1/gc", post(room::gc))
         .fallback(async || ApiError::from(RequestError::UnknownEndpoint))
-        .with_state(doors)
+        .with_state(house)
 }
 
 async fn status(State(handle): State<Handle>, State(care): State<Care>) -> Result<Json<Status>, ApiError> {
@@ -156,20 +193,32 @@ async fn set_following(handle: &Handle, body: &[u8], on: bool) -> Result<Json<Na
     Ok(Json(named))
 }
 
-async fn start_pull(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
-    pull::start(handle, read(&body)?).await
+async fn start_pull(
+    State(handle): State<Handle>,
+    State(home): State<OwnHome>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    pull::start(handle, home, read(&body)?).await
 }
 
 async fn start_publish(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
     publish::start(&handle, read(&body)?).await
 }
 
-async fn write_request(State(handle): State<Handle>, body: Bytes) -> Result<Json<event::RequestWritten>, ApiError> {
-    courier::request(&handle, read(&body)?).await.map(Json)
+async fn write_request(
+    State(handle): State<Handle>,
+    State(home): State<OwnHome>,
+    body: Bytes,
+) -> Result<Json<event::RequestWritten>, ApiError> {
+    courier::request(&handle, home, read(&body)?).await.map(Json)
 }
 
-async fn start_export(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {
-    courier::export(&handle, read(&body)?).await
+async fn start_export(
+    State(handle): State<Handle>,
+    State(home): State<OwnHome>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    courier::export(&handle, home, read(&body)?).await
 }
 
 async fn start_import(

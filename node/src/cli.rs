@@ -9,6 +9,7 @@ mod catalogue;
 mod complaint;
 mod context;
 mod courier;
+mod courier_complaint;
 mod figure;
 mod flags;
 mod help;
@@ -32,21 +33,10 @@ pub use invocation::{Action, Invocation, PullOrder, Request, RunFlags};
 pub use karez_content_tools::speech::{Argument, Lang, Sentence, Spoken, Texts};
 
 use crate::api::client::{Client, ClientError};
+use crate::words::texts;
 use karez_content_tools::speech::{Voice, language, usage};
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-/// The texts of this program.
-pub(crate) fn texts(lang: Lang) -> Texts {
-    Texts::new(lang, source(lang))
-}
-
-const fn source(lang: Lang) -> &'static str {
-    match lang {
-        Lang::Zh => include_str!("../locales/zh.ftl"),
-        Lang::En => include_str!("../locales/en.ftl"),
-    }
-}
 
 /// Reads the command line of this process. `Err` when there is nothing left to do: help was shown, or usage was wrong
 /// and said so.

@@ -7,6 +7,7 @@
 mod etag;
 mod file;
 mod host;
+mod language;
 mod page;
 mod range;
 mod refusal;
@@ -17,10 +18,11 @@ mod tests;
 use crate::handle::{Handle, HandleError, Pull};
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
+use file::Described;
 use host::HostRule;
 use karez_protocol::content::name::CollectionName;
 use refusal::Refusal;
@@ -46,6 +48,14 @@ fn router(handle: Handle, rule: HostRule) -> Router {
         .route("/c/{publisher}/{name}/{*path}", get(content))
         .with_state(handle)
         .layer(middleware::from_fn_with_state(rule, only_this_machine))
+        .layer(middleware::from_fn(in_words))
+}
+
+/// Gives refusals their text, in the language asked for.
+async fn in_words(request: Request, next: Next) -> Response {
+    let asked = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let lang = language::asked(asked.unwrap_or_default());
+    refusal::in_words(next.run(request).await, lang)
 }
 
 async fn only_this_machine(State(rule): State<HostRule>, request: Request, next: Next) -> Response {
@@ -79,15 +89,22 @@ async fn content(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let pull = handle.open(collection(&publisher, &name)?).await?;
-    read(handle, pull, move |handle, pull| file::answer(handle, pull, path, &headers)).await
+    let described = read(handle.clone(), pull.clone(), move |_, pull| file::describe(&pull, path, &headers)).await?;
+    match described {
+        Described::Known(response) => Ok(response),
+        Described::Content { mut response, file, range } => {
+            *response.body_mut() = stream::body(handle, pull, *file, range).await?;
+            Ok(response)
+        }
+    }
 }
 
 /// Runs what reads the disk on a thread of its own. A page that turns out to be damaged is fetched again.
-async fn read(
+async fn read<T: Send + 'static>(
     handle: Handle,
     pull: Pull,
-    work: impl FnOnce(Handle, Pull) -> Result<Response, Refusal> + Send + 'static,
-) -> Result<Response, Refusal> {
+    work: impl FnOnce(Handle, Pull) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
     let (reader, opened) = (handle.clone(), pull.clone());
     let done = tokio::task::spawn_blocking(move || work(reader, opened)).await;
     match done.map_err(|cause| HandleError::Store { detail: cause.to_string() })? {
@@ -97,5 +114,6 @@ async fn read(
 }
 
 fn collection(publisher: &str, name: &str) -> Result<CollectionName, Refusal> {
-    format!("{publisher}/{name}").parse().map_err(Refusal::Name)
+    let found = format!("{publisher}/{name}");
+    found.parse().map_err(|_| Refusal::Name { found })
 }

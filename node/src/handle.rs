@@ -7,6 +7,11 @@ pub mod care;
 pub mod courier;
 pub mod view;
 
+mod pack_failure;
+mod sentence;
+
+pub use pack_failure::PackFailure;
+
 use courier::Courier;
 use karez_content_tools::pages::Pages;
 use karez_content_tools::rendition::Height;
@@ -63,12 +68,9 @@ pub enum HandleError {
         /// The namespaces it owns.
         owned: String,
     },
-    /// Packing the folder failed; the text names the file and what to do.
-    #[error("{detail}")]
-    Pack {
-        /// What the packer said.
-        detail: String,
-    },
+    /// The folder was not published.
+    #[error(transparent)]
+    Pack(PackFailure),
     /// A compressed tar in the folder. Nothing was published.
     #[error("{path} is a compressed archive: unpack it, or publish with --unpack")]
     CompressedTar {

@@ -21,3 +21,4 @@ pub mod setup;
 pub mod shelf;
 pub mod state;
 pub mod tracker_client;
+mod words;

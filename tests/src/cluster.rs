@@ -216,6 +216,22 @@ impl Node {
         true
     }
 
+    /// Starts the daemon where a folder is mounted a second time, for it alone. False where namespaces cannot be made.
+    pub async fn start_with_bind(&mut self, folder: &Path, at: &Path) -> bool {
+        if !may_mount() {
+            return false;
+        }
+        let home = self.home.display().to_string();
+        let (program, folder, at) = (process::binary("karez"), folder.display().to_string(), at.display().to_string());
+        let program = program.display().to_string();
+        let script = "mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"";
+        let mut args = vec!["-m", "sh", "-c", script, "sh", &folder, &at, &program, "--home", &home, "--json", "run"];
+        args.extend(["--listen", "127.0.0.1:0", "--gateway", "off"]);
+        let (daemon, ready) = Daemon::start("unshare", &args, &self.home.with_extension("log")).await;
+        (self.daemon, self.ready) = (Some(daemon), ready);
+        true
+    }
+
     /// Starts the daemon with its whole home on a disk of this many megabytes, and looks at it there from now on. False
     /// where namespaces cannot be made.
     pub async fn start_with_home_on_small_disk(&mut self, megabytes: u32) -> bool {

@@ -113,7 +113,7 @@ fn packing(error: &PackError) -> Option<Sentence> {
         PackError::Missing { dir } => Some(("error-no-folder", with([("dir", dir.display())]))),
         PackError::NotAFolder { dir } => at("error-not-a-folder", dir),
         PackError::Empty { dir } => at("error-empty", dir),
-        PackError::StoreInside { store } => at("error-store-inside", store),
+        PackError::OwnFolder { path } => at("error-store-inside", path),
         PackError::Changing { path } => at("error-changing", path),
         PackError::NameEncoding { path } => at("error-name-encoding", path),
         PackError::CompressedTar { path, can_unpack: true } => at("error-compressed-tar", path),

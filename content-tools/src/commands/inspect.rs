@@ -2,7 +2,7 @@
 
 use super::Wrong;
 use karez_content_tools::export::LoadError;
-use karez_content_tools::pages::{File, Pages};
+use karez_content_tools::pages::{Course, File, Pages};
 use karez_content_tools::speech::Voice;
 use karez_protocol::content::hash::ManifestId;
 use serde_json::{Value, json};
@@ -37,17 +37,31 @@ pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
         let wrong = || Wrong::NoItem { manifest: flags.manifest.clone(), item: item.clone() };
         anyhow::ensure!(known, wrong());
     }
-    let item = flags.item.as_deref();
-    if json { print_json(manifest, &pages, item) } else { print_text(manifest, &pages, item, voice) }?;
+    let choice = Choice::of(flags.item.as_deref(), &pages)?;
+    if json { print_json(manifest, &pages, &choice) } else { print_text(manifest, &pages, &choice, voice) }?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The files of one item, or all of them.
-fn files<'p>(pages: &'p Pages<'_>, item: Option<&'p str>) -> Result<Listed<'p>, LoadError> {
-    Ok(match item {
-        Some(item) => Box::new(pages.files_of(item)?),
-        None => Box::new(pages.files()),
-    })
+/// What is listed.
+struct Choice<'p> {
+    /// One item, or all.
+    item: Option<&'p str>,
+    course: Course,
+}
+
+impl<'p> Choice<'p> {
+    fn of(item: Option<&'p str>, pages: &Pages<'_>) -> Result<Self, LoadError> {
+        let course = if item.is_some() { Course::default() } else { pages.course()? };
+        Ok(Self { item, course })
+    }
+
+    /// The files, in the order of the course.
+    fn files<'a>(&'a self, pages: &'a Pages<'_>) -> Result<Listed<'a>, LoadError> {
+        Ok(match self.item {
+            Some(item) => Box::new(pages.files_of(item)?),
+            None => Box::new(pages.files_in_course(&self.course)),
+        })
+    }
 }
 
 /// Pages whose empty folders are listed: they belong to no item.
@@ -55,7 +69,7 @@ fn folder_pages(pages: &Pages<'_>, item: Option<&str>) -> Range<usize> {
     if item.is_some() { 0..0 } else { 0..pages.len() }
 }
 
-fn print_text(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>, voice: &Voice) -> anyhow::Result<()> {
+fn print_text(manifest: ManifestId, pages: &Pages<'_>, only: &Choice<'_>, voice: &Voice) -> anyhow::Result<()> {
     let root = pages.root();
     let mut out = BufWriter::new(io::stdout().lock());
     let counted = |key: &str, count: u64| voice.text(key, &[("count", count.into())]);
@@ -73,7 +87,7 @@ fn print_text(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>, voice
     super::line(&mut out, &voice.text("inspect-pages", &listed))?;
     let empty = voice.text("inspect-empty", &[]);
     let mut item = None;
-    for file in files(pages, only)? {
+    for file in only.files(pages)? {
         let file = file?;
         if item.as_ref() != Some(&file.item) {
             super::line(&mut out, &item_line(&file))?;
@@ -82,7 +96,7 @@ fn print_text(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>, voice
         super::line(&mut out, &format!("  {:>14}  {role:<10}  {}", head.size, head.path))?;
         item = Some(file.item);
     }
-    for page in folder_pages(pages, only) {
+    for page in folder_pages(pages, only.item) {
         for folder in &pages.page(page)?.empty_folders {
             super::line(&mut out, &format!("  {:>14}  {empty:<10}  {folder}/", ""))?;
         }
@@ -99,19 +113,19 @@ fn item_line(file: &File) -> String {
 }
 
 /// Written as it is read, so that a million files need no memory: the lists last, an entry on a line.
-fn print_json(manifest: ManifestId, pages: &Pages<'_>, only: Option<&str>) -> anyhow::Result<()> {
+fn print_json(manifest: ManifestId, pages: &Pages<'_>, only: &Choice<'_>) -> anyhow::Result<()> {
     let head = serde_json::to_string_pretty(&head_json(manifest, pages))?;
     let head = head.strip_suffix("\n}").expect("a document that is not empty ends so");
     let mut out = BufWriter::new(io::stdout().lock());
     write!(out, "{head},\n  \"files\": [")?;
     let mut comma = "";
-    for file in files(pages, only)? {
+    for file in only.files(pages)? {
         write!(out, "{comma}\n    {}", file_json(&file?))?;
         comma = ",";
     }
     write!(out, "\n  ],\n  \"empty_folders\": [")?;
     comma = "";
-    for page in folder_pages(pages, only) {
+    for page in folder_pages(pages, only.item) {
         for folder in &pages.page(page)?.empty_folders {
             write!(out, "{comma}\n    {}", json!(folder.to_string()))?;
             comma = ",";

@@ -2,6 +2,7 @@
 
 use super::{Wrong, complaint::notice_json, line};
 use indicatif::{ProgressBar, ProgressStyle};
+use karez_content_tools::own_folders::OwnFolders;
 use karez_content_tools::pack::{PackOptions, Packed, PlainContainer, Plans, Progress, SkipReason, check_place, pack};
 use karez_content_tools::package;
 use karez_content_tools::pages::Pages;
@@ -76,7 +77,7 @@ pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
 fn pack_next(flags: &Flags, voice: &Voice) -> anyhow::Result<Outcome> {
     // Before a store is created for it.
     anyhow::ensure!(flags.dir.exists(), Wrong::NoFolder { dir: flags.dir.clone() });
-    check_place(&flags.dir, &flags.store)?;
+    check_place(&flags.dir, &OwnFolders::of([flags.store.as_path()]))?;
     let store = Store::open(&flags.store, StoreOptions::default())?;
     let collection = match &flags.collection {
         Some(name) => name.clone(),
@@ -90,6 +91,7 @@ fn pack_next(flags: &Flags, voice: &Voice) -> anyhow::Result<Outcome> {
         renditions: flags.renditions.clone(),
         read_all: flags.read_all,
         in_place: flags.in_place,
+        keep_out: Vec::new(),
     };
     let mut display = Display::new(voice);
     let packed = pack(&flags.dir, &options, &store, &mut |progress| display.show(progress))?;

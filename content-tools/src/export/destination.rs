@@ -5,6 +5,7 @@
 //! A link under the final name itself is replaced by the rename, not followed.
 
 use super::error::ExportError;
+use crate::own_folders::OwnFolders;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::layout::Slice;
 use karez_protocol::content::path::ContentPath;
@@ -20,9 +21,10 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOF
 
 /// The folder to export to.
 #[derive(Debug)]
-pub(super) struct Destination {
+pub(super) struct Destination<'a> {
     path: PathBuf,
     handle: OwnedFd,
+    keep_out: Option<&'a OwnFolders>,
 }
 
 /// The folder of one file, and the file's name in it.
@@ -58,15 +60,15 @@ pub(super) struct Target<'a> {
     finished: bool,
 }
 
-impl Destination {
+impl<'o> Destination<'o> {
     /// Opens the folder, creating it and its parents as needed. What the user names may be a link: it is the user's own.
-    pub(super) fn open(to: &Path) -> Result<Self, ExportError> {
+    pub(super) fn open(to: &Path, keep_out: Option<&'o OwnFolders>) -> Result<Self, ExportError> {
         fs::create_dir_all(to).map_err(|e| failed("create", to, e))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(to, flags, Mode::empty()).map_err(|e| failed("open", to, e.into()))?;
         // Two exports of one file would rename each other's unfinished work.
         match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: to.into(), handle }),
+            Ok(()) => Ok(Self { path: to.into(), handle, keep_out }),
             Err(Errno::WOULDBLOCK) => Err(ExportError::Busy { path: to.into() }),
             Err(error) => Err(failed("lock", to, error.into())),
         }
@@ -97,8 +99,19 @@ impl Destination {
                 Errno::LOOP | Errno::NOTDIR => ExportError::InTheWay { path: path.clone() },
                 error => failed("open", &path, error.into()),
             })?;
+            self.check_own(&folder, &path)?;
         }
         Ok((folder, path))
+    }
+
+    /// The destination may hold an own folder, and the collection a path into it.
+    fn check_own(&self, folder: &OwnedFd, path: &Path) -> Result<(), ExportError> {
+        let Some(own) = self.keep_out else { return Ok(()) };
+        let found = rustix::fs::fstat(folder).map_err(|e| failed("read", path, e.into()))?;
+        match own.holding((found.st_dev, found.st_ino)) {
+            Some(_) => Err(ExportError::OwnFolder { path: path.into() }),
+            None => Ok(()),
+        }
     }
 
     /// Makes everything written durable, with one call for the whole file system instead of one per file.

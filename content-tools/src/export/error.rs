@@ -89,6 +89,12 @@ pub enum ExportError {
         /// Its path.
         path: PathBuf,
     },
+    /// A path of the collection leads into a folder of the node or its store.
+    #[error("{} is this node's own folder, and the collection has files of that path: choose another folder", path.display())]
+    OwnFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another export writes into the same folder.
     #[error("another export is writing to {}: wait for it", path.display())]
     Busy {

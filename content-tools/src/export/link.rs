@@ -78,7 +78,7 @@ pub fn link(
     progress: &mut dyn FnMut(ExportProgress),
 ) -> Result<LinkReport, LinkError> {
     check_disk(pages.store(), to)?;
-    let destination = Destination::open(to)?;
+    let destination = Destination::open(to, options.keep_out)?;
     let mut names = if options.exact_names { Names::exact() } else { Names::default() };
     let kept: BTreeSet<&str> = exported.kept.iter().map(ContentPath::as_str).collect();
     let mut shown =

@@ -60,7 +60,7 @@ fn packed_folder(store: &Store) -> (tempfile::TempDir, Pages<'_>) {
 }
 
 fn exported(pages: &Pages<'_>, item: Option<&str>, to: &Path) -> Result<(u64, u64), ExportError> {
-    let options = ExportOptions { item, exact_names: true, overwrite: true, previous: &[] };
+    let options = ExportOptions { item, exact_names: true, overwrite: true, previous: &[], keep_out: None };
     export(pages, &options, to, &mut |_| {}).map(|report| (report.written, report.unchanged))
 }
 
@@ -133,6 +133,23 @@ fn files_of_other_people_are_kept() {
     assert_eq!(tree(out.path()), tree(dir.path()));
 }
 
+/// A copy into the folder that a node's home is in, of a collection that has files where the home is.
+#[test]
+fn no_path_leads_into_an_own_folder() {
+    let (_guard, store) = store();
+    let (_dir, pages) = packed_folder(&store);
+    let out = tempfile::tempdir().unwrap();
+    let home = out.path().join("第二课/资料");
+    fs::create_dir_all(home.join("深")).unwrap();
+    for own in [&home, &home.join("深")] {
+        let own = OwnFolders::of([own.as_path()]);
+        let options = ExportOptions { keep_out: Some(&own), ..ExportOptions::default() };
+        let error = export(&pages, &options, out.path(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, ExportError::OwnFolder { .. }), "{error}");
+    }
+    assert_eq!(fs::read_dir(home.join("深")).unwrap().count(), 0);
+}
+
 #[test]
 fn one_item_or_a_range() {
     let (_guard, store) = store();
@@ -168,7 +185,7 @@ fn links_in_the_destination_are_never_followed() {
     assert_eq!(fs::read(&victim).unwrap(), b"mine");
     assert!(out.path().join("collection.toml").symlink_metadata().unwrap().is_file());
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
-    let _busy = Destination::open(out.path()).unwrap();
+    let _busy = Destination::open(out.path(), None).unwrap();
     assert!(matches!(exported(&pages, None, out.path()), Err(ExportError::Busy { .. })));
     let blocked = tempfile::tempdir().unwrap();
     fs::create_dir(blocked.path().join("collection.toml")).unwrap();

@@ -29,11 +29,11 @@ pub enum PackError {
         /// The path given.
         dir: PathBuf,
     },
-    /// The store lies inside the folder and would be packed into itself.
-    #[error("the store {} lies inside the folder: keep it somewhere else", store.display())]
-    StoreInside {
-        /// The store's folder.
-        store: PathBuf,
+    /// A folder of the node or the store lies in the folder to be packed, or that in it.
+    #[error("{} belongs to this node or store, and lies in the folder to be packed or around it: keep them apart", path.display())]
+    OwnFolder {
+        /// The folder of the node or store.
+        path: PathBuf,
     },
     /// A file or folder that cannot be read.
     #[error("cannot read {}: {source}; make it readable or take it out of the folder", path.display())]

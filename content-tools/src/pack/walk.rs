@@ -6,11 +6,12 @@
 use super::description;
 use super::error::PackError;
 use super::natural;
+use crate::own_folders::OwnFolders;
 use karez_protocol::content::path::{ContentPath, PathError};
 use std::collections::BTreeSet;
 use std::fs::{self, FileType};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
@@ -85,9 +86,10 @@ pub(super) struct Tree {
     pub(super) skipped: Vec<Skipped>,
 }
 
-/// Walks a folder, which is not a store and holds none.
-pub(super) fn walk(dir: &Path, store: &Path) -> Result<Tree, PackError> {
-    check_dir(dir, store)?;
+/// Walks a folder, which is no own folder, lies in none and holds none.
+pub(super) fn walk(dir: &Path, own: &OwnFolders) -> Result<Tree, PackError> {
+    check_dir(dir)?;
+    check_place(dir, own)?;
     let mut tree = Tree::default();
     let place = Arc::new(Place::Inside(dir.into()));
     let mut folders = BTreeSet::new();
@@ -109,6 +111,7 @@ pub(super) fn walk(dir: &Path, store: &Path) -> Result<Tree, PackError> {
             parents.insert(parent.to_owned());
         }
         if entry.file_type().is_dir() {
+            check_own(&entry, own)?;
             folders.insert(path);
         } else {
             tree.files.push(source_file(&entry, path, place.clone())?);
@@ -123,25 +126,30 @@ pub(super) fn walk(dir: &Path, store: &Path) -> Result<Tree, PackError> {
     Ok(tree)
 }
 
-fn check_dir(dir: &Path, store: &Path) -> Result<(), PackError> {
+fn check_dir(dir: &Path) -> Result<(), PackError> {
     let unreadable = |source| PackError::Unreadable { path: dir.into(), source };
     match fs::metadata(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(PackError::Missing { dir: dir.into() }),
-        Err(error) => return Err(unreadable(error)),
-        Ok(metadata) if !metadata.is_dir() => return Err(PackError::NotAFolder { dir: dir.into() }),
-        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PackError::Missing { dir: dir.into() }),
+        Err(error) => Err(unreadable(error)),
+        Ok(metadata) if !metadata.is_dir() => Err(PackError::NotAFolder { dir: dir.into() }),
+        Ok(_) => Ok(()),
     }
-    check_place(dir, store)
 }
 
-/// Refuses a store, there already or yet to be created, that lies inside the folder to be packed.
-pub fn check_place(dir: &Path, store: &Path) -> Result<(), PackError> {
-    let real = dir.canonicalize().map_err(|source| PackError::Unreadable { path: dir.into(), source })?;
-    let whole = std::path::absolute(store).unwrap_or_else(|_| store.into());
-    // The nearest folder that is there: what is created below it is created inside it.
-    match whole.ancestors().find_map(|place| place.canonicalize().ok()) {
-        Some(place) if place.starts_with(&real) => Err(PackError::StoreInside { store: store.into() }),
-        _ => Ok(()),
+/// Refuses a folder to be packed that an own folder, there already or yet to be created, lies in, or that lies in one.
+pub fn check_place(dir: &Path, own: &OwnFolders) -> Result<(), PackError> {
+    match own.around(dir).or_else(|| own.below(dir)) {
+        Some(found) => Err(PackError::OwnFolder { path: found.into() }),
+        None => Ok(()),
+    }
+}
+
+/// An own folder may be mounted somewhere inside.
+fn check_own(entry: &DirEntry, own: &OwnFolders) -> Result<(), PackError> {
+    let metadata = entry.metadata().map_err(|error| walk_error(entry.path(), error))?;
+    match own.holding((metadata.dev(), metadata.ino())) {
+        Some(found) => Err(PackError::OwnFolder { path: found.into() }),
+        None => Ok(()),
     }
 }
 

@@ -54,6 +54,45 @@ fn check_same(root: &[u8], store: &Store) {
     assert_eq!(pages.file("none").unwrap(), None);
 }
 
+/// The table of contents says `z`, `第10课`, `第2课`; what it does not name comes behind, in the order of names.
+#[test]
+fn a_course_has_its_own_order() {
+    let (dir, (_guard, store)) = (tempfile::tempdir().unwrap(), store());
+    let line = |id: &str| format!("<item identifierref='{id}'><title>{id}</title></item>");
+    let resource = |(id, path): (&str, &str)| format!("<resource identifier='{id}' href='{path}'/>");
+    let toc = format!(
+        "<manifest><organizations><organization>{}</organization></organizations><resources>{}</resources></manifest>",
+        ["z", "ten", "two"].map(line).concat(),
+        [("two", "第2课/a.html"), ("ten", "第10课/a.html"), ("z", "z.html")].map(resource).concat(),
+    );
+    for (path, text) in [("imsmanifest.xml", toc.as_str()), ("第2课/a.html", "2"), ("第10课/a.html", "10")]
+        .into_iter()
+        .chain([("第10课/b.html", "b"), ("z.html", "z"), ("附10.txt", "x"), ("附2.txt", "y")])
+    {
+        fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+        fs::write(dir.path().join(path), text).unwrap();
+    }
+    let root = packed(dir.path(), &store);
+    let pages = Pages::open(&root, &store).unwrap();
+    let course = pages.course().unwrap();
+    let shown: Vec<_> = pages
+        .files_in_course(&course)
+        .map(Result::unwrap)
+        .map(|file| (file.head.path.to_string(), file.title))
+        .collect();
+    let paths: Vec<_> = shown.iter().map(|(path, _)| path.as_str()).collect();
+    let placed = ["z.html", "第10课/a.html", "第10课/b.html", "第2课/a.html"];
+    assert_eq!(paths, [&placed[..], &["imsmanifest.xml", "附2.txt", "附10.txt"]].concat());
+    assert_eq!(shown[1].1, "ten");
+    let (plain, (_guard, store)) = (tempfile::tempdir().unwrap(), self::store());
+    library(plain.path(), 300);
+    let root = packed(plain.path(), &store);
+    let pages = Pages::open(&root, &store).unwrap();
+    let course = pages.course().unwrap();
+    let in_course = pages.files_in_course(&course).map(Result::unwrap);
+    assert!(in_course.eq(pages.files().map(Result::unwrap)), "without one, names");
+}
+
 #[test]
 fn files_come_as_a_stream_and_by_name() {
     let (dir, (_guard, store)) = (tempfile::tempdir().unwrap(), store());

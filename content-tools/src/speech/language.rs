@@ -29,7 +29,7 @@ impl Lang {
     }
 
     /// The language of a locale: `zh`, `zh-CN`, `zh_CN.UTF-8`, `en-US`; `None` for others.
-    fn of(locale: &str) -> Option<Self> {
+    pub fn of(locale: &str) -> Option<Self> {
         let primary = locale.split(['-', '_', '.', '@']).next().unwrap_or_default();
         match primary.to_ascii_lowercase().as_str() {
             "zh" => Some(Self::Zh),

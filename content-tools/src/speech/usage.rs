@@ -22,8 +22,11 @@ pub fn wants_json(arguments: &[OsString]) -> bool {
 /// Says what is wrong with a command line, or shows the help that it asked for.
 pub fn end(error: &Error, command: &Command, texts: &Texts, json: bool) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // Nothing can be done about a terminal that is gone.
-        let _ = error.print();
+        match (texts.lang(), error.kind()) {
+            (Lang::Zh, ErrorKind::DisplayHelp) => super::help::print(error),
+            // Nothing can be done about a terminal that is gone.
+            _ => drop(error.print()),
+        }
         return ExitCode::SUCCESS;
     }
     if json {

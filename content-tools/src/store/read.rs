@@ -155,6 +155,11 @@ impl Store {
         self.with_index(|index| index.damaged_files(limit))
     }
 
+    /// Whether a chunk is in the list of damaged ones: it was here, and has not come back.
+    pub fn is_noted_damaged(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.with_index(|index| Ok(index.is_noted_damaged(id)))
+    }
+
     /// Takes chunks out of the list of damaged ones that no version needs any more.
     pub fn strike_damaged(&self, ids: &[ChunkId]) -> Result<(), StoreError> {
         self.with_index(|index| index.strike_damaged(ids))

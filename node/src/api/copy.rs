@@ -6,10 +6,12 @@ use crate::handle::{HandleError, Pull};
 use karez_content_tools::export::{
     self, ExportOptions, ExportProgress, ExportReport, LinkError, LinkReport, LoadError, Names,
 };
+use karez_content_tools::own_folders::OwnFolders;
 use karez_content_tools::pages::{File, Pages};
 use karez_content_tools::store::Store;
 use karez_protocol::content::name::CollectionName;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -83,6 +85,8 @@ pub(super) struct Order {
     pub(super) overwrite: bool,
     /// Make the copy the store's own.
     pub(super) link: bool,
+    /// Folders that nothing is written into.
+    pub(super) keep_out: Arc<OwnFolders>,
 }
 
 /// What became of the files, and of making them the store's own.
@@ -117,6 +121,7 @@ pub(super) fn write(
         exact_names: order.exact_names,
         overwrite: order.overwrite,
         previous: &previous,
+        keep_out: Some(&order.keep_out),
     };
     let failed = |detail: String| ApiError::from(RequestError::Copy { path: order.to.clone(), detail });
     let exported = export::export(&pull.pages, &options, &order.to, &mut report).map_err(|cause| {

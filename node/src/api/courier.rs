@@ -1,9 +1,9 @@
 //! Bundles on a stick: written and taken in off the driver's loop, reported line by line. A client that goes away stops
 //! nothing but the report.
 
-use super::error::{ApiError, RequestError};
+use super::error::{ApiError, CourierError, RequestError};
 use super::event::{BundleTaken, BundleWritten, CourierEvent, DamageView, ExportOrder, MediumPath, RequestWritten};
-use super::{collection, lines};
+use super::{OwnHome, collection, lines};
 use crate::care::Busy;
 use crate::handle::courier::Courier;
 use crate::handle::{Handle, HandleError};
@@ -12,6 +12,7 @@ use karez_content_tools::bundle::{
     self, BundleError, ExportProgress, ExportRequest, HaveSummary, ImportProgress, Slot,
 };
 use karez_content_tools::store::HeldRelease;
+use karez_protocol::content::hash::NetworkId;
 use karez_protocol::content::release::Release;
 use karez_protocol::trust::Signed;
 use karez_protocol::wire::control::SignedRelease;
@@ -27,8 +28,14 @@ const KEPT_DOCUMENTS_MAX: usize = 256;
 
 type Reports = mpsc::Sender<CourierEvent>;
 
-fn failed(cause: &impl std::error::Error) -> ApiError {
-    RequestError::Courier { detail: cause.to_string() }.into()
+impl From<CourierError> for ApiError {
+    fn from(error: CourierError) -> Self {
+        Self::Request(error.into())
+    }
+}
+
+fn failed(cause: BundleError) -> ApiError {
+    CourierError::of(cause).into()
 }
 
 fn absolute(path: &Path) -> Result<(), ApiError> {
@@ -36,21 +43,23 @@ fn absolute(path: &Path) -> Result<(), ApiError> {
 }
 
 /// Writes what is held here into `karez-request-NAME.cbor` in a folder.
-pub(super) async fn request(handle: &Handle, to: MediumPath) -> Result<RequestWritten, ApiError> {
+pub(super) async fn request(handle: &Handle, home: OwnHome, to: MediumPath) -> Result<RequestWritten, ApiError> {
     absolute(&to.path)?;
     let courier = handle.courier().await?;
     let work = move || {
+        CourierError::check_folder(&to.path)?;
+        home.keep_out(&courier.store, &to.path)?;
         let name: String = courier.name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(40).collect();
         let path = to.path.join(format!("karez-request-{name}.cbor"));
         let summary = HaveSummary::new(courier.network, courier.name, courier.held);
-        summary.save(&path).map_err(|cause| failed(&cause))?;
+        summary.save(&path).map_err(failed)?;
         Ok(RequestWritten { path, collections: summary.held.len() as u64 })
     };
     blocking(work).await?
 }
 
 /// Starts to write a bundle.
-pub(super) async fn export(handle: &Handle, order: ExportOrder) -> Result<Response, ApiError> {
+pub(super) async fn export(handle: &Handle, home: OwnHome, order: ExportOrder) -> Result<Response, ApiError> {
     absolute(&order.to)?;
     order.collections.iter().try_for_each(|name| collection(name).map(drop))?;
     let courier = handle.courier().await?;
@@ -60,7 +69,11 @@ pub(super) async fn export(handle: &Handle, order: ExportOrder) -> Result<Respon
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
     tokio::spawn(async move {
         let progress = reports.clone();
-        let written = blocking(move || pack(&courier, &order, &progress)).await.map_err(ApiError::from);
+        let work = move || {
+            home.keep_out(&courier.store, &order.to)?;
+            pack(&courier, &order, &progress)
+        };
+        let written = blocking(work).await.map_err(ApiError::from);
         last(&reports, written.and_then(|written| written).map(CourierEvent::Exported)).await;
     });
     Ok(lines::response(receiver))
@@ -108,18 +121,16 @@ fn reporter(reports: &Reports) -> impl FnMut(u64, u64, bool) {
 }
 
 fn pack(courier: &Courier, order: &ExportOrder, reports: &Reports) -> Result<BundleWritten, ApiError> {
+    CourierError::check_folder(&order.to)?;
     let releases = chosen(courier, &order.collections)?;
     let summary = match (&order.have, &order.site) {
-        (Some(file), _) => Some(HaveSummary::load(file).map_err(|cause| failed(&cause))?),
+        (Some(file), _) => Some(read_request(file, &courier.network)?),
         (None, Some(site)) => {
             let held = courier.members.get(site).cloned().unwrap_or_default();
             (!held.is_empty()).then(|| HaveSummary::new(courier.network, site.clone(), held))
         }
         (None, None) => None,
     };
-    if let Some((file, _)) = order.have.as_ref().zip(summary.as_ref()).filter(|(_, s)| s.network != courier.network) {
-        return Err(failed(&BundleError::OtherNetwork { path: file.clone() }));
-    }
     let site = order.site.clone().or_else(|| summary.as_ref().map(|summary| summary.site.clone()));
     let request = ExportRequest {
         network: courier.network,
@@ -132,7 +143,7 @@ fn pack(courier: &Courier, order: &ExportOrder, reports: &Reports) -> Result<Bun
     };
     let mut report = reporter(reports);
     let mut progress = |at: ExportProgress| report(at.bytes, at.total, at.checking);
-    let done = bundle::export(request, &courier.store, &order.to, &mut progress).map_err(|cause| failed(&cause))?;
+    let done = bundle::export(request, &courier.store, &order.to, &mut progress).map_err(failed)?;
     Ok(BundleWritten {
         path: done.dir,
         collections: releases.len() as u64,
@@ -146,9 +157,18 @@ fn pack(courier: &Courier, order: &ExportOrder, reports: &Reports) -> Result<Bun
     })
 }
 
+/// What a site says that it holds.
+fn read_request(file: &Path, network: &NetworkId) -> Result<HaveSummary, CourierError> {
+    let summary = HaveSummary::load(file).map_err(|cause| CourierError::of_request(file, &cause))?;
+    match summary.network == *network {
+        true => Ok(summary),
+        false => Err(CourierError::ForeignRequest { path: file.to_owned() }),
+    }
+}
+
 /// The newest complete versions of the collections asked for, or of all.
 fn chosen(courier: &Courier, asked: &[String]) -> Result<Vec<HeldRelease>, ApiError> {
-    let mut releases = courier.store.releases().map_err(|cause| failed(&cause))?;
+    let mut releases = courier.store.releases().map_err(|cause| failed(cause.into()))?;
     let owner = |held: &HeldRelease| courier.roster.publisher(held.collection.publisher()).map(|owner| owner.key);
     releases.retain(|held| {
         let signed = owner(held).and_then(|key| Signed::<Release>::verify(&held.signed, &courier.network, &key).ok());
@@ -166,6 +186,9 @@ fn chosen(courier: &Courier, asked: &[String]) -> Result<Vec<HeldRelease>, ApiEr
 fn unpack(courier: &Courier, from: &Path, reports: &Reports) -> (Vec<SignedRelease>, Result<BundleTaken, ApiError>) {
     let mut accepted: Vec<SignedRelease> = Vec::new();
     let mut taken = BundleTaken::default();
+    if let Err(error) = CourierError::check_folder(from) {
+        return (accepted, Err(error.into()));
+    }
     let outcome = bundle::find(from).and_then(|found| {
         found.iter().try_for_each(|dir| {
             let mut report = reporter(reports);
@@ -181,7 +204,7 @@ fn unpack(courier: &Courier, from: &Path, reports: &Reports) -> (Vec<SignedRelea
             Ok(())
         })
     });
-    (accepted, outcome.map(|()| taken).map_err(|cause| failed(&cause)))
+    (accepted, outcome.map(|()| taken).map_err(failed))
 }
 
 fn add(taken: &mut BundleTaken, dir: &Path, done: bundle::ImportReport) {

@@ -1,5 +1,9 @@
 //! Refusals of the local API: an HTTP status and a JSON body that programs can read by `error` and people by `message`.
 
+mod courier;
+
+pub use courier::CourierError;
+
 use crate::handle::HandleError;
 use axum::Json;
 use axum::http::StatusCode;
@@ -77,6 +81,14 @@ pub enum RequestError {
         /// The folder.
         path: PathBuf,
     },
+    /// The node's own folders take nothing but what the node itself writes. Nothing was fetched or written.
+    #[error("{path} is in this node's own folder {own}: choose another folder")]
+    OwnFolder {
+        /// The folder asked for.
+        path: PathBuf,
+        /// The folder of the node, or of its store.
+        own: PathBuf,
+    },
     /// Copying out of the store failed; the text names the file.
     #[error("the copy to {path} failed: {detail}")]
     Copy {
@@ -85,12 +97,9 @@ pub enum RequestError {
         /// What went wrong.
         detail: String,
     },
-    /// Writing or reading a bundle failed; the text names the file and what to do.
-    #[error("{detail}")]
-    Courier {
-        /// What went wrong.
-        detail: String,
-    },
+    /// Writing or reading a bundle or a request file failed.
+    #[error(transparent)]
+    Courier(#[from] CourierError),
     /// No member of that name.
     #[error("the network has no member '{name}': `karez status` lists those connected")]
     UnknownMember {
@@ -136,7 +145,7 @@ impl ApiError {
                 HandleError::NotReady { .. } | HandleError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
                 HandleError::Busy { .. } => StatusCode::CONFLICT,
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
-                HandleError::Pack { .. }
+                HandleError::Pack(_)
                 | HandleError::Refused { .. }
                 | HandleError::CompressedTar { .. }
                 | HandleError::Sensitivity { .. }
@@ -153,10 +162,11 @@ impl ApiError {
                 | RequestError::Kind { .. }
                 | RequestError::Pin { .. }
                 | RequestError::RelativePath { .. } => StatusCode::BAD_REQUEST,
-                RequestError::NoSpace { .. } | RequestError::LinkElsewhere { .. } | RequestError::GatewayOff => {
-                    StatusCode::CONFLICT
-                }
-                RequestError::Courier { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                RequestError::NoSpace { .. }
+                | RequestError::LinkElsewhere { .. }
+                | RequestError::OwnFolder { .. }
+                | RequestError::GatewayOff => StatusCode::CONFLICT,
+                RequestError::Courier(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 RequestError::Copy { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -172,11 +182,15 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handle::PackFailure;
 
     #[test]
     fn bodies_come_back_as_they_went() {
         let unknown = HandleError::UnknownItem { collection: "a/b".into(), item: "3".into() };
-        for error in [ApiError::from(unknown), HandleError::Stopping.into(), RequestError::GatewayOff.into()] {
+        let folder = HandleError::Pack(PackFailure::Empty { path: "/课".into() });
+        let stick = CourierError::Unfinished { path: "/stick".into(), parts: 2 };
+        let errors: [ApiError; 3] = [unknown.into(), HandleError::Stopping.into(), RequestError::GatewayOff.into()];
+        for error in errors.into_iter().chain([RequestError::from(stick).into(), folder.into()]) {
             let body = ErrorBody::from(error);
             let text = serde_json::to_string(&body).unwrap();
             assert_eq!(serde_json::from_str::<ErrorBody>(&text).unwrap(), body, "{text}");

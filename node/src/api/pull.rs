@@ -5,13 +5,14 @@ use super::copy::{self, NotWritten, Order, Room, Written};
 use super::error::{ApiError, RequestError};
 use super::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest};
 use super::item::{self, Missing};
-use super::{collection, lines};
+use super::{OwnHome, collection, lines};
 use crate::handle::view::{CollectionState, Status};
 use crate::handle::{Handle, HandleError, Pull, Shown};
 use axum::response::Response;
 use karez_content_tools::export;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::name::CollectionName;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -40,6 +41,7 @@ impl<E: Into<ApiError>> From<E> for End {
 
 struct Run {
     handle: Handle,
+    home: OwnHome,
     collection: CollectionName,
     request: PullRequest,
     reports: mpsc::Sender<PullEvent>,
@@ -53,7 +55,7 @@ struct Target {
 }
 
 /// Starts a pull. What is wrong from the start is refused; what comes later is a line.
-pub(super) async fn start(handle: Handle, request: PullRequest) -> Result<Response, ApiError> {
+pub(super) async fn start(handle: Handle, home: OwnHome, request: PullRequest) -> Result<Response, ApiError> {
     let collection = collection(&request.collection)?;
     if let Some(to) = request.to.as_ref().filter(|to| !to.is_absolute()) {
         return Err(RequestError::RelativePath { path: to.clone() }.into());
@@ -64,7 +66,7 @@ pub(super) async fn start(handle: Handle, request: PullRequest) -> Result<Respon
         found => Some(found?),
     };
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
-    let run = Run { handle, collection, request, reports, started };
+    let run = Run { handle, home, collection, request, reports, started };
     let planned = match shown {
         Some(shown) => Some(run.plan(shown).await?),
         None => None,
@@ -125,6 +127,10 @@ impl Run {
             None => None,
         };
         let opened = pull.clone();
+        if let Some(to) = self.request.to.clone() {
+            let (home, store) = (self.home.clone(), pull.store.clone());
+            blocking(move || home.keep_out(&store, &to)).await??;
+        }
         let (key, to) = (item.as_ref().map(|item| item.key.clone()), self.request.to.clone());
         let Room { files, plain_bytes, needed, free } =
             blocking(move || copy::room(&pull.pages, key.as_deref(), to.as_deref())).await?.map_err(load_error)?;
@@ -283,7 +289,9 @@ impl Run {
         };
         if let Some(to) = self.request.to.clone() {
             let PullRequest { exact_names, overwrite, link, .. } = self.request;
-            let order = Order { item: target.item, to, exact_names, overwrite, link };
+            let (home, store) = (self.home.clone(), pull.store.clone());
+            let keep_out = Arc::new(blocking(move || home.folders(&store)).await?);
+            let order = Order { item: target.item, to, exact_names, overwrite, link, keep_out };
             let (version, (written, linked)) = self.write(pull, order).await?;
             done.version = version;
             done.take(&written);

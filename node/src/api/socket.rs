@@ -29,6 +29,11 @@ impl Drop for Cleanup {
 }
 
 impl Listener {
+    /// The folder that the socket is in.
+    pub(super) fn folder(&self) -> &Path {
+        self.cleanup.0.parent().unwrap_or(Path::new("/"))
+    }
+
     pub(super) fn into_parts(self) -> (UnixListener, Cleanup) {
         (self.socket, self.cleanup)
     }

@@ -26,10 +26,14 @@ struct Site {
 
 impl Site {
     fn start(swarm: Swarm) -> Self {
-        let course = Course::new();
+        Self::show(Course::new(), swarm)
+    }
+
+    fn show(course: Arc<Course>, swarm: Swarm) -> Self {
         let (handle, _) = driver(&course, swarm);
         let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("api.sock");
+        std::fs::create_dir(dir.path().join("home")).unwrap();
+        let socket = dir.path().join("home/api.sock");
         let care = Care::new(course.site.clone(), handle.clone());
         let doors = Doors { handle, care, limits: Limits::new(Rates::default()) };
         tokio::spawn(serve(bind(&socket).unwrap(), doors, std::future::pending()));
@@ -107,6 +111,15 @@ async fn a_pull_plans_fetches_and_copies() {
     assert!(std::fs::read(site.to.join(FILM)).unwrap() == noise("film", FILM_BYTES));
     let again = all(site.pull(None).await).await;
     assert!(matches!(&again[0], PullEvent::Plan(plan) if plan.copy_bytes == 0), "the copy is there: {again:?}");
+}
+
+#[tokio::test]
+async fn a_copy_of_what_was_deleted_is_mended_first() {
+    let site = Site::show(Course::in_place(), Swarm::Helpful);
+    std::fs::remove_file(site.course.source().join(FILM)).unwrap();
+    let events = all(site.pull(None).await).await;
+    assert!(matches!(events.last(), Some(PullEvent::Done(_))), "{events:?}");
+    assert!(std::fs::read(site.to.join(FILM)).unwrap() == noise("film", FILM_BYTES));
 }
 
 #[tokio::test]

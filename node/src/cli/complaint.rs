@@ -3,7 +3,6 @@
 use super::figure;
 use crate::api::client::ClientError;
 use crate::api::error::{ApiError, ErrorBody, RequestError};
-use crate::handle::HandleError;
 use karez_content_tools::speech::{Argument, Sentence, Spoken, Texts, with};
 use serde_json::Value;
 use std::io;
@@ -212,39 +211,6 @@ impl Spoken for ApiError {
     }
 }
 
-impl Spoken for HandleError {
-    fn sentence(&self) -> Sentence {
-        match self {
-            Self::UnknownCollection { collection } => ("error-unknown-collection", with([("collection", collection)])),
-            Self::UnknownItem { collection, item } => {
-                ("error-unknown-item", with([("collection", collection), ("item", item)]))
-            }
-            Self::UnknownFile { collection, path } => {
-                ("error-unknown-file", with([("collection", collection), ("path", path)]))
-            }
-            Self::NotReady { collection } => ("error-not-ready", with([("collection", collection)])),
-            Self::NotPublisher { publisher, owned } => {
-                ("error-not-publisher", with([("publisher", publisher), ("owned", owned)]))
-            }
-            Self::Pack { detail } => ("error-pack", with([("detail", detail)])),
-            Self::CompressedTar { path, can_unpack } => {
-                let key = if *can_unpack { "error-compressed-tar" } else { "error-compressed-tar-by-hand" };
-                (key, with([("path", path.to_string_lossy())]))
-            }
-            Self::NoFfmpeg { program } => ("error-no-ffmpeg", with([("program", program)])),
-            Self::Ffmpeg { path, line, log } => {
-                let [path, log] = [path, log].map(|path| path.to_string_lossy().into_owned());
-                ("error-ffmpeg", with([("path", path), ("line", line.clone()), ("log", log)]))
-            }
-            Self::Sensitivity { found } => ("error-sensitivity", with([("found", found)])),
-            Self::Refused { .. } => ("error-refused", Vec::new()),
-            Self::Busy { work } => (busy_key(work), Vec::new()),
-            Self::Store { detail } => ("error-store", with([("detail", detail)])),
-            Self::Stopping => ("error-stopping", Vec::new()),
-        }
-    }
-}
-
 impl Spoken for RequestError {
     fn sentence(&self) -> Sentence {
         match self {
@@ -260,24 +226,19 @@ impl Spoken for RequestError {
                 ("error-no-space", with([("needed", needed), ("free", free), ("path", path)]))
             }
             Self::LinkElsewhere { path } => ("error-link-elsewhere", with([("path", path.to_string_lossy())])),
+            Self::OwnFolder { path, own } => {
+                let [path, own] = [path, own].map(|path| path.to_string_lossy().into_owned());
+                ("error-own-folder", with([("path", path), ("own", own)]))
+            }
             Self::Copy { path, detail } => {
                 ("error-copy", with([("path", path.to_string_lossy().into_owned()), ("detail", detail.clone())]))
             }
-            Self::Courier { detail } => ("error-courier", with([("detail", detail)])),
+            Self::Courier(error) => error.sentence(),
             Self::UnknownMember { name } => ("error-unknown-member", with([("name", name)])),
             Self::GatewayOff => ("error-gateway-off", Vec::new()),
             Self::NothingToPlay { collection, item } => {
                 ("error-nothing-to-play", with([("collection", collection), ("item", item)]))
             }
         }
-    }
-}
-
-/// What has to end first.
-fn busy_key(work: &str) -> &'static str {
-    match work {
-        "publish" => "error-busy-publish",
-        "import" => "error-busy-import",
-        _ => "error-busy-use",
     }
 }

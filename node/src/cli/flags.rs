@@ -11,13 +11,13 @@ use std::path::PathBuf;
 #[command(name = "karez", version)]
 pub(super) struct Flags {
     /// Folder of this node [default: ~/.local/share/karez]
-    #[arg(long, global = true, env = "KAREZ_HOME", hide_env = true, value_name = "DIR")]
+    #[arg(long, global = true, display_order = 1000, env = "KAREZ_HOME", hide_env = true, value_name = "DIR")]
     pub(super) home: Option<PathBuf>,
     /// Language of messages [default: KAREZ_LANG, else the system's]
-    #[arg(long, global = true, value_name = "zh|en", hide_possible_values = true)]
+    #[arg(long, global = true, display_order = 1001, value_name = "zh|en", hide_possible_values = true)]
     pub(super) lang: Option<Lang>,
     /// Print one JSON value instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1002)]
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) command: Command,

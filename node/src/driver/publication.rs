@@ -3,12 +3,11 @@
 use super::catalogue::Known;
 use super::{Driver, Outcome, Topic};
 use crate::handle::view::{NoticeView, PlansView, Published, SkippedView};
-use crate::handle::{HandleError, PublishEvent, PublishRequest};
+use crate::handle::{HandleError, PackFailure, PublishEvent, PublishRequest};
 use crate::state::Change;
-use karez_content_tools::pack::{self, PackError, PackOptions, Packed};
+use karez_content_tools::pack::{self, PackOptions, Packed};
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
-use karez_content_tools::rendition::FfmpegError;
 use karez_content_tools::store::{HeldRelease, Store};
 use karez_protocol::content::Document as _;
 use karez_protocol::content::manifest::Kind;
@@ -56,9 +55,9 @@ fn pack(
         // Progress is for people; a slow reader misses some.
         let _ = events.try_send(event(at));
     };
-    let failed = |detail: String| HandleError::Pack { detail };
-    let packed = pack::pack(&request.dir, options, store, &mut progress).map_err(refusal)?;
-    store.sync().map_err(|e| failed(e.to_string()))?;
+    let failed = |detail: String| HandleError::from(PackFailure::Other { detail });
+    let packed = pack::pack(&request.dir, options, store, &mut progress)?;
+    store.sync().map_err(PackFailure::from)?;
     let pages = |root: &[u8]| Pages::open(root, store).map_err(|e| failed(e.to_string()));
     let (before, after) = (before.map(pages).transpose()?, pages(&packed.root_bytes)?);
     let held = before.as_ref().map_or(Held::Nothing, Held::Version);
@@ -76,17 +75,6 @@ fn event(at: pack::Progress) -> PublishEvent {
             total_ms: at.bytes_total,
         },
         None => PublishEvent::Packing { files: at.files_done, bytes: at.bytes_done, total: at.bytes_total },
-    }
-}
-
-fn refusal(error: PackError) -> HandleError {
-    match error {
-        PackError::Refused(found) => HandleError::Refused { refusals: NoticeView::all(&found), more: found.more },
-        PackError::CompressedTar { path, can_unpack } => HandleError::CompressedTar { path, can_unpack },
-        PackError::Rendition(FfmpegError::Missing { program }) => HandleError::NoFfmpeg { program: program.into() },
-        PackError::Rendition(FfmpegError::Failed { path, line, log }) => HandleError::Ffmpeg { path, line, log },
-        PackError::Sensitivity { found } => HandleError::Sensitivity { found },
-        other => HandleError::Pack { detail: other.to_string() },
     }
 }
 
@@ -120,8 +108,8 @@ impl Driver {
             Err(cause) => return drop(events.try_send(PublishEvent::Failed(cause))),
         };
         if !self.publishing.insert(collection.clone()) {
-            let detail = format!("{collection} is being published already: wait until that has finished");
-            return drop(events.try_send(PublishEvent::Failed(HandleError::Pack { detail })));
+            let failure = PackFailure::UnderWay { collection: collection.to_string() };
+            return drop(events.try_send(PublishEvent::Failed(failure.into())));
         }
         let options = PackOptions {
             kind,
@@ -131,6 +119,7 @@ impl Driver {
             renditions: request.renditions.clone(),
             read_all: false,
             in_place: request.in_place,
+            keep_out: vec![self.parts.home.path().to_owned()],
         };
         let before = self.catalogue.get(&collection).map(|known| known.root_bytes.clone());
         let store = self.parts.store.clone();
@@ -141,15 +130,14 @@ impl Driver {
                 pack(&store, &request, &options, before, &progress)
             };
             let result = tokio::task::spawn_blocking(packing).await;
-            let result = result.unwrap_or_else(|e| Err(HandleError::Pack { detail: e.to_string() }));
+            let result = result.unwrap_or_else(|e| Err(PackFailure::Other { detail: e.to_string() }.into()));
             Outcome::Packed(Box::new(Packing { collection, result, events }))
         });
     }
 
     fn may_publish(&self, name: &str) -> Result<CollectionName, HandleError> {
-        let collection: CollectionName = name
-            .parse()
-            .map_err(|e: karez_protocol::content::name::NameError| HandleError::Pack { detail: e.to_string() })?;
+        let collection: CollectionName =
+            name.parse().map_err(|_| PackFailure::CollectionName { found: name.into() })?;
         if self.owns(&collection) {
             return Ok(collection);
         }

@@ -1,13 +1,14 @@
 //! One file of a collection as an HTTP response: which bytes, under which headers.
 
+use super::etag;
 use super::range::{self, Wanted};
 use super::refusal::Refusal;
-use super::{etag, stream};
-use crate::handle::{Handle, HandleError, Pull};
+use crate::handle::{HandleError, Pull};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use karez_content_tools::export::LoadError;
+use karez_content_tools::pages::File;
 use std::ops::Range;
 
 /// For documents that a browser would run: no scripts, no forms, no other origins, an origin of their own.
@@ -15,15 +16,23 @@ const SANDBOX: &str = "sandbox; default-src 'none'; img-src 'self'; media-src 's
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Answers a request for the file at `path`. Reads the pages that describe it: blocks.
-pub(super) fn answer(handle: Handle, pull: Pull, path: String, headers: &HeaderMap) -> Result<Response, Refusal> {
+/// What a request comes to.
+pub(super) enum Described {
+    /// The answer: the client knows the content.
+    Known(Response),
+    /// The head of the answer, and the bytes that are to follow.
+    Content { response: Response, file: Box<File>, range: Range<u64> },
+}
+
+/// Looks at a request for the file at `path`. Reads the pages that describe it: blocks.
+pub(super) fn describe(pull: &Pull, path: String, headers: &HeaderMap) -> Result<Described, Refusal> {
     let unknown = || HandleError::UnknownFile { collection: pull.collection.to_string(), path: path.clone() };
     let failed = |cause: LoadError| HandleError::Store { detail: cause.to_string() };
     let file = pull.pages.file(&path).map_err(failed)?.ok_or_else(unknown)?;
     let tag = etag::of(&pull.pages, &file).map_err(failed)?;
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::IF_NONE_MATCH).is_some_and(|named| etag::is_named(named, &tag)) {
-        return Ok(fixed(StatusCode::NOT_MODIFIED, &tag, "").into_response());
+        return Ok(Described::Known(fixed(StatusCode::NOT_MODIFIED, &tag, "").into_response()));
     }
     let size = file.head.size;
     // A changed file must not be glued together from two versions: then the whole is sent.
@@ -38,12 +47,11 @@ pub(super) fn answer(handle: Handle, pull: Pull, path: String, headers: &HeaderM
         Wanted::Unsatisfiable => return Err(Refusal::Range { size }),
     };
     let mut response = fixed(status, &tag, &file.head.media_type);
-    describe(response.headers_mut(), status, &range, size);
-    *response.body_mut() = stream::body(handle, pull, file, range);
-    Ok(response)
+    measure(response.headers_mut(), status, &range, size);
+    Ok(Described::Content { response, file: Box::new(file), range })
 }
 
-fn describe(headers: &mut HeaderMap, status: StatusCode, range: &Range<u64>, size: u64) {
+fn measure(headers: &mut HeaderMap, status: StatusCode, range: &Range<u64>, size: u64) {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     if status == StatusCode::PARTIAL_CONTENT {
         let text = format!("bytes {}-{}/{size}", range.start, range.end - 1);

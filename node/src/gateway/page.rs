@@ -6,6 +6,8 @@ use crate::handle::view::Status;
 use crate::handle::{HandleError, Pull};
 use axum::http::{HeaderName, header};
 use axum::response::{Html, IntoResponse as _, Response};
+use karez_content_tools::export::LoadError;
+use karez_content_tools::pages::File;
 use std::fmt::Write as _;
 
 /// The pages load nothing but their own inline style.
@@ -17,7 +19,7 @@ const POLICY: [(HeaderName, &str); 4] = [
 ];
 
 const STYLE: &str = "body{font:16px/1.6 sans-serif;margin:2em auto;max-width:50em;padding:0 1em}\
-     td{padding:.2em 1em .2em 0;vertical-align:top}.n{text-align:right;white-space:nowrap;color:#555}";
+     td{padding:.2em 1em .2em 0;vertical-align:top}th{padding-top:.6em;text-align:left}.n{text-align:right;white-space:nowrap;color:#555}";
 
 /// The collections of this node.
 pub(super) fn front(status: &Status) -> Response {
@@ -44,11 +46,21 @@ pub(super) fn listing(pull: &Pull) -> Result<Response, Refusal> {
     let (title, name) = (escape(&metadata.title), pull.collection.to_string());
     let mut body = format!("<p><a href=\"/\">← 全部 · All</a></p>\n<h1>{title}</h1>\n");
     let _ = writeln!(body, "<p>{name} · v{}</p>\n<h2>文件 · Files</h2>\n<table>", pull.version);
-    for file in pull.pages.files().take(LISTED_MAX) {
-        let file = file.map_err(|cause| HandleError::Store { detail: cause.to_string() })?;
+    let failed = |cause: LoadError| HandleError::Store { detail: cause.to_string() };
+    let course = pull.pages.course().map_err(failed)?;
+    let (mut item, mut number) = (None, 0);
+    for file in pull.pages.files_in_course(&course).take(LISTED_MAX) {
+        let file = file.map_err(failed)?;
+        if item.as_ref() != Some(&file.item) {
+            number += 1;
+            heading(&mut body, number, &file);
+        }
         let path = file.head.path.as_str();
         let target = format!("/c/{name}/{}", encode(path));
-        row_of(&mut body, &target, &escape(path), file.head.role.name(), &size(file.head.size));
+        // The heading says in which item it is.
+        let inside = path.strip_prefix(&file.item).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+        row_of(&mut body, &target, &escape(inside), file.head.role.name(), &size(file.head.size));
+        item = Some(file.item);
     }
     body.push_str("</table>\n");
     let more = pull.pages.root().files.saturating_sub(LISTED_MAX as u64);
@@ -56,6 +68,12 @@ pub(super) fn listing(pull: &Pull) -> Result<Response, Refusal> {
         let _ = writeln!(body, "<p>还有 {more} 个文件没有列出 · {more} more files are not listed</p>");
     }
     Ok(page(&title, &body))
+}
+
+/// An item's title, or its key where it has none.
+fn heading(body: &mut String, number: u64, file: &File) {
+    let title = if file.title.is_empty() { &file.item } else { &file.title };
+    let _ = writeln!(body, "<tr><th colspan=\"3\">{number}. {}</th></tr>", escape(title));
 }
 
 fn row_of(body: &mut String, target: &str, text: &str, note: &str, figure: &str) {

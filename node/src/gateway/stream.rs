@@ -1,10 +1,14 @@
 //! A byte range as a response body, chunk by chunk, in the order of the file. What is not here yet is asked for as
 //! urgent and waited for; memory holds a few chunks and the plan of a few megabytes.
+//!
+//! What must stay true: no head promises bytes that were here and are lost; when bytes turn out to be lost on the way, the
+//! connection breaks, and never looks as if all had come.
 
+use super::refusal::Refusal;
 use crate::handle::{Handle, Pull};
 use axum::body::Body;
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use karez_content_tools::export::{Decoded, LoadError, ReadError};
 use karez_content_tools::pages::File;
 use karez_content_tools::store::{Store, StoreError};
@@ -28,9 +32,17 @@ const URGENT_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// player shows its error while the teacher is still there.
 pub(super) const STALL_MAX: Duration = Duration::from_secs(120);
 
+/// How long bytes that were here and are lost may take to come back before the head is sent: some peer may have them.
+const LOST_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 5 });
+/// The same where the head is sent, and other bytes with it.
+const LOST_STALL_MAX: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
+
 /// Why a response breaks off.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StreamError {
+    /// The bytes were here, and are not any more.
+    #[error("bytes that were here are lost, and nobody has brought them back")]
+    Lost,
     /// Nothing came for too long.
     #[error("no chunk of the collection arrived for {} s", STALL_MAX.as_secs())]
     Stalled,
@@ -69,9 +81,9 @@ enum Look {
     Missing(Vec<ChunkIndex>),
 }
 
-/// The bytes `range` of a file.
-pub(super) fn body(handle: Handle, pull: Pull, file: File, range: Range<u64>) -> Body {
-    let reader = Reader {
+/// The bytes `range` of a file. The first of them are looked at before anything is promised.
+pub(super) async fn body(handle: Handle, pull: Pull, file: File, range: Range<u64>) -> Result<Body, Refusal> {
+    let mut reader = Reader {
         handle,
         pull,
         file: Arc::new(file),
@@ -80,17 +92,63 @@ pub(super) fn body(handle: Handle, pull: Pull, file: File, range: Range<u64>) ->
         decoded: Decoded::default(),
         asked: Vec::new(),
     };
-    Body::from_stream(stream::try_unfold(reader, |mut reader| async move {
+    let first = match reader.first().await {
+        Ok(first) => first,
+        Err(cause) => {
+            reader.warn(&cause);
+            return Err(reader.refusal(cause));
+        }
+    };
+    let rest = stream::try_unfold(reader, |mut reader| async move {
         let next = reader.next().await;
         if let Err(cause) = &next {
-            let path = reader.file.head.path.as_str();
-            tracing::warn!(collection = %reader.pull.collection, path, %cause, "a response broke off");
+            reader.warn(cause);
         }
         Ok::<_, StreamError>(next?.map(|bytes| (bytes, reader)))
-    }))
+    });
+    Ok(Body::from_stream(stream::iter(first.map(Ok)).chain(rest)))
 }
 
 impl Reader {
+    /// The first bytes where they are here; nothing where they are still to come. An error when they were here, and do not
+    /// come back soon.
+    async fn first(&mut self) -> Result<Option<Bytes>, StreamError> {
+        self.plan_on().await?;
+        let Some(slice) = self.plan.front().copied() else { return Ok(None) };
+        let (bytes, slices) = match self.look().await? {
+            Look::Here(bytes, slices) => (bytes, slices),
+            Look::Missing(_) if !self.is_lost(slice.entry.id).await? => return Ok(None),
+            Look::Missing(_) => match tokio::time::timeout(LOST_PATIENCE, self.fetch(slice)).await {
+                Ok(fetched) => fetched?,
+                Err(_) => return Err(StreamError::Lost),
+            },
+        };
+        self.plan.drain(..slices);
+        Ok(Some(Bytes::from(bytes)))
+    }
+
+    async fn is_lost(&self, id: ChunkId) -> Result<bool, StreamError> {
+        let store = self.pull.store.clone();
+        let lost = tokio::task::spawn_blocking(move || store.is_noted_damaged(&id)).await?;
+        lost.map_err(StreamError::Store)
+    }
+
+    fn warn(&self, cause: &StreamError) {
+        let path = self.file.head.path.as_str();
+        tracing::warn!(collection = %self.pull.collection, path, %cause, "a response broke off");
+    }
+
+    fn refusal(&self, cause: StreamError) -> Refusal {
+        let path = self.file.head.path.to_string();
+        match cause {
+            StreamError::Lost | StreamError::Stalled | StreamError::Abandoned => Refusal::Lost { path },
+            StreamError::Read(ReadError::Store(StoreError::SourceAway { path: file })) => {
+                Refusal::Away { file: file.to_string_lossy().into_owned() }
+            }
+            other => Refusal::Unreadable { path, detail: other.to_string() },
+        }
+    }
+
     async fn next(&mut self) -> Result<Option<Bytes>, StreamError> {
         if self.plan.is_empty() {
             self.plan_on().await?;
@@ -124,9 +182,12 @@ impl Reader {
                 Look::Missing(missing) => missing,
             };
             self.ask(slice.chunk, missing).await;
-            match tokio::time::timeout(URGENT_AGAIN_AFTER, self.pull.changes.changed()).await {
+            let is_lost = self.is_lost(slice.entry.id).await?;
+            let again_after = if is_lost { LOST_STALL_MAX } else { URGENT_AGAIN_AFTER };
+            match tokio::time::timeout(again_after, self.pull.changes.changed()).await {
                 Ok(Ok(())) => waited = Duration::ZERO,
                 Ok(Err(_)) => return self.last_look().await,
+                Err(_) if is_lost => return Err(StreamError::Lost),
                 Err(_) => {
                     waited += URGENT_AGAIN_AFTER;
                     self.asked.clear();

@@ -137,6 +137,67 @@ async fn head_says_what_get_would_and_waits_for_nothing() {
     assert_eq!(ranged("\"other\"").send().await.unwrap().status(), StatusCode::OK);
 }
 
+/// The publisher's film was deleted: no answer promises it, whatever part of it is asked for and however.
+#[tokio::test]
+async fn a_published_file_that_is_gone_is_refused_before_the_head() {
+    let site = Site::show(Course::in_place(), Swarm::Deserted).await;
+    assert!(site.film(Method::GET).send().await.unwrap().bytes().await.unwrap() == noise("film", FILM_BYTES));
+    std::fs::remove_file(site.course.source().join(FILM)).unwrap();
+    for (method, range, lang, said) in [
+        (Method::GET, None, "zh-CN,zh;q=0.9", "已丢失"),
+        (Method::HEAD, None, "zh", ""),
+        (Method::GET, Some("bytes=2000000-2000009"), "en", "publish the folder again"),
+        (Method::HEAD, Some("bytes=-5"), "en", ""),
+    ] {
+        let request = site.film(method).header(header::ACCEPT_LANGUAGE, lang);
+        let request = range.into_iter().fold(request, |request, range| request.header(header::RANGE, range));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{range:?}");
+        assert_eq!(head(&response, "retry-after"), "10");
+        assert!(head(&response, "content-range").is_empty() && head(&response, "etag").is_empty());
+        let text = response.text().await.unwrap();
+        assert!(text.contains(said), "{text}");
+    }
+    let handout = site.request(Method::GET, &format!("/c/{NAME}/02-handout/notes.html")).send().await.unwrap();
+    assert_eq!(
+        (handout.status(), handout.text().await.unwrap().as_str()),
+        (StatusCode::OK, "<script>alert(1)</script>")
+    );
+}
+
+/// It was changed in its middle: what is sound comes, and a body that meets the damage breaks.
+#[tokio::test]
+async fn a_body_that_meets_damage_breaks() {
+    let site = Site::show(Course::in_place(), Swarm::Deserted).await;
+    let film = noise("film", FILM_BYTES);
+    let file = std::fs::File::options().write(true).open(site.course.source().join(FILM)).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 4096], 2_000_000).unwrap();
+    let mut response = site.film(Method::GET).send().await.unwrap();
+    assert_eq!((response.status(), head(&response, "content-length")), (StatusCode::OK, "3000000"));
+    let mut came = Vec::new();
+    let broke = loop {
+        match response.chunk().await {
+            Ok(Some(bytes)) => came.extend_from_slice(&bytes),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    assert!(broke, "it ended as if complete after {} bytes", came.len());
+    assert!(came.len() <= 2_000_000 && film.starts_with(&came));
+    assert!(site.range("bytes=0-99").await.bytes().await.unwrap() == film[..100]);
+    assert_eq!(site.range("bytes=2000000-").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// The same where a peer has the chunks: the answer waits for them.
+#[tokio::test]
+async fn damage_is_mended_before_anybody_sees_it() {
+    let site = Site::show(Course::in_place(), Swarm::Helpful).await;
+    std::fs::write(site.course.source().join(FILM), noise("another", FILM_BYTES)).unwrap();
+    let response = site.film(Method::GET).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.bytes().await.unwrap() == noise("film", FILM_BYTES));
+}
+
 #[tokio::test]
 async fn what_is_refused() {
     let site = Site::start(Swarm::Deserted).await;
@@ -156,6 +217,10 @@ async fn what_is_refused() {
     let rebound = site.film(Method::GET).header(header::HOST, "evil.example").send().await.unwrap();
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
     assert!(rebound.text().await.unwrap().contains("localhost"), "it says why");
+    let chinese =
+        site.request(Method::GET, "/c/bj4/other/x").header(header::ACCEPT_LANGUAGE, "zh-CN").send().await.unwrap();
+    assert_eq!(head(&chinese, "content-language"), "zh");
+    assert!(chinese.text().await.unwrap().contains("目录中没有"));
 }
 
 #[tokio::test]
@@ -166,6 +231,8 @@ async fn pages_show_names_and_run_nothing() {
     assert!(head(&page, "content-security-policy").contains("default-src 'none'"));
     let text = page.text().await.unwrap();
     assert!(text.contains(ENCODED) && text.contains("代数 &lt;1&gt;") && !text.contains("<1>"), "{text}");
+    let (course, handout) = (text.find("<th colspan=\"3\">1. 01-导入</th>"), text.find("2. 02-handout</th>"));
+    assert!(course.is_some() && course < handout && text.contains(">notes.html</a>"), "{text}");
     let front = site.request(Method::GET, "/").send().await.unwrap().text().await.unwrap();
     assert!(front.contains(&format!("/c/{NAME}/")), "{front}");
     let handout = site.request(Method::GET, &format!("/c/{NAME}/02-handout/notes.html")).send().await.unwrap();

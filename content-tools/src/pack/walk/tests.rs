@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 fn walked(dir: &Path) -> Result<Tree, PackError> {
-    walk(dir, Path::new("/nonexistent"))
+    walk(dir, &OwnFolders::default())
 }
 
 #[test]
@@ -38,10 +38,13 @@ fn says_what_is_wrong_with_a_folder() {
     assert!(matches!(walked(&file), Err(PackError::NotAFolder { .. })));
     let store = dir.path().join("store");
     fs::create_dir(&store).unwrap();
-    assert!(matches!(walk(dir.path(), &store), Err(PackError::StoreInside { .. })));
+    let own = OwnFolders::of([store.as_path()]);
+    assert!(matches!(walk(dir.path(), &own), Err(PackError::OwnFolder { .. })));
+    assert!(matches!(walk(&store, &own), Err(PackError::OwnFolder { .. })));
     for (store, is_inside) in [("a/b/store", true), ("a/../../store", false)] {
         fs::create_dir_all(dir.path().join("a")).unwrap();
-        assert_eq!(check_place(dir.path(), &dir.path().join(store)).is_err(), is_inside, "{store}");
+        let own = OwnFolders::of([dir.path().join(store).as_path()]);
+        assert_eq!(check_place(dir.path(), &own).is_err(), is_inside, "{store}");
     }
 }
 

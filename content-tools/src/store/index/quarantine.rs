@@ -88,6 +88,11 @@ impl Index {
         transaction.commit()
     }
 
+    /// Whether a chunk is in the list.
+    pub(in crate::store) fn is_noted_damaged(&self, id: &ChunkId) -> bool {
+        self.damaged.borrow().contains(id)
+    }
+
     /// The list, by place.
     pub(in crate::store) fn damaged(&self) -> rusqlite::Result<Vec<Noted>> {
         let mut query = self.connection.prepare(

@@ -2,7 +2,7 @@
 //! who ask the driver.
 
 use crate::handle::view::{CollectionState, CollectionView, FileView, ItemView, Published, SearchRow, Status};
-use crate::handle::{Command, Handle, HandleError, PublishEvent, Pull, Shown};
+use crate::handle::{Command, Handle, HandleError, PackFailure, PublishEvent, Pull, Shown};
 use karez_content_tools::export;
 use karez_content_tools::pack::{self, PackOptions};
 use karez_content_tools::pages::Pages;
@@ -10,7 +10,7 @@ use karez_content_tools::store::{Store, StoreOptions};
 use karez_content_tools::verify::verify;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::layout::Layout;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -24,7 +24,7 @@ pub(crate) const FILM_BYTES: usize = 3_000_000;
 
 /// The course and one site.
 pub(crate) struct Course {
-    _dir: TempDir,
+    dir: TempDir,
     full: Store,
     pub(crate) site: Arc<Store>,
     pub(crate) layout: Arc<Layout>,
@@ -43,6 +43,21 @@ impl Course {
     /// Packs the course; the site holds nothing of it but its description.
     pub(crate) fn new() -> Arc<Self> {
         Self::with(&[])
+    }
+
+    /// The course at its publisher's, whose store holds nothing that does not compress: it stays in the folder's files.
+    pub(crate) fn in_place() -> Arc<Self> {
+        let course = Self::new();
+        let options = PackOptions { title: Some("代数 <1>".into()), in_place: true, ..PackOptions::default() };
+        let packed = pack::pack(&course.source(), &options, &course.site, &mut |_| {}).unwrap();
+        assert!(packed.in_place_bytes >= FILM_BYTES as u64);
+        assert!(course.is_complete(), "the same course");
+        course
+    }
+
+    /// The folder that was packed.
+    pub(crate) fn source(&self) -> PathBuf {
+        self.dir.path().join("source")
     }
 
     /// The course with more files.
@@ -65,7 +80,7 @@ impl Course {
         let layout = Arc::new(export::layout(&packed.root_bytes, &full).unwrap());
         let site = Arc::new(Store::open(&dir.path().join("site"), StoreOptions::default()).unwrap());
         let pages = Arc::new(Pages::shared(Arc::new(packed.root), site.clone()));
-        let course = Self { _dir: dir, full, site, layout, pages, changes: watch::channel(0).0 };
+        let course = Self { dir, full, site, layout, pages, changes: watch::channel(0).0 };
         // A course that can be opened has its description.
         course.arrive((0..course.layout.root().pages.len() as u32).map(ChunkIndex));
         Arc::new(course)
@@ -224,7 +239,7 @@ async fn publish(dir: &Path, events: &mpsc::Sender<PublishEvent>) {
     let _ = events.send(PublishEvent::Packing { files: 1, bytes: 5, total: 10 }).await;
     let last = match dir.exists() {
         true => PublishEvent::Done(Box::new(Published { version: 2, ..Published::default() })),
-        false => PublishEvent::Failed(HandleError::Pack { detail: "no such folder".into() }),
+        false => PublishEvent::Failed(PackFailure::NoFolder { path: dir.display().to_string() }.into()),
     };
     let _ = events.send(last).await;
 }
