@@ -39,7 +39,11 @@ impl request_response::Codec for Plain {
     type Request = Vec<u8>;
     type Response = Vec<u8>;
 
-    async fn read_request<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, t: &mut T) -> io::Result<Vec<u8>> {
+    async fn read_request<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        t: &mut T,
+    ) -> io::Result<Vec<u8>> {
         read(t).await
     }
 

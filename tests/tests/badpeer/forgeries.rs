@@ -25,7 +25,9 @@ async fn row(stage: &Stage, mode: &Mode, number: u64) {
     site.complete(&collection(mode), 2).await;
     let bad = stage.bad_peer(mode, &site).await;
     until(&format!("{}: offers", mode.name), || async { (bad.deeds() >= OFFERS).then_some(()) }).await;
-    assert!(!bad.ends().contains(&"the tracker took it".to_owned()), "{}", mode.name);
+    // Giving the tracker what it has already is no news to it.
+    let is_known = mode.name == "old-version";
+    assert!(is_known || !bad.ends().contains(&"the tracker took it".to_owned()), "{}", mode.name);
     let row = site.complete(&collection(mode), 2).await;
     if mode.name == "same-version" {
         let status = site.status().await;

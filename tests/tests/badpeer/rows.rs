@@ -24,7 +24,7 @@ async fn row(stage: &Stage, mode: &Mode) {
     site.complete(&collection(mode), 1).await;
     println!("{}: complete after {:.1} s", mode.name, start.elapsed().as_secs_f64());
     stage.is_whole(mode, &site).await;
-    until("the bad peer did its deed", || async { (bad.deeds() > 0).then_some(()) }).await;
+    until(&format!("{}: its deed", mode.name), || async { (bad.deeds() > 0).then_some(()) }).await;
     ended(mode, &bad, &site).await;
     let status = site.status().await;
     assert_eq!(status["collections"].as_array().unwrap().len(), 1, "{status}");
@@ -53,7 +53,8 @@ async fn ended(mode: &Mode, bad: &BadPeer, site: &Node) {
 
 #[tokio::test]
 async fn false_bytes() {
-    check(&["first-bit", "middle-bit", "last-bit", "other-chunk", "zeros", "cut-short", "other-codec", "zstd-bomb"]).await;
+    check(&["first-bit", "middle-bit", "last-bit", "other-chunk", "zeros", "cut-short", "other-codec", "zstd-bomb"])
+        .await;
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ impl Stage {
     /// The bad peer of a row, at work.
     pub(super) async fn bad_peer(&self, mode: &Mode, site: &Node) -> BadPeer {
         let invite: &[&str] = match mode.name {
-            "idle-importer" => &["--weight", "16"],
+            "idle-importer" => &["--weight", "10"],
             "other-namespace" => &["--publisher", "evil"],
             _ => &[],
         };
