@@ -7,7 +7,7 @@ use karez_protocol::wire::{self, PROTOCOL};
 use libp2p::futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::request_response::{self, Event as Ask, Message, ProtocolSupport};
+use libp2p::request_response::{self, Event as Ask, Message, OutboundFailure, ProtocolSupport};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, StreamProtocol, Swarm, SwarmBuilder};
 use std::io;
@@ -18,6 +18,8 @@ use std::time::Duration;
 const PACE: Duration = Duration::from_millis(300);
 /// A version that everybody is behind of.
 const AHEAD: u64 = 1 << 20;
+/// Collections of the publisher that it says it has beside the one it is about.
+const INVENTED: usize = 15;
 
 /// Bytes as they are.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,8 +87,10 @@ fn swarm(bad: &Bad) -> Swarm<request_response::Behaviour<Plain>> {
 }
 
 fn greeting(bad: &Bad) -> Greeting {
-    let held = HeldVersion { collection: bad.collection.clone(), version: AHEAD, complete: true };
-    Greeting { versions: PROTOCOL, network: bad.network, roster: 0, addresses: vec![], held: vec![held] }
+    let invented = |number| format!("{}/none-{number}", bad.collection.publisher()).parse().expect("a name");
+    let collections = [bad.collection.clone()].into_iter().chain((0..INVENTED).map(invented));
+    let held = collections.map(|collection| HeldVersion { collection, version: AHEAD, complete: true }).collect();
+    Greeting { versions: PROTOCOL, network: bad.network, roster: 0, addresses: vec![], held }
 }
 
 /// Sends this request over and over, and answers each question for a release with `release`.
@@ -107,9 +111,14 @@ async fn talk(bad: Arc<Bad>, request: Vec<u8>, release: Option<Vec<u8>>) -> Opti
                 }
                 SwarmEvent::Behaviour(Ask::ResponseSent { .. }) if release.is_some() => bad.deed(),
                 SwarmEvent::Behaviour(Ask::InboundFailure { .. }) if release.is_some() => bad.deed(),
+                SwarmEvent::Behaviour(Ask::OutboundFailure { error: OutboundFailure::DialFailure, .. }) => {}
                 SwarmEvent::Behaviour(Ask::OutboundFailure { error, .. }) if release.is_none() => {
                     bad.deed();
                     bad.note(error.to_string());
+                }
+                // An answer without a byte: the node gave up on the stream.
+                SwarmEvent::Behaviour(Ask::Message { message: Message::Response { .. }, .. }) if release.is_none() => {
+                    bad.deed();
                 }
                 _ => {}
             },

@@ -104,7 +104,7 @@ pub const MODES: &[Mode] = &[
     mode("same-version", "has the publisher's key and offers the same version with other content", KEPT, Alone(forged::same_version), NotTaken),
     mode("other-root", "has the publisher's key and offers a root page that the release does not name", KEPT, Alone(forged::other_root), NotTaken),
     mode("endless-version", "has the publisher's key and offers version 2^64 - 1", KEPT, Alone(forged::endless_version), NotTaken),
-    mode("huge-release", "answers with 100 MiB where a release is due", KEPT, Alone(forged::huge), NotTaken),
+    mode("huge-release", "answers each of 16 questions at a time with 100 MiB where a release is due", KEPT, Alone(forged::huge), NotTaken),
 
     mode("other-network", "greets as a member of another network", "the connection is closed with code 2", Alone(frames::other_network), Ending::Closed("another network")),
     mode("other-version", "greets in a version that is not spoken here", "the connection is closed with code 3", Alone(frames::other_version), Ending::Closed("no common protocol version")),

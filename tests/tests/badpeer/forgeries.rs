@@ -14,7 +14,7 @@ async fn forged_releases() {
     let names = ["wrong-key", "other-namespace", "release-of-other-network", "old-version"];
     let stolen = ["same-version", "other-root", "endless-version", "huge-release"];
     let modes: Vec<_> = names.iter().chain(&stolen).map(|name| badpeer::by_name(name).expect("a mode")).collect();
-    let stage = Stage::set(&modes, BYTES, 2).await;
+    let stage = Stage::set(&modes, "24", BYTES, 2).await;
     join_all((0..).zip(&modes).map(|(number, mode)| Box::pin(row(&stage, mode, number)))).await;
 }
 
@@ -28,10 +28,10 @@ async fn row(stage: &Stage, mode: &Mode, number: u64) {
     // Giving the tracker what it has already is no news to it.
     let is_known = mode.name == "old-version";
     assert!(is_known || !bad.ends().contains(&"the tracker took it".to_owned()), "{}", mode.name);
-    let row = site.complete(&collection(mode), 2).await;
+    site.complete(&collection(mode), 2).await;
     if mode.name == "same-version" {
-        let status = site.status().await;
-        assert!(status["problems"].to_string().contains("signed twice"), "{status} {row}");
+        let warns = async || site.status().await["problems"].to_string().contains("signed twice").then_some(());
+        until("the node says that the key is misused", warns).await;
     }
     stage.publish(mode, 3, number, BYTES).await;
     site.complete(&collection(mode), 3).await;

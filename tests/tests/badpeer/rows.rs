@@ -8,21 +8,38 @@ use std::time::Instant;
 
 /// Some forty chunks.
 const BYTES: usize = 2 << 20;
+/// What is pulled while a crowd is there, and the flagship's uplink in Mbit/s.
+const CROWDED: (usize, &str) = (32 << 20, "100");
+/// Connections that a crowd has opened when the pull begins.
+const GATHERED: u64 = 500;
 
-async fn check(names: &[&str]) {
-    let modes: Vec<_> = names.iter().map(|name| badpeer::by_name(name).expect("a mode of the list")).collect();
-    let stage = Stage::set(&modes, BYTES, 1).await;
-    join_all(modes.iter().map(|mode| Box::pin(row(&stage, mode)))).await;
+fn named(names: &[&str]) -> Vec<&'static Mode> {
+    names.iter().map(|name| badpeer::by_name(name).expect("a mode of the list")).collect()
 }
 
-async fn row(stage: &Stage, mode: &Mode) {
+async fn check(names: &[&str]) {
+    let modes = named(names);
+    let stage = Stage::set(&modes, "24", BYTES, 1).await;
+    join_all(modes.iter().map(|mode| Box::pin(row(&stage, mode, 0)))).await;
+}
+
+/// Seconds that the pull of a mode's collection takes.
+async fn pull(mode: &Mode, site: &Node) -> f64 {
+    site.see(&collection(mode)).await;
+    let start = Instant::now();
+    site.follow(&collection(mode)).await;
+    site.complete(&collection(mode), 1).await;
+    start.elapsed().as_secs_f64()
+}
+
+/// A site pulls once the bad peer has done so many deeds; returns the seconds that it took.
+async fn row(stage: &Stage, mode: &Mode, deeds: u64) -> f64 {
     let site = stage.cluster.site(&format!("site-{}", mode.name), &[]).await;
     let (before, _) = site.memory();
     let bad = stage.bad_peer(mode, &site).await;
-    site.follow(&collection(mode)).await;
-    let start = Instant::now();
-    site.complete(&collection(mode), 1).await;
-    println!("{}: complete after {:.1} s", mode.name, start.elapsed().as_secs_f64());
+    until(&format!("{}: the crowd is there", mode.name), || async { (bad.deeds() >= deeds).then_some(()) }).await;
+    let seconds = pull(mode, &site).await;
+    println!("{}: complete after {seconds:.1} s", mode.name);
     stage.is_whole(mode, &site).await;
     until(&format!("{}: its deed", mode.name), || async { (bad.deeds() > 0).then_some(()) }).await;
     ended(mode, &bad, &site).await;
@@ -31,6 +48,7 @@ async fn row(stage: &Stage, mode: &Mode) {
     let (after, peak) = site.memory();
     println!("{}: {} deeds, {before} MiB, then {after} MiB, at most {peak} MiB", mode.name, bad.deeds());
     assert!(peak < before + GROWTH_MAX, "{}: {before} MiB, then {peak} MiB", mode.name);
+    seconds
 }
 
 async fn ended(mode: &Mode, bad: &BadPeer, site: &Node) {
@@ -71,10 +89,15 @@ async fn excess_and_broken_frames() {
     check(&[&excess[..], &frames, &others].concat()).await;
 }
 
-/// One after the other: a thousand connections are enough for two cores.
+/// One after the other: a thousand connections are enough for two cores. Prints what is left of the rate.
 #[tokio::test]
 async fn crowds() {
-    for name in ["crowd-idle", "crowd-strangers", "crowd-half-open", "crowd-garbage"] {
-        check(&[name]).await;
+    let modes = named(&["crowd-idle", "crowd-strangers", "crowd-half-open", "crowd-garbage"]);
+    let stage = Stage::set(&modes, CROWDED.1, CROWDED.0, 1).await;
+    let alone = pull(modes[0], &stage.cluster.site("alone", &[]).await).await;
+    println!("nobody hostile: complete after {alone:.1} s");
+    for mode in modes {
+        let seconds = row(&stage, mode, GATHERED).await;
+        println!("{}: {:.0} % of the rate alone", mode.name, alone / seconds * 100.0);
     }
 }

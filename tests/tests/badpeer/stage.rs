@@ -24,10 +24,10 @@ pub(super) fn collection(mode: &Mode) -> String {
 }
 
 impl Stage {
-    /// A flagship that has published `versions` versions of a collection for each mode.
-    pub(super) async fn set(modes: &[&'static Mode], bytes: usize, versions: u64) -> Self {
+    /// A flagship with this uplink in Mbit/s that has published `versions` versions of a collection for each mode.
+    pub(super) async fn set(modes: &[&'static Mode], up: &str, bytes: usize, versions: u64) -> Self {
         let cluster = Cluster::start().await;
-        let flagship = cluster.flagship(&["--up-mbit", "24"]).await;
+        let flagship = cluster.flagship(&["--up-mbit", up]).await;
         let mut stage = Self { hoard: None, cluster, flagship };
         for version in 1..=versions {
             for (number, mode) in (0..).zip(modes) {
