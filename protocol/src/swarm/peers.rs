@@ -29,6 +29,9 @@ const OVERDUE_SLACK: Duration = Duration::from_secs(1);
 /// duplicate at worst, and a peer that was measured on one bad minute would hold up the end for ten.
 const OVERDUE_MAX: Duration = Duration::from_secs(120);
 
+/// And after so long when its peer is only being tried: whoever is back answers within a round trip or two.
+const TRY_OVERDUE: Duration = Duration::from_secs(2);
+
 /// A chunk asked of a peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask {
@@ -103,7 +106,8 @@ impl Peer {
 
     /// Takes note of a request.
     pub(super) fn ask(&mut self, now: Timestamp, chunk: ChunkIndex, len: u64, urgency: Urgency) {
-        let overdue_at = now + (self.pace.time_for(len) * 2 + OVERDUE_SLACK).min(OVERDUE_MAX);
+        let late = (self.pace.time_for(len) * 2 + OVERDUE_SLACK).min(OVERDUE_MAX);
+        let overdue_at = now + if self.is_snubbed() { late.min(TRY_OVERDUE) } else { late };
         if urgency != Urgency::Background && self.waits_its_turn() {
             self.pace.forgive(now);
         }
@@ -135,8 +139,8 @@ pub(super) struct Peers {
     by_slot: BTreeMap<Slot, Peer>,
     slots: BTreeMap<PeerId, Slot>,
     banned: BTreeSet<PeerId>,
-    /// Standing of peers that have left with something to make up for.
-    remembered: BTreeMap<PeerId, Standing>,
+    /// Peers that have left with something to make up for: when, and their standing.
+    remembered: BTreeMap<PeerId, (Timestamp, Standing)>,
 }
 
 impl Peers {
@@ -146,8 +150,8 @@ impl Peers {
             return None;
         }
         let free = (1..=u16::MAX).map(Slot).find(|slot| !self.by_slot.contains_key(slot))?;
-        if let Some(standing) = self.remembered.remove(&peer.id) {
-            peer.standing = standing.returned(peer.joined);
+        if let Some((left, standing)) = self.remembered.remove(&peer.id) {
+            peer.standing = standing.returned(left, peer.joined);
         }
         self.slots.insert(peer.id, free);
         self.by_slot.insert(free, peer);
@@ -156,10 +160,10 @@ impl Peers {
     }
 
     /// Removes a peer.
-    pub(super) fn remove(&mut self, slot: Slot) -> Option<Peer> {
+    pub(super) fn remove(&mut self, now: Timestamp, slot: Slot) -> Option<Peer> {
         let peer = self.by_slot.remove(&slot)?;
         if !peer.standing.is_clean() {
-            self.remembered.insert(peer.id, peer.standing);
+            self.remembered.insert(peer.id, (now, peer.standing));
         }
         self.slots.remove(&peer.id);
         self.tell_alone();

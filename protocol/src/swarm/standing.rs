@@ -13,12 +13,14 @@ use std::time::Duration;
 const PROBE_PAUSE: Duration = Duration::from_secs(5);
 /// Doublings of it: at most 80 s, so that a link that returns is used within a minute or so.
 const PROBE_DOUBLINGS_MAX: u32 = 4;
-/// Chunks owed after a fault, times itself for each further one.
+/// Chunks owed after a fault: one the first time, since links do fail, and so many times more for each further one.
 const OWED: u32 = 4;
-/// Faults that still count: at most 256 chunks are owed.
+/// Faults that still count: at most 64 chunks are owed.
 const FAULTS_MAX: u32 = 4;
 /// Chunks delivered in good standing that make up for a fault.
 const AMENDS: u32 = 64;
+/// Time away that makes up for a fault as well: its link was down, and whoever is away holds nothing up.
+const AWAY: Duration = Duration::from_secs(30);
 /// Chunks that a peer may refuse in a row although it claimed them: a damaged disk, or a lie.
 const REFUSALS_MAX: u32 = 64;
 
@@ -68,7 +70,7 @@ impl Standing {
     }
 
     fn owed(&self) -> u32 {
-        OWED.pow(self.faults)
+        OWED.pow(self.faults.saturating_sub(1))
     }
 
     /// It refused chunks that it had claimed. True when it is not to be relied on any more.
@@ -99,10 +101,12 @@ impl Standing {
         }
     }
 
-    /// It is back after a while: what it owed it still owes.
-    pub(super) fn returned(mut self, now: Timestamp) -> Self {
+    /// It is back after a while: what it owed it still owes, but for what its absence explains.
+    pub(super) fn returned(mut self, left: Timestamp, now: Timestamp) -> Self {
         self.refused = 0;
-        self.snub = (!self.is_clean()).then(|| Snub { times: 0, probe_at: now, owes: self.owed() });
+        self.faults = self.faults.saturating_sub(u32::from(now.since(left) >= AWAY));
+        // One fault and a break of the connection are a link that failed.
+        self.snub = (self.faults > 1).then(|| Snub { times: 0, probe_at: now, owes: self.owed() });
         self
     }
 }
@@ -129,7 +133,7 @@ mod tests {
                 owed(&mut standing)
             })
             .collect();
-        assert_eq!(owes, [4, 16, 64, 256, 256, 256]);
+        assert_eq!(owes, [1, 4, 16, 64, 64, 64]);
         (0..AMENDS * FAULTS_MAX).for_each(|_| assert!(!standing.deliver()));
         assert!(standing.is_clean());
         standing.fail(at(2), false);
@@ -154,18 +158,21 @@ mod tests {
             })
             .collect();
         assert_eq!(pauses, [0, 10, 20, 40, 80, 80, 80].map(Some));
-        assert_eq!(owed(&mut standing), 4, "one fault, however long");
+        assert_eq!(owed(&mut standing), 1, "one fault, however long");
     }
 
     #[test]
     fn leaving_redeems_nothing() {
         let mut standing = Standing::default();
         standing.fail(at(1), true);
+        assert_eq!(standing.returned(at(2), at(3)).snub(), None);
+        owed(&mut standing);
         standing.fail(at(2), true);
-        let mut returned = standing.returned(at(100));
+        let mut returned = standing.returned(at(90), at(100));
         assert_eq!(returned.snub(), Some(Snub { times: 0, probe_at: at(100), owes: 4 }));
         owed(&mut returned);
-        assert_eq!(Standing::default().returned(at(100)).snub(), None);
+        assert_eq!(standing.returned(at(90), at(120)).snub(), None, "the link was down");
+        assert_eq!(Standing::default().returned(at(90), at(100)).snub(), None);
     }
 
     #[test]

@@ -184,12 +184,10 @@ impl Swarm {
         missing > 0 && missing <= ENDGAME_CHUNKS && missing == self.picker.in_flight_count()
     }
 
-    /// The moment from which a chunk in flight is asked of a second peer, too: at once, when the first is not relied on.
+    /// The moment from which a chunk in flight is asked of a second peer, too.
     pub(super) fn overdue_at(&self, chunk: ChunkIndex) -> Option<Timestamp> {
         let [only] = self.flights.get(&chunk)?.as_slice() else { return None };
-        let peer = self.peers.get(*only)?;
-        let ask = peer.asks.get(&chunk)?;
-        Some(if peer.is_snubbed() { Timestamp::default() } else { ask.overdue_at })
+        self.peers.get(*only)?.asks.get(&chunk).map(|ask| ask.overdue_at)
     }
 
     /// Whether nobody who is relied on was asked for a chunk in flight.

@@ -37,7 +37,7 @@ impl Swarm {
         let Some(slot) = self.peers.slot(id) else { return };
         let lost = self.expel(slot);
         let claimed = self.patience.forget(slot);
-        let Some(peer) = self.peers.remove(slot) else { return };
+        let Some(peer) = self.peers.remove(now, slot) else { return };
         let held = self.picker.known_of(&peer.holds);
         for chunk in held.iter() {
             self.picker.drop_holder(chunk, peer.lane());
