@@ -127,7 +127,10 @@ pub const MODES: &[Mode] = &[
     mode("hostile-bundles", "hands over bundles with links, forged records and foreign chunks", "nothing comes in that no accepted release names; bundles have no paths", ShownBy("content-tools/src/bundle/tests.rs nothing_comes_in_that_no_accepted_release_names, what_is_no_bundle_is_refused"), Ignored),
     mode("hostile-texts", "puts markup into names that pages show", "it is shown and not run", ShownBy("node/src/gateway/tests.rs pages_show_names_and_run_nothing"), Ignored),
     mode("rebinding", "reaches the gateway under another host's name", "refused", ShownBy("node/src/gateway/tests.rs what_is_refused"), Ignored),
-    mode("replayed-token", "joins twice with one invite", "refused", ShownBy("tracker/tests/tracker"), Ignored),
+    mode("signed-bomb", "has the publisher's key and signs a chunk that decodes to more than its length", "decoding stops at the signed length", ShownBy("content-tools/src/verify.rs lies"), Ignored),
+    mode("replayed-token", "joins twice with one invite, or with one that is over", "refused", ShownBy("tracker/tests/tracker/join.rs expired_reused_replaced_unknown_and_foreign_invites_are_refused"), Ignored),
+    mode("replayed-announce", "announces at the tracker what was announced before", "refused", ShownBy("tracker/tests/tracker/announce.rs strangers_replays_and_false_signatures_are_refused"), Ignored),
+    mode("strangers", "connect on both planes with keys that no roster lists", "closed before a stream is read", ShownBy("tests/tests/cluster/hostile.rs strangers_are_refused_on_both_planes"), Ignored),
     mode("replayed-receipt", "shows a receipt twice", "refused", NotYet("receipts"), Ignored),
     mode("one-key-twice", "signs twice with one key where several are due", "refused", NotYet("thresholds"), Ignored),
     mode("expired", "offers a release whose time is over", "refused", NotYet("releases that expire; a date decides nothing"), Ignored),
@@ -163,5 +166,11 @@ mod tests {
         let names: BTreeSet<_> = MODES.iter().map(|mode| mode.name).collect();
         assert_eq!((names.len(), list().lines().count()), (MODES.len(), MODES.len()));
         assert!(by_name("zeros").is_some() && by_name("ones").is_none());
+    }
+
+    #[test]
+    fn the_page_has_the_list() {
+        let page = include_str!("../../../docs/hostile-peers.md");
+        assert!(page.contains(&list()), "docs/hostile-peers.md: put in what `badpeer --list` prints");
     }
 }
