@@ -6,6 +6,7 @@
 
 mod carrier;
 mod congestion;
+mod door;
 mod endpoint;
 mod lane;
 mod limits;
@@ -21,6 +22,7 @@ mod uploader;
 use crate::membership::Membership;
 use crate::pipe::Pipe;
 use crate::shelf::Shelf;
+use door::Door;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::{NetworkId, ReleaseId};
@@ -32,7 +34,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use uploader::Uploader;
 
 pub use congestion::Manners;
@@ -189,6 +191,8 @@ pub enum CloseReason {
     Violation,
     /// Another connection between the two is kept.
     Duplicate,
+    /// There are as many connections as there may be.
+    Busy,
 }
 
 impl CloseReason {
@@ -205,6 +209,7 @@ impl CloseReason {
             Self::BadChunk => "false chunk bytes",
             Self::Violation => "protocol violation",
             Self::Duplicate => "duplicate connection",
+            Self::Busy => "too many connections",
         }
     }
 }
@@ -239,8 +244,8 @@ struct Shared {
     /// Random number of this run, see `Hello::session`.
     session: u64,
     sent: AtomicU64,
-    /// Places for streams that have not greeted yet.
-    greeting: Arc<Semaphore>,
+    /// Places for whoever has not greeted yet.
+    door: Door,
 }
 
 impl Bulk {
@@ -255,7 +260,7 @@ impl Bulk {
             roster: AtomicU64::new(0),
             session: getrandom::u64().unwrap_or_default(),
             sent: AtomicU64::new(0),
-            greeting: Arc::new(Semaphore::new(endpoint::INCOMING_MAX)),
+            door: Door::default(),
             config,
         });
         tokio::spawn(endpoint::accept_loop(shared.clone()));

@@ -8,6 +8,7 @@ mod behaviour;
 mod codec;
 mod lan;
 mod lanes;
+mod questions;
 
 use crate::pipe::Pipe;
 use behaviour::{Behaviour, BehaviourEvent};
@@ -21,6 +22,7 @@ use libp2p::request_response::{self, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm};
+use questions::Questions;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -163,7 +165,7 @@ impl Control {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (members, listed) = watch::channel(Vec::new());
         tokio::spawn(
-            Loop { swarm, events, asked: BTreeMap::new(), hosts: BTreeMap::new(), lan: Lan::default() }
+            Loop { swarm, events, questions: Questions::default(), hosts: BTreeMap::new(), lan: Lan::default() }
                 .run(inbox, listed),
         );
         Ok(Self { commands, members, port })
@@ -229,7 +231,7 @@ fn from_libp2p(peer: &libp2p::PeerId) -> Option<PeerId> {
 struct Loop {
     swarm: Swarm<Behaviour>,
     events: mpsc::Sender<Event>,
-    asked: BTreeMap<OutboundRequestId, ControlRequest>,
+    questions: Questions<OutboundRequestId>,
     hosts: BTreeMap<PeerId, SocketAddr>,
     lan: Lan,
 }
@@ -291,10 +293,25 @@ impl Loop {
                 }
             }
             Command::Ask(peer, request) => {
-                let id = self.swarm.behaviour_mut().ask.send_request(&to_libp2p(&peer), request.clone());
-                self.asked.insert(id, request);
+                if let Some(request) = self.questions.admit(peer, request) {
+                    self.ask(peer, request);
+                }
             }
         }
+    }
+
+    fn ask(&mut self, peer: PeerId, request: ControlRequest) {
+        let id = self.swarm.behaviour_mut().ask.send_request(&to_libp2p(&peer), request.clone());
+        self.questions.begin(id, peer, request);
+    }
+
+    /// What was asked, now that an answer came or none will; the next question that waited for it goes out.
+    fn asked(&mut self, id: &OutboundRequestId) -> Option<ControlRequest> {
+        let (peer, request) = self.questions.end(id)?;
+        if let Some(next) = self.questions.next(&peer) {
+            self.ask(peer, next);
+        }
+        Some(request)
     }
 
     async fn on_own(&mut self, address: &Multiaddr, here: bool) {
@@ -321,6 +338,7 @@ impl Loop {
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
                 let Some(peer) = from_libp2p(&peer_id) else { return };
                 self.hosts.remove(&peer);
+                self.questions.forget(&peer);
                 let _ = self.events.send(Event::Disconnected { peer }).await;
             }
             SwarmEvent::IncomingConnectionError { error: ListenError::Denied { .. }, .. }
@@ -360,11 +378,11 @@ impl Loop {
                 });
             }
             Ask::Message { peer, message: Message::Response { request_id, response }, .. } => {
-                let (Some(peer), Some(request)) = (from_libp2p(&peer), self.asked.remove(&request_id)) else { return };
+                let (Some(peer), Some(request)) = (from_libp2p(&peer), self.asked(&request_id)) else { return };
                 let _ = self.events.send(Event::Response { peer, request, response }).await;
             }
             Ask::OutboundFailure { request_id, error, .. } => {
-                self.asked.remove(&request_id);
+                let _ = self.asked(&request_id);
                 tracing::debug!(%error, "control question failed");
             }
             Ask::InboundFailure { .. } | Ask::ResponseSent { .. } => {}

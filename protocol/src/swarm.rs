@@ -4,8 +4,8 @@
 //! The rule: each chunk crosses each bottleneck once. A chunk is taken from the cheapest lane that has it (uplink group,
 //! other site, publisher); over a bottleneck only its importer takes it, and the others wait as long as that delivers.
 //!
-//! Inside: `importer` says whose turn it is, `picker` which chunk, `peers` who can give it, `patience` how long to wait and
-//! `window` which chunks are looked at one by one; these never meet. `scheduler` joins them.
+//! Inside: `importer` says whose turn it is, `picker` which chunk, `peers` who can give it, `patience` how long to wait,
+//! `standing` whom to rely on and `window` which chunks are looked at one by one; these never meet. `scheduler` joins them.
 
 mod announcer;
 mod importer;
@@ -16,6 +16,7 @@ mod patience;
 mod peers;
 mod picker;
 mod scheduler;
+mod standing;
 mod status;
 mod window;
 

@@ -1,173 +1,238 @@
-//! Hostile peers, one behaviour each. They speak the real protocol with real keys, and lie in exactly one way.
+//! Hostile peers, one mode each: they speak the real protocol with real keys, and break it in exactly one way.
+//!
+//! [`MODES`] lists what each does and what must come of it; `badpeer --list` prints the same. A mode runs against one node,
+//! from the test `badpeer` or from the program of that name.
 
-use karez_content_tools::export;
-use karez_content_tools::store::{Store, StoreOptions};
+mod bytes;
+mod control;
+mod crowds;
+mod excess;
+mod forged;
+mod frames;
+mod have_maps;
+mod hoard;
+mod importers;
+mod lane;
+mod modes;
+mod slow;
+mod strangers;
+
+pub use crowds::Crowd;
+pub use hoard::Hoard;
+pub use lane::Lane;
+pub use modes::{Attack, Ending, MODES, Mode, by_name, list};
+pub use strangers::{stranger_on_bulk, stranger_on_control};
+
+use crate::cluster::Node;
 use karez_node::bulk::tls;
 use karez_node::home::Home;
 use karez_node::keys::Key;
 use karez_node::tracker_client::TrackerClient;
 use karez_protocol::content::Document as _;
-use karez_protocol::content::chunk_set::ChunkSet;
-use karez_protocol::content::hash::{NetworkId, ReleaseId};
-use karez_protocol::content::layout::Layout;
+use karez_protocol::content::hash::NetworkId;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::content::release::Release;
+use karez_protocol::trust::PeerId;
+use karez_protocol::trust::Signed;
 use karez_protocol::trust::roster::Roster;
-use karez_protocol::trust::{PeerId, Signed};
 use karez_protocol::wire::control::HeldVersion;
-use karez_protocol::wire::frame::FrameHeader;
-use karez_protocol::wire::peer::{Hello, PeerMessage, from_runs};
 use karez_protocol::wire::tracker::Announce;
-use karez_protocol::wire::{self, PROTOCOL};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
 
-/// A member that holds everything and flips one bit of every chunk it sends.
+/// What a mode does when its turn comes; ends early when the node hangs up.
+pub type Act = std::pin::Pin<Box<dyn Future<Output = Option<()>> + Send>>;
+
+/// How long a bad peer rests before it dials the node again.
+const REDIAL: Duration = Duration::from_millis(500);
+
+/// The node that a mode is tried on.
+#[derive(Debug, Clone, Copy)]
+pub struct Victim {
+    /// Its port on both planes.
+    pub address: SocketAddr,
+    /// Who it is.
+    pub peer: PeerId,
+}
+
+impl Victim {
+    /// A node of a cluster.
+    pub fn of(node: &Node) -> Self {
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        let address = text(&node.ready["listen"][0]).parse().expect("an address");
+        Self { address, peer: text(&node.ready["peer"]).parse().expect("a peer id") }
+    }
+}
+
+/// What a bad peer is made of.
 #[derive(Debug)]
-pub struct Liar {
-    endpoint: quinn::Endpoint,
-    /// Chunks sent with a bit flipped.
-    pub lies: Arc<AtomicU64>,
+pub struct Setting {
+    /// A home that has joined the network.
+    pub home: Home,
+    /// What it holds: a copy of an honest node's store that nobody else has open.
+    pub hoard: Arc<Hoard>,
+    /// The collection that it is about.
+    pub collection: CollectionName,
+    /// The node to harm.
+    pub victim: Victim,
+    /// A publisher's key that was stolen; without one it signs with its own.
+    pub stolen: Option<Key>,
 }
 
-struct Hoard {
+/// What the tasks of a bad peer share.
+#[derive(Debug)]
+pub struct Bad {
+    key: Key,
     network: NetworkId,
+    tracker: TrackerClient,
+    hoard: Arc<Hoard>,
     collection: CollectionName,
-    release: ReleaseId,
-    layout: Layout,
-    store: Store,
-    lies: Arc<AtomicU64>,
+    victim: Victim,
+    signing: Key,
+    deeds: AtomicU64,
+    ends: Mutex<Vec<String>>,
 }
 
-impl Liar {
-    /// `home` has joined; `store` is a copy of an honest node's store. Announces itself at the tracker.
-    pub async fn start(home: &Home, store: &Path) -> Self {
-        let network_file = home.network().expect("joined");
-        let network = network_file.network().expect("a key");
+impl Bad {
+    /// Counts one thing done that no honest peer does.
+    fn deed(&self) {
+        self.deeds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes how something ended.
+    fn note(&self, end: String) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.push(end);
+    }
+
+    /// A client of the node's bulk lane, with this member's key, on a port of its own.
+    fn client(&self, key: &Key) -> quinn::Endpoint {
+        let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().expect("an address")).expect("a socket");
+        endpoint.set_default_client_config(tls::client_config(key.seed(), &self.victim.peer));
+        endpoint
+    }
+}
+
+/// A bad peer at work; it stops when dropped.
+#[derive(Debug)]
+pub struct BadPeer {
+    bad: Arc<Bad>,
+    tasks: JoinSet<()>,
+}
+
+/// Reads a joined home's store copy once, for any number of bad peers.
+pub fn hoard(home: &Home, store: &Path) -> Arc<Hoard> {
+    let (network, roster) = membership(home);
+    Arc::new(Hoard::open(store, &network, roster.value()))
+}
+
+fn membership(home: &Home) -> (NetworkId, Signed<Roster>) {
+    let file = home.network().expect("joined");
+    let (network, key) = (file.network().expect("a key"), file.key().expect("a key"));
+    let roster = std::fs::read(home.roster()).expect("a roster");
+    (network, Signed::<Roster>::verify(&roster, &network, &key).expect("signed by the tracker"))
+}
+
+impl BadPeer {
+    /// Begins. A mode that waits to be dialled is announced at the tracker when this returns.
+    pub async fn start(mode: &Mode, setting: Setting) -> Self {
+        let Setting { home, hoard, collection, victim, stolen } = setting;
         let key = Key::load(&home.node_key()).expect("a key file");
-        let store = Store::open(store, StoreOptions::default()).expect("a copied store");
-        let held = store.releases().expect("releases").pop().expect("a release");
-        let layout = export::layout(&held.root, &store).expect("a whole layout");
-        let lies = Arc::new(AtomicU64::new(0));
-        let tracker_key = network_file.key().expect("a key");
-        let roster = std::fs::read(home.roster()).expect("a roster");
-        let roster = Signed::<Roster>::verify(&roster, &network, &tracker_key).expect("signed by the tracker");
-        let owner = roster.value().publisher(held.collection.publisher()).expect("a publisher").key;
-        let release = Signed::<Release>::verify(&held.signed, &network, &owner).expect("signed").value().id();
-        let config = tls::server_config(key.seed());
-        let endpoint = quinn::Endpoint::server(config, "127.0.0.1:0".parse().expect("an address")).expect("a socket");
-        let collection = held.collection.clone();
-        let hoard = Hoard { network, collection, release, layout, store, lies: lies.clone() };
-        tokio::spawn(serve(endpoint.clone(), Arc::new(hoard)));
-        let announce = Announce {
-            header: Announce::new_header(),
-            peer: key.peer(),
-            sequence: 1,
-            addresses: vec![endpoint.local_addr().expect("an address").to_string()],
-            held: vec![HeldVersion { collection: held.collection.clone(), version: held.version, complete: true }],
-            wanted: vec![],
-            roster: 0,
-            catalogue: 0,
-        };
-        let signed = Signed::sign(announce, &network, key.signing());
-        TrackerClient::new(network_file.trackers)
-            .announce(&signed)
-            .await
-            .expect("the tracker takes a member's announce");
-        Self { endpoint, lies }
+        let bad = Arc::new(Bad {
+            network: membership(&home).0,
+            tracker: TrackerClient::new(home.network().expect("joined").trackers),
+            signing: stolen.unwrap_or_else(|| Key::load(&home.publisher_key()).expect("a key file")),
+            key,
+            hoard,
+            collection,
+            victim,
+            deeds: AtomicU64::new(0),
+            ends: Mutex::default(),
+        });
+        let mut tasks = JoinSet::new();
+        match mode.attack {
+            Attack::Serves(act) => drop(tasks.spawn(serve(bad.clone(), announced(&bad).await, act))),
+            Attack::Dials(act) => drop(tasks.spawn(dial(bad.clone(), act))),
+            Attack::Alone(act) => {
+                let acting = act(bad.clone());
+                tasks.spawn(async move {
+                    let _ = acting.await;
+                });
+            }
+            Attack::ShownBy(_) | Attack::NotYet(_) => panic!("{} is no mode that runs", mode.name),
+        }
+        Self { bad, tasks }
+    }
+
+    /// Things done that no honest peer does.
+    pub fn deeds(&self) -> u64 {
+        self.bad.deeds.load(Ordering::Relaxed)
+    }
+
+    /// How its connections and offers ended, in the words of the other side.
+    pub fn ends(&self) -> Vec<String> {
+        self.bad.ends.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Works until it has nothing left to do, which may be never.
+    pub async fn work(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
     }
 }
 
-impl Drop for Liar {
-    fn drop(&mut self) {
-        self.endpoint.close(0u32.into(), b"");
-    }
+/// Says at the tracker that it holds everything, and where.
+async fn announced(bad: &Bad) -> quinn::Endpoint {
+    let config = tls::server_config(bad.key.seed());
+    let endpoint = quinn::Endpoint::server(config, "127.0.0.1:0".parse().expect("an address")).expect("a socket");
+    let held = bad.hoard.newest(&bad.collection);
+    let announce = Announce {
+        header: Announce::new_header(),
+        peer: bad.key.peer(),
+        sequence: 1,
+        addresses: vec![endpoint.local_addr().expect("an address").to_string()],
+        held: vec![HeldVersion { collection: bad.collection.clone(), version: held.version, complete: true }],
+        wanted: vec![],
+        roster: 0,
+        catalogue: 0,
+    };
+    let signed = Signed::sign(announce, &bad.network, bad.key.signing());
+    bad.tracker.announce(&signed).await.expect("the tracker takes a member's announce");
+    endpoint
 }
 
-async fn serve(endpoint: quinn::Endpoint, hoard: Arc<Hoard>) {
+/// Does its deed on every connection that somebody opens.
+async fn serve(bad: Arc<Bad>, endpoint: quinn::Endpoint, act: fn(Lane) -> Act) {
+    let mut lanes = JoinSet::new();
     while let Some(incoming) = endpoint.accept().await {
-        let hoard = hoard.clone();
-        tokio::spawn(async move {
+        let bad = bad.clone();
+        lanes.spawn(async move {
             if let Ok(connection) = incoming.await {
-                // It ends when the victim hangs up.
-                let _ = lie(connection, &hoard).await;
+                converse(&bad, connection, false, act).await;
             }
         });
     }
 }
 
-async fn send(stream: &mut quinn::SendStream, message: &PeerMessage) -> Option<()> {
-    let body = wire::encode(message);
-    stream.write_all(&(body.len() as u32).to_le_bytes()).await.ok()?;
-    stream.write_all(&body).await.ok()
-}
-
-async fn receive(stream: &mut quinn::RecvStream) -> Option<PeerMessage> {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix).await.ok()?;
-    let mut body = vec![0; u32::from_le_bytes(prefix) as usize];
-    stream.read_exact(&mut body).await.ok()?;
-    wire::decode(&body).ok()
-}
-
-async fn lie(connection: quinn::Connection, hoard: &Hoard) -> Option<()> {
-    let (mut out, mut incoming) = connection.accept_bi().await.ok()?;
-    let hello = Hello { versions: PROTOCOL, network: hoard.network, roster: 0, agent: "liar".into(), session: 1 };
-    send(&mut out, &PeerMessage::Hello(hello)).await?;
-    let (collection, release) = (hoard.collection.clone(), hoard.release);
-    let mut chunks = connection.open_uni().await.ok()?;
+/// Dials the node over and over and does its deed.
+async fn dial(bad: Arc<Bad>, act: fn(Lane) -> Act) {
+    let endpoint = bad.client(&bad.key);
+    let mut pace = tokio::time::interval(REDIAL);
     loop {
-        match receive(&mut incoming).await? {
-            PeerMessage::Interest { release: wanted, .. } if wanted == release => {
-                let interest = PeerMessage::Interest { collection: collection.clone(), release, wants: false };
-                send(&mut out, &interest).await?;
-                let set = ChunkSet::full(hoard.layout.count());
-                send(&mut out, &PeerMessage::Have { release, set }).await?;
-            }
-            PeerMessage::Request { chunks: asked, .. } => {
-                for chunk in from_runs(&asked, 1 << 16)? {
-                    let stored = hoard.store.read_stored(&hoard.layout.entry(chunk)?.id).ok()??;
-                    let mut bytes = stored.bytes;
-                    let middle = bytes.len() / 2;
-                    bytes[middle] ^= 1;
-                    let header = FrameHeader { release, chunk, stored_len: bytes.len() as u32, codec: stored.codec };
-                    chunks.write_all(&header.to_bytes()).await.ok()?;
-                    chunks.write_all(&bytes).await.ok()?;
-                    hoard.lies.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            _ => {}
+        pace.tick().await;
+        match endpoint.connect(bad.victim.address, "karez").expect("a dial").await {
+            Ok(connection) => converse(&bad, connection, true, act).await,
+            Err(refused) => bad.note(refused.to_string()),
         }
     }
 }
 
-/// Dials a node's bulk lane with a key that no roster lists; returns the reason the node gave for hanging up.
-pub async fn stranger_on_bulk(victim: SocketAddr, peer: &PeerId) -> String {
-    let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().expect("an address")).expect("a socket");
-    endpoint.set_default_client_config(tls::client_config(Key::generate().seed(), peer));
-    let connection = match endpoint.connect(victim, "karez").expect("a dial").await {
-        Ok(connection) => connection,
-        Err(refused) => return refused.to_string(),
-    };
-    connection.closed().await.to_string()
-}
-
-/// Dials a node's control plane with a key that no roster lists; returns once the node has hung up.
-pub async fn stranger_on_control(victim: SocketAddr) {
-    use libp2p::futures::StreamExt as _;
-    use libp2p::multiaddr::Protocol;
-    use libp2p::swarm::SwarmEvent;
-    let builder = libp2p::SwarmBuilder::with_new_identity().with_tokio();
-    let tcp = builder.with_tcp(Default::default(), libp2p::noise::Config::new, libp2p::yamux::Config::default);
-    let mut swarm = tcp.expect("noise").with_behaviour(|_| libp2p::ping::Behaviour::default()).expect("ping").build();
-    let address = libp2p::Multiaddr::from(victim.ip()).with(Protocol::Tcp(victim.port()));
-    swarm.dial(address).expect("a dial");
-    loop {
-        match swarm.select_next_some().await {
-            SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => return,
-            _ => {}
-        }
+async fn converse(bad: &Arc<Bad>, connection: quinn::Connection, dialled: bool, act: fn(Lane) -> Act) {
+    if let Some(lane) = Lane::greet(bad.clone(), connection.clone(), dialled).await {
+        act(lane).await;
     }
+    // It has said what it had to say: now it is the other side that must do something.
+    bad.note(connection.closed().await.to_string());
 }

@@ -262,6 +262,21 @@ impl Node {
         assert!(resized.is_ok_and(|status| status.success()), "the disk cannot be resized");
     }
 
+    /// The daemon's process id.
+    pub fn pid(&self) -> u32 {
+        self.daemon.as_ref().and_then(Daemon::pid).expect("a daemon that runs")
+    }
+
+    /// The daemon's memory in MiB, now and at its highest.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of memory");
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") >> 10
+        };
+        (mib("VmRSS:"), mib("VmHWM:"))
+    }
+
     /// kill -9.
     pub async fn kill(&mut self) {
         if let Some(daemon) = self.daemon.take() {

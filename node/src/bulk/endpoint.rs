@@ -2,6 +2,7 @@
 
 use super::carrier::Carrier;
 use super::congestion::Way;
+use super::door::Place;
 use super::lane::{self, Lane, Talk};
 use super::messages::{MessageReader, MessageWriter};
 use super::race::{self, NoConnection};
@@ -18,10 +19,14 @@ use std::time::Duration;
 
 /// Kernel buffers, in bytes: quinn does not size them, and the default drops bursts.
 const SOCKET_BUFFER: usize = 4 << 20;
-/// Connections that may be in their handshake at once.
-pub(super) const INCOMING_MAX: usize = 64;
+/// First packets of connections that may wait for the accept loop.
+const INCOMING_MAX: usize = 64;
+/// Bytes that one of these, and all together, may bring along before they are accepted.
+const INCOMING_BYTES: (u64, u64) = (16 << 10, 1 << 20);
 /// Greetings take one round trip; a satellite's is 620 ms and may lose a packet or two.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(8);
+/// Handshakes take two round trips and carry more packets that may be lost.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Time for one address to answer.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
 /// Credit of a stranger until its greeting has been checked, in bytes: as little as the tightest limit gives a member.
@@ -94,7 +99,11 @@ pub fn bind(address: SocketAddr, seed: [u8; 32], manners: Manners) -> Result<Bou
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
         socket.set_nonblocking(true)?;
         let mut server = tls::server_config(seed);
-        server.transport_config(transport(&way)).max_incoming(INCOMING_MAX);
+        server
+            .transport_config(transport(&way))
+            .max_incoming(INCOMING_MAX)
+            .incoming_buffer_size(INCOMING_BYTES.0)
+            .incoming_buffer_size_total(INCOMING_BYTES.1);
         let runtime = Arc::new(quinn::TokioRuntime);
         quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(server), socket.into(), runtime)
     };
@@ -106,19 +115,26 @@ pub fn bind(address: SocketAddr, seed: [u8; 32], manners: Manners) -> Result<Bou
 pub(super) async fn accept_loop(shared: Arc<Shared>) {
     while let Some(incoming) = shared.endpoint.accept().await {
         // Under load, make the other side prove its address before it costs a handshake.
-        if !incoming.remote_address_validated() && shared.endpoint.open_connections() > 2 * INCOMING_MAX {
+        if shared.door.is_busy() && incoming.may_retry() {
             let _ = incoming.retry();
             continue;
         }
-        let shared = shared.clone();
-        tokio::spawn(async move {
-            let Ok(Ok(connection)) = tokio::time::timeout(HELLO_TIMEOUT, async { incoming.await }).await else {
-                return;
-            };
-            if let Some(peer) = admit(&shared, &connection).await {
-                greet_and_run(shared, connection, peer, peer).await;
-            }
-        });
+        match shared.door.enter(incoming.remote_address().ip()) {
+            Some(place) => drop(tokio::spawn(receive(shared.clone(), incoming, place))),
+            // Without an answer: whoever is honest tries again.
+            None => incoming.ignore(),
+        }
+    }
+}
+
+/// Shakes hands, greets and serves.
+async fn receive(shared: Arc<Shared>, incoming: quinn::Incoming, mut place: Place) {
+    let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, async { incoming.await }).await else { return };
+    let Some(peer) = admit(&shared, &connection).await else { return };
+    if place.identify(peer) {
+        greet_and_run(shared, connection, peer, peer, Some(place)).await;
+    } else {
+        close(&connection, CloseReason::Busy);
     }
 }
 
@@ -146,7 +162,7 @@ pub(super) async fn dial(shared: Arc<Shared>, peer: PeerId, addresses: Vec<Socke
     match race::first(addresses, connect).await {
         Ok(connection) => {
             let me = shared.config.me;
-            greet_and_run(shared, connection, peer, me).await;
+            greet_and_run(shared, connection, peer, me, None).await;
         }
         Err(NoConnection { detail, is_silence }) => {
             let _ = shared.events.send(Event::DialFailed { peer, detail, unanswered: is_silence }).await;
@@ -166,7 +182,13 @@ async fn connect(shared: &Shared, peer: &PeerId, address: SocketAddr) -> Result<
 }
 
 /// Exchanges greetings and hands the connection to its lane until it ends.
-async fn greet_and_run(shared: Arc<Shared>, connection: quinn::Connection, peer: PeerId, dialer: PeerId) {
+async fn greet_and_run(
+    shared: Arc<Shared>,
+    connection: quinn::Connection,
+    peer: PeerId,
+    dialer: PeerId,
+    place: Option<Place>,
+) {
     let dialled = dialer == shared.config.me;
     let greeted = tokio::time::timeout(HELLO_TIMEOUT, greet(&shared, &connection, dialled)).await;
     let (hello, reader, writer) = match greeted {
@@ -184,6 +206,8 @@ async fn greet_and_run(shared: Arc<Shared>, connection: quinn::Connection, peer:
             return;
         }
     };
+    // From here on it is the one lane of a member.
+    drop(place);
     let lane = Lane::new(Carrier::Quic(connection), shared.config.limits.lane(), (peer, dialer), hello.session);
     lane::run(shared, lane, hello, Talk::Quic(reader, writer)).await;
 }
@@ -191,8 +215,8 @@ async fn greet_and_run(shared: Arc<Shared>, connection: quinn::Connection, peer:
 /// Takes a stream of the control connection as a lane.
 pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer: PeerId) {
     // As with QUIC: so many greet at once, and a member's stream is as welcome as its connection.
-    let Ok(permit) = shared.greeting.clone().try_acquire_owned() else { return };
-    if !shared.config.members.contains(&peer) {
+    let Some(mut place) = shared.door.enter(pipe.address.ip()) else { return };
+    if !shared.config.members.contains(&peer) || !place.identify(peer) {
         return;
     }
     let ending = piped::Ending::new(pipe.address);
@@ -202,7 +226,7 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
         Ok(Ok(theirs)) => check_hello(&shared, &theirs).map(|()| theirs),
         _ => Err(CloseReason::Violation),
     };
-    drop(permit);
+    drop(place);
     match checked {
         Ok(hello) => {
             let lane = Lane::new(Carrier::Stream(ending), shared.config.limits.lane(), (peer, dialer), hello.session);

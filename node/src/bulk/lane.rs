@@ -133,6 +133,9 @@ impl Lane {
     }
 }
 
+/// Lanes at once; a county hub serves some hundreds of sites.
+const LANES_MAX: usize = 512;
+
 /// The lanes by peer: at most one each.
 #[derive(Debug, Default)]
 pub(super) struct Lanes(Mutex<BTreeMap<PeerId, Arc<Lane>>>);
@@ -142,17 +145,19 @@ impl Lanes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(peer).cloned()
     }
 
-    /// False when the newcomer is not kept.
-    fn insert(&self, lane: &Arc<Lane>) -> bool {
+    /// An error when the newcomer is not kept.
+    fn insert(&self, lane: &Arc<Lane>) -> Result<(), CloseReason> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = lanes.get(&lane.peer) {
             if !lane.replaces(old) {
-                return false;
+                return Err(CloseReason::Duplicate);
             }
             old.close(CloseReason::Duplicate);
+        } else if lanes.len() >= LANES_MAX {
+            return Err(CloseReason::Busy);
         }
         lanes.insert(lane.peer, lane.clone());
-        true
+        Ok(())
     }
 
     fn remove(&self, lane: &Lane) -> bool {
@@ -177,8 +182,8 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     let (peer, generation) = (lane.peer, lane.generation);
     let ends = lane.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some((messages, frames)) = ends else { return };
-    if !shared.lanes.insert(&lane) {
-        lane.close(CloseReason::Duplicate);
+    if let Err(reason) = shared.lanes.insert(&lane) {
+        lane.close(reason);
         return;
     }
     // What a replaced connection was asked for is not asked for on this one.

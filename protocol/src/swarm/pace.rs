@@ -60,6 +60,7 @@ pub(super) struct Pace {
     latency: Option<Duration>,
     first_ask: Option<Timestamp>,
     last_sign: Timestamp,
+    last_delivery: Option<Timestamp>,
     /// Typical time between two signs of life while busy.
     gap: Duration,
 }
@@ -127,6 +128,7 @@ impl Pace {
     /// A whole chunk came; `expected` tells whether it was still asked for.
     pub(super) fn deliver(&mut self, now: Timestamp, bytes: u64, expected: bool) {
         let counted = bytes.min(self.partial);
+        self.last_delivery = Some(now);
         self.answered(now);
         let unsigned = std::mem::take(&mut self.unsigned);
         self.sign_of_life(now, bytes - counted + unsigned);
@@ -201,6 +203,11 @@ impl Pace {
     pub(super) fn time_for(&self, more: u64) -> Duration {
         let rate = self.rate.unwrap_or(RATE_UNKNOWN).max(1);
         Duration::from_micros((self.outstanding() + more).saturating_mul(1_000_000) / rate)
+    }
+
+    /// When the last whole chunk came.
+    pub(super) fn last_delivery(&self) -> Option<Timestamp> {
+        self.last_delivery
     }
 
     /// When its silence becomes a stall, with `times` the usual patience; `None` while nothing is asked.

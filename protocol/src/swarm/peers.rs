@@ -3,6 +3,7 @@
 use super::io::PeerProfile;
 use super::lane::{Lane, Slot};
 use super::pace::Pace;
+use super::standing::Standing;
 use crate::content::chunk::ChunkIndex;
 use crate::content::chunk_set::ChunkSet;
 use crate::plan::time::Timestamp;
@@ -28,6 +29,9 @@ const OVERDUE_SLACK: Duration = Duration::from_secs(1);
 /// duplicate at worst, and a peer that was measured on one bad minute would hold up the end for ten.
 const OVERDUE_MAX: Duration = Duration::from_secs(120);
 
+/// And after so long when its peer is only being tried: whoever is back answers within a round trip or two.
+const TRY_OVERDUE: Duration = Duration::from_secs(2);
+
 /// A chunk asked of a peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask {
@@ -35,15 +39,6 @@ pub(super) struct Ask {
     pub(super) overdue_at: Timestamp,
     /// How urgently it was asked for.
     pub(super) urgency: Urgency,
-}
-
-/// A peer that let its requests lie: one chunk at a time until it delivers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Snub {
-    /// How often in a row.
-    pub(super) times: u32,
-    /// When to try it again.
-    pub(super) probe_at: Timestamp,
 }
 
 /// A connected peer.
@@ -67,8 +62,8 @@ pub(super) struct Peer {
     pub(super) asks: BTreeMap<ChunkIndex, Ask>,
     /// How it delivers.
     pub(super) pace: Pace,
-    /// Its bad standing, if any.
-    pub(super) snub: Option<Snub>,
+    /// Whether it is relied on.
+    pub(super) standing: Standing,
     /// Chunks that may be asked in the background at once, of a publisher: one more for each that came. Thus little waits
     /// at a publisher that has nothing to spare, and its whole pipeline is used when it has (8 sites at 20/20: 5 % of the
     /// time).
@@ -80,7 +75,12 @@ pub(super) struct Peer {
 impl Peer {
     /// The lane it serves over.
     pub(super) fn lane(&self) -> Lane {
-        if self.snub.is_some() { Lane::Doubtful } else { self.natural_lane }
+        if self.is_snubbed() { Lane::Doubtful } else { self.natural_lane }
+    }
+
+    /// Whether it is asked for one chunk at a time.
+    pub(super) fn is_snubbed(&self) -> bool {
+        self.standing.snub().is_some()
     }
 
     /// Whether a publisher has shown that its uplink has more to spare than is asked of it.
@@ -101,12 +101,13 @@ impl Peer {
 
     fn waits_its_turn(&self) -> bool {
         let is_spare = |ask: &Ask| ask.urgency == Urgency::Background;
-        self.profile.is_origin && self.snub.is_none() && self.asks.values().all(is_spare)
+        self.profile.is_origin && !self.is_snubbed() && self.asks.values().all(is_spare)
     }
 
     /// Takes note of a request.
     pub(super) fn ask(&mut self, now: Timestamp, chunk: ChunkIndex, len: u64, urgency: Urgency) {
-        let overdue_at = now + (self.pace.time_for(len) * 2 + OVERDUE_SLACK).min(OVERDUE_MAX);
+        let late = (self.pace.time_for(len) * 2 + OVERDUE_SLACK).min(OVERDUE_MAX);
+        let overdue_at = now + if self.is_snubbed() { late.min(TRY_OVERDUE) } else { late };
         if urgency != Urgency::Background && self.waits_its_turn() {
             self.pace.forgive(now);
         }
@@ -116,7 +117,7 @@ impl Peer {
 
     /// Whether its pipeline is half empty, so that asking is worth a message.
     pub(super) fn is_open(&self, now: Timestamp) -> bool {
-        match self.snub {
+        match self.standing.snub() {
             Some(snub) => self.asks.is_empty() && snub.probe_at <= now,
             None => {
                 self.asks.is_empty()
@@ -128,7 +129,7 @@ impl Peer {
     /// Whether more fits.
     pub(super) fn has_room(&self) -> bool {
         let has_room = self.asks.len() < REQUESTS_IN_FLIGHT_MAX && self.pace.outstanding() < self.pace.window();
-        self.asks.is_empty() || (self.snub.is_none() && has_room)
+        self.asks.is_empty() || (!self.is_snubbed() && has_room)
     }
 }
 
@@ -138,15 +139,20 @@ pub(super) struct Peers {
     by_slot: BTreeMap<Slot, Peer>,
     slots: BTreeMap<PeerId, Slot>,
     banned: BTreeSet<PeerId>,
+    /// Peers that have left with something to make up for: when, and their standing.
+    remembered: BTreeMap<PeerId, (Timestamp, Standing)>,
 }
 
 impl Peers {
     /// Adds a peer; `None` when it is banned or no number is free.
-    pub(super) fn add(&mut self, peer: Peer) -> Option<Slot> {
+    pub(super) fn add(&mut self, mut peer: Peer) -> Option<Slot> {
         if self.banned.contains(&peer.id) {
             return None;
         }
         let free = (1..=u16::MAX).map(Slot).find(|slot| !self.by_slot.contains_key(slot))?;
+        if let Some((left, standing)) = self.remembered.remove(&peer.id) {
+            peer.standing = standing.returned(left, peer.joined);
+        }
         self.slots.insert(peer.id, free);
         self.by_slot.insert(free, peer);
         self.tell_alone();
@@ -154,8 +160,11 @@ impl Peers {
     }
 
     /// Removes a peer.
-    pub(super) fn remove(&mut self, slot: Slot) -> Option<Peer> {
+    pub(super) fn remove(&mut self, now: Timestamp, slot: Slot) -> Option<Peer> {
         let peer = self.by_slot.remove(&slot)?;
+        if !peer.standing.is_clean() {
+            self.remembered.insert(peer.id, (now, peer.standing));
+        }
         self.slots.remove(&peer.id);
         self.tell_alone();
         Some(peer)
@@ -184,6 +193,13 @@ impl Peers {
     /// A connected peer, to change.
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Peer> {
         self.by_slot.get_mut(&slot)
+    }
+
+    /// Whether another peer has delivered since this one did.
+    pub(super) fn others_delivered_since(&self, slot: Slot) -> bool {
+        let last = |peer: &Peer| peer.pace.last_delivery();
+        let mine = self.get(slot).and_then(last);
+        self.by_slot.iter().any(|(other, peer)| *other != slot && last(peer) > mine)
     }
 
     /// All connected peers.

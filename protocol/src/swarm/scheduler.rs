@@ -227,7 +227,7 @@ impl Swarm {
             },
             outstanding: peer.asks.len() as u32,
             rate: peer.pace.rate(),
-            is_snubbed: peer.snub.is_some(),
+            is_snubbed: peer.is_snubbed(),
             is_stalled: self.patience.is_stalled(slot),
         })
     }

@@ -66,3 +66,16 @@ pub fn flip_bits(path: &Path, bits: u64, seed: u64) {
         file.write_all_at(&[byte[0] ^ 1 << bit], at).expect("a byte");
     }
 }
+
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.expect("a readable tree");
+        let target = to.join(entry.path().strip_prefix(from).expect("inside"));
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(&target).expect("a folder");
+        } else {
+            fs::copy(entry.path(), &target).expect("a copy");
+        }
+    }
+}

@@ -1,23 +1,9 @@
 //! Liars and strangers.
 
 use karez_node::home::Home;
-use karez_tests::badpeer::{Liar, stranger_on_bulk, stranger_on_control};
-use karez_tests::cluster::tree::{course, fingerprint};
+use karez_tests::badpeer::{self, BadPeer, Setting, Victim, stranger_on_bulk, stranger_on_control};
+use karez_tests::cluster::tree::{copy_folder, course, fingerprint};
 use karez_tests::cluster::{Cluster, until};
-use std::path::Path;
-use std::sync::atomic::Ordering;
-
-fn copy_folder(from: &Path, to: &Path) {
-    for entry in walkdir::WalkDir::new(from) {
-        let entry = entry.unwrap();
-        let target = to.join(entry.path().strip_prefix(from).unwrap());
-        if entry.file_type().is_dir() {
-            std::fs::create_dir_all(&target).unwrap();
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}
 
 #[tokio::test]
 async fn flipped_bytes_are_never_stored_and_the_liar_is_dropped() {
@@ -33,9 +19,15 @@ async fn flipped_bytes_are_never_stored_and_the_liar_is_dropped() {
     let invite = cluster.invite("liar", &[]).await;
     let home = Home::at(cluster.path("liar"));
     karez_node::setup::join(&home, &invite).await.unwrap();
-    let liar = Liar::start(&home, &cluster.path("hoard")).await;
-
     let sites = [cluster.site("a", &[]).await, cluster.site("b", &[]).await];
+    let setting = Setting {
+        hoard: badpeer::hoard(&home, &cluster.path("hoard")),
+        home,
+        collection: "bj4/shui".parse().unwrap(),
+        victim: Victim::of(&sites[0]),
+        stolen: None,
+    };
+    let liar = BadPeer::start(badpeer::by_name("middle-bit").unwrap(), setting).await;
     for site in &sites {
         site.follow("bj4/shui").await;
     }
@@ -45,7 +37,7 @@ async fn flipped_bytes_are_never_stored_and_the_liar_is_dropped() {
         site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
         assert_eq!(fingerprint(&copy), fingerprint(&source));
     }
-    assert!(liar.lies.load(Ordering::Relaxed) > 0, "nobody asked the liar: nothing was tested");
+    assert!(liar.deeds() > 0, "nobody asked the liar: nothing was tested");
     let mut bad = 0;
     for site in &sites {
         let status = site.status().await;

@@ -125,11 +125,11 @@ impl Swarm {
             peer.is_dry = false;
         }
         peer.pace.deliver(now, len, ask.is_some());
+        let (is_restored, lane) = (peer.standing.deliver(), peer.natural_lane);
         if let Some(flight) = self.flights.get_mut(&chunk) {
             flight.retain(|other| *other != slot);
         }
-        if peer.snub.take().is_some() {
-            let lane = peer.natural_lane;
+        if is_restored {
             self.change_lane(now, slot, Lane::Doubtful, lane);
         }
     }

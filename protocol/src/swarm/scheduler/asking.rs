@@ -69,7 +69,7 @@ impl Swarm {
                 return false;
             }
             let asked = peer.asks.values().filter(|ask| ask.urgency == Urgency::Play).count() as u64 * u64::from(len);
-            match peer.snub {
+            match peer.standing.snub() {
                 Some(_) => peer.asks.is_empty(),
                 None => asked < peer.pace.window().max(PLAY_WINDOW_BYTES_MIN),
             }
@@ -111,7 +111,7 @@ impl Swarm {
     /// somebody who answers has nothing to do.
     fn least_loaded(&self, open: &[Slot]) -> Option<usize> {
         let load = |slot: Slot| {
-            let load = self.peers.get(slot).map(|peer| (peer.snub.is_some(), peer.pace.time_for(0)));
+            let load = self.peers.get(slot).map(|peer| (peer.is_snubbed(), peer.pace.time_for(0)));
             (load, mix(self.seed ^ u64::from(slot.0)))
         };
         (0..open.len()).min_by_key(|at| load(open[*at]))
@@ -130,7 +130,7 @@ impl Swarm {
         if let Some(chunk) = first {
             return Some((chunk, self.urgency(chunk, lane)));
         }
-        if peer.snub.is_some()
+        if peer.is_snubbed()
             && let Some(chunk) = self.pick_probe(peer)
         {
             return Some((chunk, Urgency::Background));
@@ -196,6 +196,12 @@ impl Swarm {
         self.peers.get(*only)?.asks.get(&chunk).map(|ask| ask.overdue_at)
     }
 
+    /// Whether nobody who is relied on was asked for a chunk in flight.
+    fn is_tried_only(&self, chunk: ChunkIndex) -> bool {
+        let is_snubbed = |slot: &Slot| self.peers.get(*slot).is_none_or(Peer::is_snubbed);
+        self.flights.get(&chunk).is_some_and(|slots| slots.iter().all(is_snubbed))
+    }
+
     fn ask_overdue_again(&mut self, now: Timestamp, batch: &mut Batch) {
         if !self.is_endgame() {
             return;
@@ -203,16 +209,17 @@ impl Swarm {
         let chunks: Vec<_> = self.flights.keys().copied().collect();
         for chunk in chunks {
             if self.overdue_at(chunk).is_some_and(|due| due <= now)
-                && let Some(slot) = self.idle_site_with(chunk)
+                && let Some(slot) = self.second_with(chunk)
             {
                 self.ask(now, slot, chunk, Urgency::Background, batch);
             }
         }
     }
 
-    /// A site that holds a chunk and has nothing to do for us; the publisher is not asked twice.
-    fn idle_site_with(&self, chunk: ChunkIndex) -> Option<Slot> {
-        let fits = |peer: &Peer| peer.lane() <= Lane::Site && peer.asks.is_empty() && peer.holds.contains(chunk);
+    /// Who holds a chunk and has nothing to do for us. The publisher is not asked for what a site is relied on to bring.
+    fn second_with(&self, chunk: ChunkIndex) -> Option<Slot> {
+        let farthest = if self.is_tried_only(chunk) { Lane::Origin } else { Lane::Site };
+        let fits = |peer: &Peer| peer.lane() <= farthest && peer.asks.is_empty() && peer.holds.contains(chunk);
         self.peers.iter().filter(|(_, peer)| fits(peer)).min_by_key(|(_, peer)| peer.lane()).map(|(slot, _)| slot)
     }
 }

@@ -66,7 +66,7 @@ impl Swarm {
         let fit = peer.wants
             && !peer.profile.is_origin
             && peer.profile.weight > 0
-            && peer.snub.is_none()
+            && !peer.is_snubbed()
             && !self.patience.is_stalled(slot);
         if fit == self.tree.contains(slot) {
             return;

@@ -9,6 +9,7 @@ use crate::swarm::lane::{Lane, Slot};
 use crate::swarm::pace::Pace;
 use crate::swarm::peers::Peer;
 use crate::swarm::picker::{Place, Row};
+use crate::swarm::standing::Standing;
 use crate::trust::PeerId;
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ impl Swarm {
             holds: ChunkSet::new(),
             asks: BTreeMap::new(),
             pace: Pace::default(),
-            snub: None,
+            standing: Standing::default(),
             spare: 1,
             is_dry: false,
         });
@@ -36,7 +37,7 @@ impl Swarm {
         let Some(slot) = self.peers.slot(id) else { return };
         let lost = self.expel(slot);
         let claimed = self.patience.forget(slot);
-        let Some(peer) = self.peers.remove(slot) else { return };
+        let Some(peer) = self.peers.remove(now, slot) else { return };
         let held = self.picker.known_of(&peer.holds);
         for chunk in held.iter() {
             self.picker.drop_holder(chunk, peer.lane());
@@ -143,10 +144,12 @@ impl Swarm {
 
     pub(super) fn handle_refused(&mut self, now: Timestamp, id: &PeerId, chunks: &[ChunkIndex]) {
         let Some(slot) = self.peers.slot(id) else { return };
+        let mut claimed = 0;
         for chunk in chunks {
             let Some(peer) = self.peers.get_mut(slot) else { return };
             let lane = peer.lane();
             if peer.holds.remove(*chunk) {
+                claimed += 1;
                 self.picker.drop_holder(*chunk, lane);
             }
             self.take_back(slot, *chunk);
@@ -156,6 +159,9 @@ impl Swarm {
         if !chunks.is_empty() {
             self.patience.distrust(slot);
             self.review_membership(now, slot);
+        }
+        if self.peers.get_mut(slot).is_some_and(|peer| peer.standing.refuse(claimed)) {
+            self.snub(now, slot, true);
         }
     }
 }

@@ -5,13 +5,7 @@ use super::asking::settled_at;
 use crate::plan::time::Timestamp;
 use crate::swarm::io::Output;
 use crate::swarm::lane::{Lane, Slot};
-use crate::swarm::peers::{Peer, Snub};
-use std::time::Duration;
-
-/// Pause before a peer that stayed silent again is tried once more; doubles each time.
-const PROBE_PAUSE: Duration = Duration::from_secs(5);
-/// Doublings of it: at most 80 s, so that a link that returns is used within a minute or so.
-const PROBE_DOUBLINGS_MAX: u32 = 4;
+use crate::swarm::peers::Peer;
 
 impl Swarm {
     /// When `Input::Tick` is due, if nothing else happens before.
@@ -29,7 +23,7 @@ impl Swarm {
 
     /// Moments at which something may be asked that may not be asked before.
     fn chances(&self) -> impl Iterator<Item = Timestamp> + '_ {
-        let probes = self.peers.iter().filter_map(|(_, peer)| peer.snub.map(|snub| snub.probe_at));
+        let probes = self.peers.iter().filter_map(|(_, peer)| peer.standing.snub().map(|snub| snub.probe_at));
         let flights = self.flights.keys().filter(|_| self.is_endgame());
         probes
             .chain(self.peers.iter().filter_map(|(_, peer)| settled_at(peer)))
@@ -40,7 +34,11 @@ impl Swarm {
     pub(super) fn run_due(&mut self, now: Timestamp) {
         let is_silent = |peer: &Peer| peer.silent_at().is_some_and(|at| at <= now);
         let silent: Vec<_> = self.peers.iter().filter(|(_, peer)| is_silent(peer)).map(|(slot, _)| slot).collect();
-        silent.into_iter().for_each(|slot| self.snub(now, slot));
+        for slot in silent {
+            // When nobody has delivered, the link is ours that is down.
+            let is_fault = self.peers.others_delivered_since(slot);
+            self.snub(now, slot, is_fault);
+        }
         let expired = self.patience.expire(now);
         for chunk in expired.iter().filter(|chunk| self.picker.row(**chunk).is_none()) {
             self.patience.drop_spent(*chunk);
@@ -54,13 +52,11 @@ impl Swarm {
         }
     }
 
-    /// Sets a silent peer aside: its chunks are asked of others, itself of one chunk at a time.
-    fn snub(&mut self, now: Timestamp, slot: Slot) {
+    /// Sets a peer aside that let requests lie: its chunks are asked of others, itself of one chunk at a time.
+    pub(super) fn snub(&mut self, now: Timestamp, slot: Slot, is_fault: bool) {
         let Some(peer) = self.peers.get_mut(slot) else { return };
         let lane = peer.lane();
-        let times = peer.snub.map_or(0, |snub| snub.times + 1);
-        let pause = if times == 0 { Duration::ZERO } else { PROBE_PAUSE * (1 << times.min(PROBE_DOUBLINGS_MAX)) };
-        peer.snub = Some(Snub { times, probe_at: now + pause });
+        peer.standing.fail(now, is_fault);
         if lane != Lane::Doubtful {
             self.change_lane(now, slot, lane, Lane::Doubtful);
         }
