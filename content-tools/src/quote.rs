@@ -49,19 +49,46 @@ impl Bound {
     }
 }
 
-/// Stored bytes of what `new` has and the receiver has not, pages included. All pages must be in their stores.
-pub fn wire_bytes(new: &Pages<'_>, held: Held<'_>) -> Result<u64, LoadError> {
-    wire_bytes_in_passes(new, held, PASS_IDS_MAX)
+/// What is to travel: chunks, each once, pages among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wire {
+    /// Their stored bytes.
+    pub bytes: u64,
+    /// Their number.
+    pub chunks: u64,
 }
 
-fn wire_bytes_in_passes(new: &Pages<'_>, held: Held<'_>, pass_ids: u64) -> Result<u64, LoadError> {
+/// What a chunk costs beside its bytes, both ways: request, frame, news of it, acknowledgement. Measured: 3,000 chunks of 15
+/// bytes took 216 each.
+const CHUNK_BYTES: u64 = 220;
+/// Headers of QUIC, UDP and IP and the acknowledgements of full packets, in thousandths of what they carry. Measured: 32.
+const HEADERS_THOUSANDTHS: u64 = 32;
+
+impl Wire {
+    /// About so many bytes cross the link, both ways, when nothing is lost.
+    pub fn with_headers(&self) -> u64 {
+        self.bytes + self.bytes / 1_000 * HEADERS_THOUSANDTHS + self.chunks * CHUNK_BYTES
+    }
+}
+
+/// Stored bytes of what `new` has and the receiver has not, pages included. All pages must be in their stores.
+pub fn wire_bytes(new: &Pages<'_>, held: Held<'_>) -> Result<u64, LoadError> {
+    Ok(wire(new, held)?.bytes)
+}
+
+/// The same with the number of chunks.
+pub fn wire(new: &Pages<'_>, held: Held<'_>) -> Result<Wire, LoadError> {
+    wire_in_passes(new, held, PASS_IDS_MAX)
+}
+
+fn wire_in_passes(new: &Pages<'_>, held: Held<'_>, pass_ids: u64) -> Result<Wire, LoadError> {
     let changed: Vec<usize> = match held {
         Held::Version(old) => pages_not_in(new, old),
         Held::Nothing | Held::Store => (0..new.len()).collect(),
     };
     let rows: u64 = changed.iter().map(|page| 1 + u64::from(new.root().pages[*page].chunks)).sum();
     let passes = rows.div_ceil(pass_ids).clamp(1, 256);
-    let mut bytes = 0;
+    let mut wire = Wire::default();
     for pass in 0..passes {
         let mut wanted = Wanted::new(pass, passes);
         for page in &changed {
@@ -74,23 +101,22 @@ fn wire_bytes_in_passes(new: &Pages<'_>, held: Held<'_>, pass_ids: u64) -> Resul
             Held::Version(old) => wanted.strike_version(old)?,
             Held::Store => wanted.strike_store(new)?,
         }
-        bytes += wanted.bytes();
+        wanted.add_to(&mut wire);
     }
-    Ok(bytes)
+    Ok(wire)
 }
 
-/// Different ids of missing chunks up to which [`missing_bytes`] is exact: 100 MB.
+/// Different ids of missing chunks up to which [`missing`] is exact: 100 MB.
 const COUNTED_ONCE_MAX: usize = 2 << 20;
 
 /// Stored bytes of what a pull still puts on the wire, given what is known to be here: one pass over the pages, in their
 /// order. Without all pages, and of more missing chunks than memory is spent on, an upper bound.
-pub fn missing_bytes(pages: &Pages<'_>, known: &ChunkSet) -> Result<(u64, Bound), LoadError> {
-    let stored = pages.root().stored_bytes;
+pub fn missing(pages: &Pages<'_>, known: &ChunkSet) -> Result<(Wire, Bound), LoadError> {
     if !pages.are_here()? {
-        return Ok((stored, Bound::Upper));
+        return Ok((everything(pages), Bound::Upper));
     }
     let mut once = HashSet::new();
-    let (mut bytes, mut bound) = (0u64, Bound::Exact);
+    let (mut wire, mut bound) = (Wire::default(), Bound::Exact);
     for page in 0..pages.len() {
         let [_, gone] = pages.lacking(page, known)?;
         for (_, entry) in gone {
@@ -98,11 +124,20 @@ pub fn missing_bytes(pages: &Pages<'_>, known: &ChunkSet) -> Result<(u64, Bound)
                 bound = Bound::Upper;
             }
             if bound == Bound::Upper || once.insert(entry.id) {
-                bytes += u64::from(entry.stored_len);
+                wire.bytes += u64::from(entry.stored_len);
+                wire.chunks += 1;
             }
         }
     }
-    Ok((bytes.min(stored), bound))
+    wire.bytes = wire.bytes.min(pages.root().stored_bytes);
+    Ok((wire, bound))
+}
+
+/// By the root's own figures, which nothing that is held can exceed.
+pub fn everything(pages: &Pages<'_>) -> Wire {
+    let root = pages.root();
+    let chunks = root.pages.iter().map(|page| 1 + u64::from(page.chunks)).sum();
+    Wire { bytes: root.stored_bytes, chunks }
 }
 
 /// Numbers of the pages of `one` that `other` has not.
@@ -179,9 +214,11 @@ impl Wanted {
         Ok(())
     }
 
-    fn bytes(&self) -> u64 {
-        let left = self.ids.iter().zip(&self.struck).filter(|(_, struck)| !**struck);
-        left.map(|((_, len), _)| u64::from(*len)).sum()
+    fn add_to(&self, wire: &mut Wire) {
+        for ((_, len), _) in self.ids.iter().zip(&self.struck).filter(|(_, struck)| !**struck) {
+            wire.bytes += u64::from(*len);
+            wire.chunks += 1;
+        }
     }
 }
 

@@ -120,7 +120,7 @@ show-licence = Licence: { $value }
 show-sizes = { $plain } in files; fetching it now takes { $bound ->
     [upper] at most { $wire }
    *[exact] { $wire }
-  } over the network, a copy { $copy } of disk
+  } of content (about { $framed } on the wire), a copy { $copy } of disk
 show-more-items = { $count } more items are not listed; any of them can be pulled by its name
 show-following = New versions arrive unasked.
 follow-on = { $collection }: new versions arrive unasked from now on.
@@ -160,7 +160,7 @@ files-count = { $count ->
     [one] { $count } file
    *[other] { $count } files
 }
-pull-plan = { $title }, version { $version }: { $files }, { $plain }; { $wire } to fetch
+pull-plan = { $title }, version { $version }: { $files }, { $plain }; { $wire } to fetch (about { $framed } on the wire)
 pull-copy = The copy in { $to } takes { $copy } of disk.
 pull-copy-free = The copy in { $to } takes { $copy } of disk, { $free } are free.
 pull-renamed = { $path } is called { $exported } in the copy: { $reason }

@@ -117,10 +117,10 @@ list-empty = 本机还没有内容集：`karez search` 列出可取的内容，`
 show-creators = 作者：{ $value }
 show-languages = 语言：{ $value }
 show-licence = 许可：{ $value }
-show-sizes = 文件共 { $plain }；现在取回需经网络传输 { $bound ->
+show-sizes = 文件共 { $plain }；现在取回的内容为 { $bound ->
     [upper] 最多 { $wire }
    *[exact] { $wire }
-  }，另存副本占磁盘 { $copy }
+  }（经网络约 { $framed }），另存副本占磁盘 { $copy }
 show-more-items = 还有 { $count } 个条目没有列出；每个都可以按名称取回
 show-following = 新版本会自动到达。
 follow-on = { $collection }：今后新版本会自动到达。
@@ -157,7 +157,7 @@ column-rtt = 往返时间
 
 ## 取回与发布
 files-count = { $count } 个文件
-pull-plan = { $title }，第 { $version } 版：{ $files }，{ $plain }；需取回 { $wire }
+pull-plan = { $title }，第 { $version } 版：{ $files }，{ $plain }；需取回 { $wire }（经网络约 { $framed }）
 pull-copy = 副本存到 { $to }，占磁盘 { $copy }。
 pull-copy-free = 副本存到 { $to }，占磁盘 { $copy }，剩余 { $free }。
 pull-renamed = { $path } 在副本中名为 { $exported }：{ $reason }

@@ -38,12 +38,12 @@ pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let json = voice.json;
     let store = super::open_to_look(&flags.store)?;
     let ((_, old), (_, new)) = (super::load(&flags.old, &store)?, super::load(&flags.new, &store)?);
-    let wire_bytes = quote::wire_bytes(&new, Held::Version(&old))?;
+    let wire = quote::wire(&new, Held::Version(&old))?;
     let Difference { added, removed, changed } = quote::difference(&old, &new)?;
     if json {
         let bound = Bound::Exact.name();
         let document = json!({
-            "wire_bytes": wire_bytes, "bound": bound, "added": added, "removed": removed, "changed": changed
+            "wire_bytes": wire.bytes, "with_headers_bytes": wire.with_headers(), "bound": bound, "added": added, "removed": removed, "changed": changed
         });
         super::print_json(&document)?;
         return Ok(ExitCode::SUCCESS);
@@ -54,7 +54,7 @@ pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
             super::line(&mut out, &format!("{sign} {path}"))?;
         }
     }
-    super::line(&mut out, &voice.text("diff-wire", &[("bytes", wire_bytes.into())]))?;
+    super::line(&mut out, &voice.text("diff-wire", &[("bytes", wire.bytes.into()), ("framed", wire.with_headers().into())]))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,12 +65,19 @@ pub(crate) fn run_quote(flags: &QuoteFlags, voice: &Voice) -> anyhow::Result<Exi
     let (_, new) = super::load(&flags.manifest, &store)?;
     let old = flags.old.as_ref().map(|old| super::load(old, &store)).transpose()?;
     let stored_bytes = new.root().stored_bytes;
-    let (wire_bytes, bound) = quote(&new, old.as_ref().map(|(_, old)| old))?;
+    let (wire, bound) = quote(&new, old.as_ref().map(|(_, old)| old))?;
     if json {
-        let document = json!({"wire_bytes": wire_bytes, "bound": bound.name(), "stored_bytes": stored_bytes});
+        let document = json!({
+            "wire_bytes": wire.bytes, "with_headers_bytes": wire.with_headers(), "bound": bound.name(),
+            "stored_bytes": stored_bytes
+        });
         super::print_json(&document)?;
     } else {
-        let arguments = [("wire", wire_bytes.into()), ("stored", stored_bytes.into())];
+        let arguments = [
+            ("wire", wire.bytes.into()),
+            ("stored", stored_bytes.into()),
+            ("framed", wire.with_headers().into()),
+        ];
         let text = match bound {
             Bound::Exact => voice.text("quote-exact", &arguments),
             Bound::Upper => voice.text("quote-upper", &arguments),
@@ -81,9 +88,9 @@ pub(crate) fn run_quote(flags: &QuoteFlags, voice: &Voice) -> anyhow::Result<Exi
 }
 
 /// Without the pages there is still the root's own figure, which nothing that is held can exceed.
-fn quote(new: &Pages<'_>, old: Option<&Pages<'_>>) -> anyhow::Result<(u64, Bound)> {
+fn quote(new: &Pages<'_>, old: Option<&Pages<'_>>) -> anyhow::Result<(quote::Wire, Bound)> {
     if !new.are_here()? || !old.map_or(Ok(true), Pages::are_here)? {
-        return Ok((new.root().stored_bytes, Bound::Upper));
+        return Ok((quote::everything(new), Bound::Upper));
     }
-    Ok((quote::wire_bytes(new, old.map_or(Held::Nothing, Held::Version))?, Bound::Exact))
+    Ok((quote::wire(new, old.map_or(Held::Nothing, Held::Version))?, Bound::Exact))
 }

@@ -13,6 +13,7 @@ use karez_content_tools::bundle::{
 };
 use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::hash::NetworkId;
+use karez_protocol::content::name::CollectionName;
 use karez_protocol::content::release::Release;
 use karez_protocol::trust::Signed;
 use karez_protocol::wire::control::SignedRelease;
@@ -23,6 +24,8 @@ use tokio::sync::mpsc;
 
 /// Between two reports.
 const REPORT_EVERY: Duration = Duration::from_millis(300);
+/// The largest collections are looked through within this time.
+const OPENING_MAX: Duration = Duration::from_secs(120);
 /// Documents and receipts kept until somebody understands them.
 const KEPT_DOCUMENTS_MAX: usize = 256;
 
@@ -62,7 +65,7 @@ pub(super) async fn request(handle: &Handle, home: OwnHome, to: MediumPath) -> R
 pub(super) async fn export(handle: &Handle, home: OwnHome, order: ExportOrder) -> Result<Response, ApiError> {
     absolute(&order.to)?;
     order.collections.iter().try_for_each(|name| collection(name).map(drop))?;
-    let courier = handle.courier().await?;
+    let courier = once_opened(handle, &order.collections).await?;
     if let Some(name) = order.site.as_ref().filter(|name| !courier.members.contains_key(*name)) {
         return Err(RequestError::UnknownMember { name: name.clone() }.into());
     }
@@ -77,6 +80,19 @@ pub(super) async fn export(handle: &Handle, home: OwnHome, order: ExportOrder) -
         last(&reports, written.and_then(|written| written).map(CourierEvent::Exported)).await;
     });
     Ok(lines::response(receiver))
+}
+
+/// What was published a moment ago is waited for.
+async fn once_opened(handle: &Handle, asked: &[String]) -> Result<Courier, ApiError> {
+    let until = Instant::now() + OPENING_MAX;
+    loop {
+        let courier = handle.courier().await?;
+        let is_asked = |name: &CollectionName| asked.is_empty() || asked.contains(&name.to_string());
+        if !courier.opening.iter().any(is_asked) || Instant::now() >= until {
+            return Ok(courier);
+        }
+        tokio::time::sleep(REPORT_EVERY).await;
+    }
 }
 
 /// Starts to take bundles in.

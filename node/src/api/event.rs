@@ -125,8 +125,11 @@ pub struct PullPlan {
     pub files: u64,
     /// Sum of their sizes.
     pub plain_bytes: u64,
-    /// Bytes that go over the network; for one item an upper estimate.
+    /// Bytes of chunks that are fetched.
     pub wire_bytes: u64,
+    /// About what that puts on the wire, both ways, headers included.
+    #[serde(default)]
+    pub with_headers_bytes: u64,
     /// Extra disk that the copy takes; files that are there already are not counted.
     pub copy_bytes: u64,
     /// Bytes free where the copy goes.

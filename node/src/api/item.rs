@@ -4,6 +4,7 @@ use super::pull::{blocking, load_error};
 use crate::handle::view::{CollectionView, ItemView};
 use crate::handle::{HandleError, Pull};
 use karez_content_tools::export::LoadError;
+use karez_content_tools::quote::Wire;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::chunk_set::ChunkSet;
 
@@ -108,14 +109,15 @@ impl Missing {
         self.chunks.iter().take(count).map(|(index, _)| *index).collect()
     }
 
-    /// Stored bytes that are missing.
-    pub(super) fn missing_bytes(&self) -> u64 {
-        self.chunks.iter().map(|(_, len)| u64::from(*len)).sum()
+    /// What is missing.
+    pub(super) fn wire(&self) -> Wire {
+        let bytes = self.chunks.iter().map(|(_, len)| u64::from(*len)).sum();
+        Wire { bytes, chunks: self.chunks.len() as u64 }
     }
 
     /// Stored bytes of the item: here, and in all.
     pub(super) fn bytes(&self) -> (u64, u64) {
-        (self.total_bytes - self.missing_bytes(), self.total_bytes)
+        (self.total_bytes - self.wire().bytes, self.total_bytes)
     }
 }
 

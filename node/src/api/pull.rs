@@ -134,13 +134,14 @@ impl Run {
         let (key, to) = (item.as_ref().map(|item| item.key.clone()), self.request.to.clone());
         let Room { files, plain_bytes, needed, free } =
             blocking(move || copy::room(&pull.pages, key.as_deref(), to.as_deref())).await?.map_err(load_error)?;
-        let wire_bytes = match &item {
-            None => view.wire_bytes,
+        let (wire_bytes, with_headers_bytes) = match &item {
+            None => (view.wire_bytes, view.with_headers_bytes),
             Some(item) => {
                 let key = item.key.clone();
                 let missing =
                     blocking(move || Missing::all(&opened, &key)?.look(&opened)).await?.map_err(load_error)?;
-                missing.missing_bytes()
+                let wire = missing.wire();
+                (wire.bytes, wire.with_headers())
             }
         };
         let plan = PullPlan {
@@ -151,6 +152,7 @@ impl Run {
             files,
             plain_bytes,
             wire_bytes,
+            with_headers_bytes,
             ..PullPlan::default()
         };
         let target = Target { version: view.shown_version, item: item.map(|item| item.key) };

@@ -85,9 +85,15 @@ fn shown(context: &Context, view: &CollectionView) -> String {
         }
     }
     lines.extend(view.licence.as_ref().map(|text| context.text("show-licence", &[("value", text.as_str().into())])));
-    let figures = [("plain", row.plain_bytes), ("wire", view.wire_bytes), ("copy", view.copy_bytes)];
-    let [plain, wire, copy] = figures.map(|(name, bytes)| (name, figure::bytes(bytes).into()));
-    lines.push(context.text("show-sizes", &[plain, wire, copy, ("bound", view.bound.as_str().into())]));
+    let figures = [
+        ("plain", row.plain_bytes),
+        ("wire", view.wire_bytes),
+        ("framed", view.with_headers_bytes),
+        ("copy", view.copy_bytes),
+    ];
+    let mut figures = figures.map(|(name, bytes)| (name, figure::bytes(bytes).into())).to_vec();
+    figures.push(("bound", view.bound.as_str().into()));
+    lines.push(context.text("show-sizes", &figures));
     if view.following {
         lines.push(context.text("show-following", &[]));
     }

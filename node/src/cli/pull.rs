@@ -51,6 +51,7 @@ fn planned(context: &Context, plan: &PullPlan) -> String {
             ("files", files.into()),
             ("plain", figure::bytes(plan.plain_bytes).into()),
             ("wire", figure::bytes(plan.wire_bytes).into()),
+            ("framed", figure::bytes(plan.with_headers_bytes).into()),
         ],
     );
     let to = plan.to.as_ref().map(|to| to.to_string_lossy().into_owned()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Bundles: what a courier needs to know, and what follows from what he brought.
 
 use super::Driver;
-use super::transfer::Stage;
+use super::transfer::{Stage, Transfer};
 use crate::handle::courier::Courier;
 use karez_content_tools::bundle::SiteHeld;
 use karez_protocol::content::hash::ReleaseId;
@@ -26,9 +26,17 @@ impl Driver {
             roster: self.parts.roster.value().clone(),
             name: self.name_of(&self.me()),
             complete,
+            opening: self.opening(),
             held: held.collect(),
             members: self.members_held(),
         }
+    }
+
+    /// Being looked through, or all here and about to be synced.
+    fn opening(&self) -> BTreeSet<CollectionName> {
+        let is_whole = |t: &Transfer| t.content_known && t.swarm.missing_count() == 0;
+        let opening = self.transfers.values().filter(|t| !t.complete && (t.stage == Stage::Opening || is_whole(t)));
+        opening.map(|transfer| transfer.collection.clone()).collect()
     }
 
     fn newest_complete(&self) -> BTreeSet<ReleaseId> {

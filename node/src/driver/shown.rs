@@ -6,7 +6,7 @@
 use crate::handle::view::{CollectionView, FileView, ItemView, SearchRow};
 use karez_content_tools::export::LoadError;
 use karez_content_tools::pages::{File, Pages};
-use karez_content_tools::quote::{self, Bound};
+use karez_content_tools::quote::{self, Bound, Wire};
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::content::name::CollectionName;
 use std::collections::BTreeMap;
@@ -41,14 +41,15 @@ impl Look {
     /// The view. Reads every page: blocks.
     pub(super) fn view(self) -> Result<CollectionView, LoadError> {
         let root = self.pages.root();
-        let (wire_bytes, bound) = match &self.have {
-            Some(have) => quote::missing_bytes(&self.pages, have)?,
-            None => (0, Bound::Exact),
+        let (wire, bound) = match &self.have {
+            Some(have) => quote::missing(&self.pages, have)?,
+            None => (Wire::default(), Bound::Exact),
         };
         let mut view = CollectionView {
             row: self.row.clone(),
             shown_version: self.version,
-            wire_bytes,
+            wire_bytes: wire.bytes,
+            with_headers_bytes: wire.with_headers(),
             bound: bound.name().into(),
             copy_bytes: root.plain_bytes,
             following: self.following,

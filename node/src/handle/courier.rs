@@ -24,6 +24,8 @@ pub struct Courier {
     pub name: String,
     /// The newest releases that are complete here.
     pub complete: BTreeSet<ReleaseId>,
+    /// Collections of which it is not known yet what is here: published or started a moment ago.
+    pub opening: BTreeSet<CollectionName>,
     /// What is here, whole or in part.
     pub held: Vec<SiteHeld>,
     /// Those releases stay in use as long as this lives.

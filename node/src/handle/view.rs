@@ -43,8 +43,11 @@ pub struct CollectionView {
     pub row: SearchRow,
     /// The version whose items are listed.
     pub shown_version: u64,
-    /// Bytes a pull puts on the wire now, from the manifest, less what is here.
+    /// Bytes of chunks that a pull fetches now, from the manifest, less what is here.
     pub wire_bytes: u64,
+    /// About what that puts on the wire, both ways, headers included.
+    #[serde(default)]
+    pub with_headers_bytes: u64,
     /// `exact`: so many; `upper`: at most so many.
     #[serde(default)]
     pub bound: String,

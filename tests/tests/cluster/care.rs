@@ -118,7 +118,8 @@ async fn a_flagship_takes_lost_chunks_back_from_a_site_with_an_older_version() {
     let mut flagship = cluster.flagship(&[]).await;
     flagship.publish(&source, "bj4/shui").await;
     let site = cluster.site("a", &[]).await;
-    site.json(&["pull", "bj4/shui"]).await;
+    let elsewhere = cluster.path("elsewhere");
+    site.json(&["pull", "bj4/shui", "--to", elsewhere.to_str().unwrap()]).await;
     site.complete("bj4/shui", 1).await;
     std::fs::write(source.join("第二课/新.txt"), "第二版").unwrap();
     flagship.publish(&source, "bj4/shui").await;
