@@ -37,7 +37,7 @@ async fn row(stage: &Stage, mode: &Mode, deeds: u64) -> f64 {
     let site = stage.cluster.site(&format!("site-{}", mode.name), &[]).await;
     let (before, _) = site.memory();
     let bad = stage.bad_peer(mode, &site).await;
-    until(&format!("{}: the crowd is there", mode.name), || async { (bad.deeds() >= deeds).then_some(()) }).await;
+    gathered(mode, &bad, deeds).await;
     let seconds = pull(mode, &site).await;
     println!("{}: complete after {seconds:.1} s", mode.name);
     stage.is_whole(mode, &site).await;
@@ -47,6 +47,24 @@ async fn row(stage: &Stage, mode: &Mode, deeds: u64) -> f64 {
     assert_eq!(status["collections"].as_array().unwrap().len(), 1, "{status}");
     let (after, peak) = site.memory();
     println!("{}: {} deeds, {before} MiB, then {after} MiB, at most {peak} MiB", mode.name, bad.deeds());
+    assert!(peak < before + GROWTH_MAX, "{}: {before} MiB, then {peak} MiB", mode.name);
+    seconds
+}
+
+async fn gathered(mode: &Mode, bad: &BadPeer, deeds: u64) {
+    until(&format!("{}: the crowd is there", mode.name), || async { (bad.deeds() >= deeds).then_some(()) }).await;
+}
+
+/// A site that the flagship does not know yet dials it while it is attacked; returns the seconds that the pull took. The
+/// flagship had so many MiB before all attacks.
+async fn besieged(stage: &Stage, mode: &Mode, before: u64) -> f64 {
+    let bad = stage.bad_peer(mode, &stage.flagship).await;
+    gathered(mode, &bad, GATHERED).await;
+    let site = stage.cluster.site(&format!("guest-{}", mode.name), &[]).await;
+    let seconds = pull(mode, &site).await;
+    stage.is_whole(mode, &site).await;
+    let (after, peak) = stage.flagship.memory();
+    println!("{} at the flagship: {before} MiB, then {after} MiB, at most {peak} MiB", mode.name);
     assert!(peak < before + GROWTH_MAX, "{}: {before} MiB, then {peak} MiB", mode.name);
     seconds
 }
@@ -96,8 +114,11 @@ async fn crowds() {
     let stage = Stage::set(&modes, CROWDED.1, CROWDED.0, 1).await;
     let alone = pull(modes[0], &stage.cluster.site("alone", &[]).await).await;
     println!("nobody hostile: complete after {alone:.1} s");
+    let (before, _) = stage.flagship.memory();
     for mode in modes {
         let seconds = row(&stage, mode, GATHERED).await;
         println!("{}: {:.0} % of the rate alone", mode.name, alone / seconds * 100.0);
+        let seconds = besieged(&stage, mode, before).await;
+        println!("{} at the flagship: {:.0} % of the rate alone", mode.name, alone / seconds * 100.0);
     }
 }

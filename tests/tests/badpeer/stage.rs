@@ -64,19 +64,21 @@ impl Stage {
         home
     }
 
-    /// The bad peer of a row, at work.
-    pub(super) async fn bad_peer(&self, mode: &Mode, site: &Node) -> BadPeer {
+    /// The bad peer of a row, at work against a site or the flagship.
+    pub(super) async fn bad_peer(&self, mode: &Mode, victim: &Node) -> BadPeer {
         let invite: &[&str] = match mode.name {
             "idle-importer" => &["--weight", "10"],
             "other-namespace" => &["--publisher", "evil"],
             _ => &[],
         };
         let stolen = !["wrong-key", "other-namespace"].contains(&mode.name);
+        let is_flagship = victim.home == self.flagship.home;
+        let name = if is_flagship { format!("besieger-{}", mode.name) } else { bad_name(mode) };
         let setting = Setting {
-            home: self.member(&bad_name(mode), invite).await,
+            home: self.member(&name, invite).await,
             hoard: self.hoard.clone().unwrap(),
             collection: collection(mode).parse().unwrap(),
-            victim: Victim::of(site),
+            victim: Victim::of(victim),
             stolen: stolen.then(|| Key::load(&Home::at(&self.flagship.home).publisher_key()).unwrap()),
         };
         BadPeer::start(mode, setting).await

@@ -50,11 +50,6 @@ fn known(index: u32) -> KnownChunk {
     KnownChunk { index: ChunkIndex(index), id: id.expect("some id is won by each"), stored_len: LEN }
 }
 
-/// A chunk that anybody may import.
-fn any_chunk(index: u32) -> KnownChunk {
-    KnownChunk { index: ChunkIndex(index), id: ChunkId::of(&index.to_le_bytes()), stored_len: LEN }
-}
-
 fn indexes(numbers: &[u32]) -> Vec<ChunkIndex> {
     numbers.iter().copied().map(ChunkIndex).collect()
 }

@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// A chunk that anybody may import.
+fn any_chunk(index: u32) -> KnownChunk {
+    KnownChunk { index: ChunkIndex(index), id: ChunkId::of(&index.to_le_bytes()), stored_len: LEN }
+}
+
 /// Whatever breaks ties: a silent peer that may be tried again takes nothing that somebody who answers can give now.
 #[test]
 fn who_answers_is_asked_before_who_was_silent() {
