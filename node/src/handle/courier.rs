@@ -3,6 +3,7 @@
 use karez_content_tools::bundle::SiteHeld;
 use karez_content_tools::store::Store;
 use karez_protocol::content::hash::{ManifestId, NetworkId, ReleaseId};
+use karez_protocol::content::name::CollectionName;
 use karez_protocol::content::release::Release;
 use karez_protocol::trust::Signed;
 use karez_protocol::trust::roster::Roster;
