@@ -54,7 +54,10 @@ pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
             super::line(&mut out, &format!("{sign} {path}"))?;
         }
     }
-    super::line(&mut out, &voice.text("diff-wire", &[("bytes", wire.bytes.into()), ("framed", wire.with_headers().into())]))?;
+    super::line(
+        &mut out,
+        &voice.text("diff-wire", &[("bytes", wire.bytes.into()), ("framed", wire.with_headers().into())]),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,11 +76,8 @@ pub(crate) fn run_quote(flags: &QuoteFlags, voice: &Voice) -> anyhow::Result<Exi
         });
         super::print_json(&document)?;
     } else {
-        let arguments = [
-            ("wire", wire.bytes.into()),
-            ("stored", stored_bytes.into()),
-            ("framed", wire.with_headers().into()),
-        ];
+        let arguments =
+            [("wire", wire.bytes.into()), ("stored", stored_bytes.into()), ("framed", wire.with_headers().into())];
         let text = match bound {
             Bound::Exact => voice.text("quote-exact", &arguments),
             Bound::Upper => voice.text("quote-upper", &arguments),

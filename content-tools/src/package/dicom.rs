@@ -2,7 +2,7 @@
 //!
 //! What must stay true: files are known by their content, not by their names; a file that cannot be read to its end is
 //! refused; messages name file and tag, never a value. Refused are: a non-empty identifying tag on any level of nesting,
-//! `BurnedInAnnotation` YES, private tags, `PatientIdentityRemoved` other than YES, and names of files that hold the
+//! an identity card number in any text, documents within, `BurnedInAnnotation` YES, private tags, `PatientIdentityRemoved` other than YES, and names of files that hold the
 //! patient's name or number. Source of the tags: DICOM PS3.15 Annex E, basic profile, the directly identifying ones.
 
 mod data_set;
@@ -38,6 +38,10 @@ const DUMMIES: [&str; 8] = ["anonymous", "anonymized", "anonymised", "anon", "re
 struct Seen {
     identifying: BTreeSet<(u16, u16)>,
     private: Option<(u16, u16)>,
+    /// Where an identity card number stands in a text.
+    id_number: Option<(u16, u16)>,
+    has_document: bool,
+    overlay: Option<(u16, u16)>,
     removed: String,
     burned_in: String,
     modality: String,
@@ -57,9 +61,14 @@ impl Seen {
         match tag {
             (0x0012, 0x0062) if element.depth == 0 => self.removed = text.into(),
             (0x0028, 0x0301) if text == "YES" || self.burned_in.is_empty() => self.burned_in = text.into(),
+            (0x0042, 0x0011) => self.has_document |= !text.is_empty(),
+            (0x6000..=0x60FF, 0x3000) => self.overlay = Some(tag),
             (0x0008, 0x0060) if element.depth == 0 => self.modality = text.into(),
             (0x0008, 0x0016) | (0x0002, 0x0002) if element.depth == 0 => self.class = text.into(),
             _ => {}
+        }
+        if self.id_number.is_none() && identifier::holds_identity_number(text) {
+            self.id_number = Some(tag);
         }
         let dummy = text.is_empty() || DUMMIES.contains(&text.to_lowercase().as_str());
         if !dummy && IDENTIFYING.iter().any(|(known, _)| *known == tag) {
@@ -74,6 +83,15 @@ impl Seen {
         for tag in &self.identifying {
             let name = IDENTIFYING.iter().find(|(known, _)| known == tag).map_or("", |(_, name)| name);
             refusals.add(path, Code::DicomTag, &format!("{} {name}", written(*tag)));
+        }
+        if let Some(tag) = self.id_number.filter(|tag| !self.identifying.contains(tag)) {
+            refusals.add(path, Code::DicomIdNumber, &written(tag));
+        }
+        if self.has_document {
+            refusals.add(path, Code::DicomDocument, "");
+        }
+        if let Some(tag) = self.overlay {
+            warnings.add(path, Code::DicomOverlay, &written(tag));
         }
         if let Some(tag) = self.private {
             refusals.add(path, Code::DicomPrivate, &written(tag));

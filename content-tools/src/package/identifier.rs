@@ -34,16 +34,21 @@ fn is_mobile(text: &str) -> bool {
     bytes.len() == 11 && bytes[0] == b'1' && (b'3'..=b'9').contains(&bytes[1]) && bytes.iter().all(u8::is_ascii_digit)
 }
 
+/// Whether an identity number stands in a text.
+pub(super) fn holds_identity_number(text: &str) -> bool {
+    numbers(text).any(is_identity_number)
+}
+
 /// Warns of identity numbers in a path.
 pub(super) fn check_name(path: &str, warnings: &mut Notices) {
-    if numbers(path).any(is_identity_number) {
+    if holds_identity_number(path) {
         warnings.add(path, Code::IdNumberInName, "");
     }
 }
 
 /// What a medical picture's path holds: a refusal for identity numbers, warnings for other long numbers.
 pub(super) fn check_medical_name(path: &str, warnings: &mut Notices, refusals: &mut Notices) {
-    if numbers(path).any(is_identity_number) {
+    if holds_identity_number(path) {
         refusals.add(path, Code::DicomName, "an identity card number");
     } else if numbers(path).any(is_mobile) {
         warnings.add(path, Code::PhoneInName, "");

@@ -92,6 +92,12 @@ codes! {
     BurnedInUnknown "burned_in_unknown" "BurnedInAnnotation (0028,0301) is missing, and pictures of this kind ({}) often show the patient's name: look at them";
     /// A patient tag that is not empty.
     DicomTag "dicom_tag" "{} is not empty";
+    /// A person's number in free text.
+    DicomIdNumber "dicom_id_number" "{} holds an identity card number";
+    /// A document within a picture's file.
+    DicomDocument "dicom_document" "it holds a document (0042,0011) that nobody has looked into: take it out and publish it as a file";
+    /// Lettering that is laid over the pictures.
+    DicomOverlay "dicom_overlay" "it lays something over its pictures {}, which may be the patient's name: look at it";
     /// The pictures show text about the patient.
     DicomBurnedIn "dicom_burned_in" "BurnedInAnnotation (0028,0301) is not NO: names may be seen in the pictures";
     /// Private tags.

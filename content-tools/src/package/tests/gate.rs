@@ -73,6 +73,20 @@ fn pictures_without_preamble_or_behind_junk_are_checked() {
 }
 
 #[test]
+fn free_text_documents_and_overlays_are_looked_at() {
+    let declared = explicit(0x12, 0x62, b"CS", b"YES ");
+    let make = |element: Vec<u8>| dicom(EXPLICIT, &[declared.clone(), element].concat());
+    // The last digit is the check: with another it is some number.
+    let [number, other] = ["Zhang 11010519491231002X", "Zhang 110105194912310021"];
+    let comment = |text: &str| make(explicit(0x20, 0x4000, b"LT", text.as_bytes()));
+    check_gate("a/b", comment(number), &["dicom_id_number"], &[]);
+    check_gate("a/b", comment(other), &[], &[]);
+    check_gate("a/b", make(explicit(0x42, 0x11, b"OB", b"%PDF-1.7")), &["dicom_document"], &[]);
+    check_gate("a/b", make(explicit(0x42, 0x11, b"OB", b"")), &[], &[]);
+    check_gate("a/b", make(explicit(0x6002, 0x3000, b"OW", &[255; 32])), &[], &["dicom_overlay"]);
+}
+
+#[test]
 fn pictures_are_found_in_archives_of_any_depth() {
     let picture = explicit_set();
     let tar = tar_of(&[("a.txt", b"text"), ("long/".repeat(40).as_str(), b""), ("x", &picture)]);
