@@ -92,6 +92,9 @@ impl Index {
 
     fn try_open(path: &Path) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
+        // The store's lock lets one process in, and this is its only connection. Without sharing, SQLite keeps the WAL's index in
+        // memory (sqlite.org/wal.html, section 8) instead of a file beside it, for which a full disk has no room.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;

@@ -102,15 +102,14 @@ pub(super) async fn pass(shared: &Shared, lane: &Lane, bytes: usize) {
 }
 
 /// What the peer may send unread: a link's worth, and no more than a limit lets in soon.
-fn window(rate: Option<BytesPerSecond>, rtt: Duration) -> u32 {
-    let Some(rate) = rate else { return MEMBER_WINDOW };
+fn window(rate: BytesPerSecond, rtt: Duration) -> u32 {
     let trips = (rate.0 as f64 * rtt.as_secs_f64() * LIMITED_WINDOW_TRIPS) as u32;
     trips.clamp(LIMITED_WINDOW_MIN, MEMBER_WINDOW)
 }
 
 /// Follows the limit and the round trip, in steps of a quarter.
 fn fit_window(lane: &Lane, connection: &quinn::Connection) {
-    let wanted = window(lane.limits.rate_down(), connection.rtt());
+    let wanted = lane.limits.rate_down().map_or(MEMBER_WINDOW, |rate| window(rate, connection.rtt()));
     let held = lane.window.load(Ordering::Relaxed);
     if wanted.abs_diff(held) > held / 4 {
         lane.window.store(wanted, Ordering::Relaxed);
