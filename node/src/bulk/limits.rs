@@ -126,10 +126,12 @@ impl LaneLimits {
         if rates == Rates::default() {
             return false;
         }
-        let wire = carrier.wire();
+        // Looked at under the lock: several tasks of a lane count, and an older look must not follow a newer one.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let wire = carrier.wire();
         if told.rates == rates {
-            let (sent, received) = (wire.sent - told.wire.sent, wire.received - told.wire.received);
+            let sent = wire.sent.saturating_sub(told.wire.sent);
+            let received = wire.received.saturating_sub(told.wire.received);
             self.whole.0.up.carried(sent);
             self.up.carried(sent);
             self.whole.0.down.carried(received);

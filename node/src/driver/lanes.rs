@@ -308,8 +308,7 @@ impl Driver {
         transfer.have_bytes = transfer.have_bytes.saturating_sub(bytes);
         let reopened = std::mem::take(&mut transfer.complete);
         transfer.swarm.handle(now, Input::NotStored { chunk });
-        let text = format!("{}: a stored chunk is damaged or gone, it is fetched again", transfer.collection);
-        self.problems.report(Topic::Content(transfer.collection.clone()), text);
+        let collection = transfer.collection.clone();
         self.look_at_files();
         if reopened && self.is_superseded(release) {
             // What a pin keeps is mended by a scrub; nobody else needs it.
@@ -321,6 +320,10 @@ impl Driver {
             // Beside others to whom all was whole as well, nobody said what it holds.
             self.introduce(release);
             self.contact.hurry();
+        }
+        if self.transfers.get(release).is_some_and(|transfer| transfer.wanted) {
+            let text = format!("{collection}: a stored chunk is damaged or gone, it is fetched again");
+            self.problems.report(Topic::Content(collection), text);
         }
         self.pump(release);
     }

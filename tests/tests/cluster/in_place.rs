@@ -90,6 +90,7 @@ async fn an_older_version_whose_files_changed_is_let_go_of() {
     assert_eq!(versions, [(&1.into(), &true.into()), (&2.into(), &false.into())], "{kept}");
     no_problem(&flagship, "karez gc").await;
     assert_eq!(flagship.json(&["scrub"]).await["found"], 0);
+    assert_eq!(flagship.status().await["problems"], serde_json::json!([]), "nothing of it is fetched again");
 }
 
 #[tokio::test]
