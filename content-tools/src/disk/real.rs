@@ -1,9 +1,12 @@
 //! The disk of the operating system.
 //!
 //! What must stay true: each method is the system call of its name; interrupted calls are repeated, nothing else is. A sync that
-//! is begun is that system call in a thread of its own.
+//! is begun is that system call in a thread of its own. Long writes go around the page cache ([`direct`]).
+
+mod direct;
 
 use super::{Access, Disk, DiskFile, DiskLock, Listed, NotAFile, PendingSync, Space};
+use direct::Direct;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -22,11 +25,13 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(File::options().read(true).write(true).create_new(true).open(path)?))
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        Ok(Arc::new(RealFile::new(file)))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(open(path, File::options().read(true).write(access == Access::Write))?))
+        let file = open(path, File::options().read(true).write(access == Access::Write))?;
+        Ok(Arc::new(RealFile::new(file)))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<bool> {
@@ -121,15 +126,28 @@ impl Drop for Locked {
     }
 }
 
-impl DiskFile for File {
+/// A file, with a second handle for long writes.
+#[derive(Debug)]
+struct RealFile {
+    file: File,
+    direct: Direct,
+}
+
+impl RealFile {
+    fn new(file: File) -> Self {
+        Self { file, direct: Direct::default() }
+    }
+}
+
+impl DiskFile for RealFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut read = 0;
         while read < buffer.len() {
-            match FileExt::read_at(self, &mut buffer[read..], offset + read as u64) {
+            match self.file.read_at(&mut buffer[read..], offset + read as u64) {
                 Ok(0) => break,
                 Ok(more) => read += more,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -140,41 +158,49 @@ impl DiskFile for File {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        FileExt::write_all_at(self, bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
-    fn write_pieces_at(&self, mut pieces: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
-        IoSlice::advance_slices(&mut pieces, 0);
-        while !pieces.is_empty() {
-            match rustix::io::pwritev(self, &pieces[..pieces.len().min(PIECES_MAX)], offset) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    IoSlice::advance_slices(&mut pieces, written);
-                    offset += written as u64;
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+    fn write_pieces_at(&self, pieces: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        if self.direct.write(&self.file, pieces, offset)? {
+            return Ok(());
         }
-        Ok(())
+        write_cached(&self.file, pieces, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        File::set_len(self, len)
+        self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        File::sync_data(self)
+        self.file.sync_data()
     }
 
     fn begin_sync(self: Arc<Self>) -> Box<dyn PendingSync> {
         let file = Arc::clone(&self);
-        match thread::Builder::new().name("sync".into()).spawn(move || File::sync_data(&file)) {
+        match thread::Builder::new().name("sync".into()).spawn(move || file.sync_data()) {
             Ok(thread) => Box::new(Syncing::Behind(thread)),
             // No thread to be had: the caller waits here instead.
-            Err(_) => Box::new(Syncing::Ended(File::sync_data(&self))),
+            Err(_) => Box::new(Syncing::Ended(self.sync_data())),
         }
     }
+}
+
+/// Writes all pieces through the page cache.
+fn write_cached(file: &File, mut pieces: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+    IoSlice::advance_slices(&mut pieces, 0);
+    while !pieces.is_empty() {
+        match rustix::io::pwritev(file, &pieces[..pieces.len().min(PIECES_MAX)], offset) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                IoSlice::advance_slices(&mut pieces, written);
+                offset += written as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// A sync begun on a real file.
