@@ -88,6 +88,12 @@ impl Daemon {
         Ok(())
     }
 
+    /// Ends it at once, as a power cut would.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.0.kill().with_context(|| format!("cannot end {}", self.name))?;
+        self.child.0.wait().map(drop).with_context(|| self.name.clone())
+    }
+
     fn log_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         quote(&String::from_utf8_lossy(&log))

@@ -1,7 +1,8 @@
 """Everybody else on a link: a TCP flow and a ping, for scenarios that ask what Karez leaves to others.
 
-serve ADDRESS | receive ADDRESS SECONDS | ping ADDRESS SECONDS
-The flow is as greedy as the system's TCP. A result is one JSON object.
+serve ADDRESS | receive ADDRESS CONTROL SECONDS | send ADDRESS CONTROL SECONDS | ping ADDRESS SECONDS
+The flow is as greedy as the system's TCP under a congestion control (cubic, bbr). A result is one JSON object: what the
+receiving end counted.
 """
 import json
 import select
@@ -22,7 +23,32 @@ def serve(address):
     threading.Thread(target=answer, args=(echo,), daemon=True).start()
     while True:
         client, _ = listener.accept()
-        threading.Thread(target=pour, args=(client,), daemon=True).start()
+        threading.Thread(target=meet, args=(client,), daemon=True).start()
+
+
+def meet(client):
+    """The first line says which way the bytes go, and how."""
+    way, control = client.makefile("rb", buffering=0).readline().decode().split()
+    if way == "send":
+        client.sendall(json.dumps(count(client, None)).encode())
+        client.close()
+    else:
+        steer(client, control)
+        pour(client, None)
+
+
+def steer(flow, control):
+    flow.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, control.encode())
+
+
+def count(flow, seconds):
+    begun, total = time.monotonic(), 0
+    while seconds is None or time.monotonic() < begun + seconds:
+        got = len(flow.recv(256 * 1024))
+        if not got:
+            break
+        total += got
+    return {"bytes": total, "seconds": time.monotonic() - begun}
 
 
 def answer(echo):
@@ -31,16 +57,16 @@ def answer(echo):
         echo.sendto(data, sender)
 
 
-def pour(client):
-    block = bytes(64 * 1024)
+def pour(flow, seconds):
+    block, begun = bytes(64 * 1024), time.monotonic()
     try:
-        while True:
-            client.sendall(block)
+        while seconds is None or time.monotonic() < begun + seconds:
+            flow.sendall(block)
     except OSError:
         pass
 
 
-def receive(address, seconds):
+def meet_server(address, way, control):
     deadline = time.monotonic() + CONNECT_WITHIN
     while True:
         try:
@@ -50,10 +76,21 @@ def receive(address, seconds):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-    begun, count = time.monotonic(), 0
-    while time.monotonic() < begun + float(seconds):
-        count += len(flow.recv(256 * 1024))
-    print(json.dumps({"bytes": count, "seconds": time.monotonic() - begun}))
+    flow.sendall(f"{way} {control}\n".encode())
+    return flow
+
+
+def receive(address, control, seconds):
+    print(json.dumps(count(meet_server(address, "receive", control), float(seconds))))
+
+
+def send(address, control, seconds):
+    flow = meet_server(address, "send", control)
+    steer(flow, control)
+    pour(flow, float(seconds))
+    flow.shutdown(socket.SHUT_WR)
+    flow.settimeout(None)
+    print(flow.makefile().read())
 
 
 def ping(address, seconds):
@@ -71,4 +108,4 @@ def ping(address, seconds):
     print(json.dumps({"median_ms": show(0.5), "p95_ms": show(0.95), "lost": sent - len(times)}))
 
 
-{"serve": serve, "receive": receive, "ping": ping}[sys.argv[1]](*sys.argv[2:])
+{"serve": serve, "receive": receive, "send": send, "ping": ping}[sys.argv[1]](*sys.argv[2:])

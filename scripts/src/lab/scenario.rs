@@ -23,6 +23,9 @@ pub(crate) struct Scenario {
     pub(crate) seconds_max: u64,
     #[serde(default)]
     pub(crate) measures: Measures,
+    /// The foreground flow of `manners`.
+    #[serde(default)]
+    pub(crate) flow: Flow,
     /// No links at all: everybody on this machine's loopback.
     #[serde(default)]
     pub(crate) loopback: bool,
@@ -41,6 +44,34 @@ pub(crate) enum Measures {
     Manners,
     /// How exactly rate limits hold.
     Limits,
+}
+
+/// A greedy TCP flow between the first site and a host without limits.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Flow {
+    pub(crate) tcp: Tcp,
+    /// From the site instead of to it.
+    pub(crate) upwards: bool,
+}
+
+/// Congestion controls of the system's TCP.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Tcp {
+    #[default]
+    Cubic,
+    Bbr,
+}
+
+impl Tcp {
+    /// As the system calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
+        }
+    }
 }
 
 /// How the sites use the flagship's uplink.
