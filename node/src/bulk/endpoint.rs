@@ -34,7 +34,7 @@ const STRANGER_WINDOW: u32 = 16 << 10;
 /// Bytes of time stamps that may wait to be sent or read; the oldest go first.
 const STAMPS_WAITING: usize = 64 * stamp::STAMP_BYTES;
 /// Streams a peer may open one way: one for each urgency, and one spare.
-const ONE_WAY_STREAMS: u32 = 4;
+pub(super) const ONE_WAY_STREAMS: u32 = 4;
 
 /// Why the bulk socket cannot be had.
 #[derive(Debug, thiserror::Error)]

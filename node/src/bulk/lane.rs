@@ -4,7 +4,7 @@ use super::carrier::Carrier;
 use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
 use super::stamps::{self, Stamps};
-use super::{Carried, CloseReason, Event, LaneFigures, Shared, piped, receiver, uploader};
+use super::{Carried, CloseReason, Event, LaneFigures, Shared, congestion, piped, receiver, uploader};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
@@ -197,6 +197,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
             () = uploader::write_frames(&shared, &lane, connection, frames) => {}
             () = receiver::run(&shared, &lane, connection) => {}
             () = stamps::read(&lane, connection) => {}
+            () = congestion::keep_awake(connection) => {}
             () = lane.carrier.closed() => {}
         },
         (Carrier::Stream(ending), Talk::Stream(ends)) => {

@@ -5,7 +5,8 @@
 //! - The signal is delay: round trips above the base delay are a queue, less what the other side's stamps say of the way back. Loss without a queue is no congestion, for rural
 //!   links lose 1-3 % when idle. Congestion is: much more lost with a queue than without, or more than a tenth in any case.
 //! - The background class keeps the queue that it makes near `Config::target`, and beside traffic that fills the queue it
-//!   falls to its floor within a few round trips. The floor is never zero, so base delay and progress go on.
+//!   falls to its floor within a few round trips. The floors of many senders to one site add up, so it then rests between two
+//!   packets and the next two. The rate is never zero, so base delay and progress go on.
 //! - The lanes of a node share its way out, so they share the queue that they see there, and move towards equal parts of it.
 //! - A step is no larger than the queue that was measured, unless steps like it have not helped: on a long path a few
 //!   milliseconds of queue are a few per cent of the window.
@@ -56,6 +57,11 @@ const ROUNDS_UNTIL_COMPETING: u32 = 4;
 const SLOWER_WHEN_QUEUED: u64 = 4;
 /// Round trips in which a lane comes closer to its fair part by two thirds.
 const SHARING: f64 = 8.0;
+/// Rounds above the target, in spite of all steps back and at the cost of rate, until even the floor is too much.
+const ROUNDS_UNTIL_RESTING: u32 = 4;
+/// Least part of the floor that is sent: then two packets leave, and nothing for so many round trips, but no longer than this.
+const RESTING_SHARE_MIN: f64 = 1.0 / 8.0;
+const REST_MAX: Duration = Duration::from_secs(2);
 /// What CUBIC keeps after a loss (RFC 9438).
 const KEPT_AFTER_LOSS: f64 = 0.7;
 
@@ -99,7 +105,8 @@ pub struct Controller {
     lane: LaneId,
     class: Class,
     mtu: u64,
-    window: u64,
+    /// In bytes, and below the floor when it rests: what is sent in a round trip on average.
+    window: f64,
     phase: Phase,
     base: BaseDelay,
     /// Queue on the way back: not ours to drain.
@@ -123,6 +130,9 @@ pub struct Controller {
     /// Urgent only: somebody else fills the queue, so loss is the signal.
     competing: bool,
     next_drain: Timestamp,
+    /// Background only: somebody else fills the queue, and the floor is too much.
+    resting: bool,
+    rests_until: Timestamp,
 }
 
 impl Controller {
@@ -133,7 +143,7 @@ impl Controller {
             lane: uplink.join(),
             class: Class::Background,
             mtu,
-            window: INITIAL_WINDOW_PACKETS * mtu,
+            window: (INITIAL_WINDOW_PACKETS * mtu) as f64,
             phase: Phase::Start { until: u64::MAX },
             base: BaseDelay::default(),
             reverse: Duration::ZERO,
@@ -149,12 +159,19 @@ impl Controller {
             delivered_before: 0.0,
             competing: false,
             next_drain: now + DRAIN_EVERY,
+            resting: false,
+            rests_until: now,
         }
     }
 
-    /// Bytes that may be in flight.
+    /// Bytes that may be in flight from [`Controller::rests_until`] on; none before.
     pub fn window(&self) -> u64 {
-        self.window
+        (self.window as u64).max(self.floor())
+    }
+
+    /// When the next packets may leave; in the past where it does not rest.
+    pub fn rests_until(&self) -> Timestamp {
+        self.rests_until
     }
 
     /// The class in force.
@@ -166,13 +183,14 @@ impl Controller {
     pub fn set_class(&mut self, class: Class) {
         if class != self.class {
             (self.class, self.under, self.over, self.competing) = (class, 0, 0, false);
+            self.wake();
         }
     }
 
     /// The largest packet has another size.
     pub fn set_mtu(&mut self, mtu: u64) {
         self.mtu = mtu;
-        self.window = self.window.max(self.floor());
+        self.set_window(self.window);
     }
 
     /// What the way back adds to round trips now.
@@ -207,8 +225,9 @@ impl Controller {
         self.round.lost += bytes;
         if persistent {
             // The path was away; what it carried before is a hint of what it carries now.
-            self.phase = Phase::Start { until: (self.window / 2).max(self.floor()) };
-            self.window = self.floor();
+            self.phase = Phase::Start { until: (self.window() / 2).max(self.floor()) };
+            self.wake();
+            self.set_window(0.0);
             self.rate = 0.0;
         }
     }
@@ -239,9 +258,10 @@ impl Controller {
         let is_queued = queue.is_some_and(|queue| queue > self.target() * 3 / 4);
         if !app_limited {
             let growth = if is_queued { acked / SLOWER_WHEN_QUEUED } else { acked };
-            self.window = (self.window + growth).min(until.max(self.window));
+            let window = self.window();
+            self.set_window((window + growth).min(until.max(window)) as f64);
         }
-        if self.window >= until || (is_queued && self.is_full(now, queue.unwrap_or_default())) {
+        if self.window() >= until || (is_queued && self.is_full(now, queue.unwrap_or_default())) {
             self.phase = Phase::Steady;
             self.keep_delivered(self.round.rate(now).max(self.rate));
             // A guess until a queue shows again.
@@ -261,8 +281,8 @@ impl Controller {
     /// Without a queue, this rate needs no larger window.
     fn keep_delivered(&mut self, rate: f64) {
         if self.base.get().is_some() {
-            self.set_window((rate * self.round_trip(Duration::ZERO)).min(self.window as f64));
-            self.ceiling = self.window;
+            self.set_window((rate * self.round_trip(Duration::ZERO)).min(self.window));
+            self.ceiling = self.window();
         }
     }
 
@@ -272,7 +292,7 @@ impl Controller {
         self.rate = round.rate(now);
         self.jitter.add(&round);
         let own = self.queue(round.recent().or(round.least));
-        let rate = self.window as f64 / self.round_trip(own.unwrap_or_default());
+        let rate = self.window / self.round_trip(own.unwrap_or_default());
         let report = Report { queue: own, rate, delivered: self.rate, app_limited: round.app_limited };
         let view = uplink.report(now, self.lane, report, self.target());
         // Too few packets of its own to tell, or nearly what the others see: it is the shared queue.
@@ -287,20 +307,22 @@ impl Controller {
         match self.phase {
             // A window that was not used is not known to fit (RFC 7661): it would leave as one burst.
             Phase::Start { .. } if round.app_limited => {
-                self.window = self.window.min((round.acked * 2).max(INITIAL_WINDOW_PACKETS * self.mtu));
+                let used = (round.acked * 2).max(INITIAL_WINDOW_PACKETS * self.mtu);
+                self.set_window(self.window.min(used as f64));
             }
             Phase::Start { .. } => {}
             Phase::Draining { back_to } => {
                 self.phase = Phase::Steady;
-                self.window = back_to;
+                self.set_window(back_to as f64);
             }
             Phase::Steady => match queue {
                 Some(queue) => {
                     self.follow(now, &round, queue, view.delivered);
                     self.share(view.fair);
+                    self.rest(now, queue);
                 }
                 // Nothing measured: only single packets were acknowledged. A little more will bring pairs.
-                None => self.set_window((self.window + self.mtu / 2) as f64),
+                None => self.set_window(self.window + self.mtu as f64 / 2.0),
             },
         }
     }
@@ -322,14 +344,14 @@ impl Controller {
         if self.over <= 1 {
             self.delivered_before = delivered;
         }
-        self.competing = self.class == Class::Urgent
-            && if self.competing {
-                queue >= target / 2
-            } else {
-                self.over >= ROUNDS_UNTIL_COMPETING && delivered < self.delivered_before * KEPT_AFTER_LOSS
-            };
+        let is_foreign = |rounds| self.over >= rounds && delivered < self.delivered_before * KEPT_AFTER_LOSS;
+        match self.class {
+            Class::Urgent if self.competing => self.competing = queue >= target / 2,
+            Class::Urgent => self.competing = is_foreign(ROUNDS_UNTIL_COMPETING),
+            Class::Background => self.resting |= is_foreign(ROUNDS_UNTIL_RESTING),
+        }
         if self.competing {
-            let (window, is_lost) = (self.window as f64, round.lost > 0 && queue > target);
+            let (window, is_lost) = (self.window, round.lost > 0 && queue > target);
             self.set_window(if is_lost { window * KEPT_AFTER_LOSS } else { window + self.mtu as f64 });
         } else if queue > target {
             self.step_back(queue, target);
@@ -344,27 +366,27 @@ impl Controller {
     /// A part of the way to what the others have.
     fn share(&mut self, fair: Option<f64>) {
         let Some(fair) = fair.filter(|_| self.phase == Phase::Steady) else { return };
-        let (window, fair) = (self.window as f64, fair * self.round_trip(Duration::ZERO));
+        let (window, fair) = (self.window, fair * self.round_trip(Duration::ZERO));
         self.set_window(window + (fair - window) / SHARING);
     }
 
     /// By the queue that is too much; by more each time that this has not helped, for then it is somebody else's.
     fn step_back(&mut self, queue: Duration, target: Duration) {
         let share = (queue - target).as_secs_f64() / self.round_trip(queue);
-        self.set_window(self.window as f64 * (1.0 - (share * doubled(self.over)).min(0.5)));
-        self.ceiling = self.window;
+        self.set_window(self.window * (1.0 - (share * doubled(self.over)).min(0.5)));
+        self.ceiling = self.window();
     }
 
     /// By half of what the target leaves, where there is a queue; where there is none, fast up to the last ceiling, and
     /// beyond it carefully at first.
     fn grow(&mut self, queue: Duration, target: Duration) {
-        let (window, mtu) = (self.window as f64, self.mtu as f64);
+        let (window, mtu) = (self.window, self.mtu as f64);
         if self.under == 0 {
             let share = ((target - queue).as_secs_f64() / self.round_trip(queue) / 2.0).min(0.25);
-            self.ceiling = self.window;
+            self.ceiling = self.window();
             return self.set_window(window + (window * share).max(mtu / 10.0));
         }
-        if self.window < self.ceiling {
+        if self.window() < self.ceiling {
             return self.set_window((window * 1.25).min(self.ceiling as f64 + 1.0));
         }
         if window < self.ceiling as f64 * 1.25 {
@@ -377,9 +399,9 @@ impl Controller {
     fn drain(&mut self, now: Timestamp) {
         let (Some(base), target) = (self.base.get(), self.target()) else { return };
         self.next_drain = now + DRAIN_EVERY.max(base * ROUNDS_BETWEEN_DRAINS);
-        self.phase = Phase::Draining { back_to: self.window };
+        self.phase = Phase::Draining { back_to: self.window() };
         // A path shorter than the queue must lose it all.
-        self.set_window(if base > target * 2 { self.window as f64 / 2.0 } else { 0.0 });
+        self.set_window(if base > target * 2 { self.window / 2.0 } else { 0.0 });
     }
 
     fn round_trip(&self, queue: Duration) -> f64 {
@@ -387,7 +409,22 @@ impl Controller {
     }
 
     fn set_window(&mut self, window: f64) {
-        self.window = (window as u64).max(self.floor());
+        let floor = self.floor() as f64;
+        self.resting &= window < floor;
+        self.window = window.max(if self.resting { floor * RESTING_SHARE_MIN } else { floor });
+    }
+
+    /// What is less than the floor is sent as the floor, more rarely.
+    fn rest(&mut self, now: Timestamp, queue: Duration) {
+        if self.resting {
+            let rounds = self.floor() as f64 / self.window - 1.0;
+            self.rests_until = now + Duration::from_secs_f64(rounds * self.round_trip(queue)).min(REST_MAX);
+        }
+    }
+
+    fn wake(&mut self) {
+        (self.resting, self.rests_until) = (false, Timestamp(0));
+        self.set_window(self.window);
     }
 }
 

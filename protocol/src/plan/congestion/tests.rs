@@ -52,6 +52,24 @@ fn the_background_makes_room_for_a_flow_that_fills_the_queue() {
     check(Path { loss: 0.01, ..SHORT });
 }
 
+/// Two packets of each of eight would be a fifth of the link.
+#[test]
+fn many_senders_and_many_lanes_make_room_too() {
+    for (nodes, lanes) in [(8, 1), (1, 8)] {
+        for path in [SHORT, Path { queue_kib: 256.0, ..SHORT }, Path { loss: 0.01, ..SHORT }] {
+            let run = |cross| path.run_nodes(nodes, lanes, Class::Background, 60.0, cross);
+            let (beside, alone) = (run(Cross::Greedy { from_s: 10.0 }), run(Cross::None));
+            assert!(beside.share_beside <= 0.04, "{nodes} x {lanes}, {path:?}: {beside:?}");
+            assert!(alone.share >= 0.97, "{nodes} x {lanes}, {path:?}: {alone:?}");
+            let back = run(Cross::Brief { from_s: 10.0, to_s: 40.0 });
+            assert!(back.share_after >= 0.9, "{nodes} x {lanes}, {path:?}: {back:?}");
+        }
+    }
+    let poor = Path { mbit: 1.0, base_ms: 62.0, queue_kib: 128.0, loss: 0.005, ..Path::PLAIN };
+    let seen = poor.run_nodes(7, 1, Class::Background, 60.0, Cross::None);
+    assert!(seen.share >= 0.95, "{seen:?}");
+}
+
 #[test]
 fn the_urgent_class_takes_a_share_beside_it() {
     let check = |path: Path| {

@@ -114,8 +114,9 @@ impl Sender {
     }
 
     /// quinn's pacer: 1.25 windows a round trip, bursts of ten packets.
-    fn may_send(&mut self) -> bool {
-        let window = self.controller.window() as f64;
+    fn may_send(&mut self, now: f64) -> bool {
+        let rests = now * 1e6 < self.controller.rests_until().0 as f64;
+        let window = if rests { 0.0 } else { self.controller.window() as f64 };
         let burst = (window * 0.002 / self.srtt).max(10.0 * PACKET);
         self.tokens = (self.tokens + 1.25 * window / self.srtt * STEP_S).min(burst);
         let sends = self.in_flight + PACKET < window && self.tokens >= PACKET;
@@ -174,10 +175,16 @@ impl Path {
 
     /// The same with several lanes of one node.
     pub(super) fn run_lanes(self, lanes: usize, class: Class, seconds: f64, cross: Cross) -> Seen {
+        self.run_nodes(1, lanes, class, seconds, cross)
+    }
+
+    /// The same with several nodes that share nothing but the link, each with so many lanes.
+    pub(super) fn run_nodes(self, nodes: usize, lanes: usize, class: Class, seconds: f64, cross: Cross) -> Seen {
+        let lanes = nodes * lanes;
         let rate = self.mbit * 125_000.0;
         let base = self.base_ms / 1e3;
-        let mut uplink = Uplink::default();
-        let mut us: Vec<Sender> = (0..lanes).map(|_| Sender::new(&mut uplink, class, base)).collect();
+        let mut uplinks = vec![Uplink::default(); nodes];
+        let mut us: Vec<Sender> = (0..lanes).map(|lane| Sender::new(&mut uplinks[lane % nodes], class, base)).collect();
         let mut other = Greedy { window: 4.0 * PACKET, in_flight: 0.0, back: VecDeque::new(), deaf_until: 0.0 };
         let (mut queue, mut dice) = (0.0f64, 1u64);
         let mut flying: VecDeque<Packet> = VecDeque::new();
@@ -191,7 +198,7 @@ impl Path {
             other.step(now, on, base, rate, self.queue_kib * 1024.0, &mut queue);
             for turn in 0..lanes {
                 let lane = (turn + step as usize) % lanes;
-                while us[lane].may_send() {
+                while us[lane].may_send(now) {
                     sent_packets += 1.0;
                     let overflow = queue > 0.0 && queue + PACKET > self.queue_kib * 1024.0;
                     if !overflow {
@@ -211,10 +218,12 @@ impl Path {
                     us[packet.lane].lose();
                 } else {
                     tally.deliver(packet.lane, cross, now);
-                    us[packet.lane].arrived(&mut uplink, now, packet.sent);
+                    us[packet.lane].arrived(&mut uplinks[packet.lane % nodes], now, packet.sent);
                 }
             }
-            us.iter_mut().for_each(|lane| lane.wait(&mut uplink, now));
+            for (lane, us) in us.iter_mut().enumerate() {
+                us.wait(&mut uplinks[lane % nodes], now);
+            }
             if step % 200 == 0 {
                 queues.push(queue / rate * 1e3);
             }
