@@ -8,6 +8,7 @@ use super::messages::{MessageReader, MessageWriter};
 use super::race::{self, NoConnection};
 use super::{CloseReason, Event, Manners, Shared, piped, tls};
 use crate::pipe::Pipe;
+use karez_protocol::plan::congestion::ACK_DELAY_MAX;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
@@ -47,8 +48,10 @@ pub struct BindError {
 }
 
 fn transport(way: &Arc<Way>) -> Arc<quinn::TransportConfig> {
-    let mut transport = quinn::TransportConfig::default();
+    let (mut transport, mut acks) = (quinn::TransportConfig::default(), quinn::AckFrequencyConfig::default());
+    acks.max_ack_delay(Some(ACK_DELAY_MAX));
     transport
+        .ack_frequency_config(Some(acks))
         .congestion_controller_factory(Arc::clone(way) as Arc<_>)
         .receive_window(STRANGER_WINDOW.into())
         .stream_receive_window((8u32 << 20).into())

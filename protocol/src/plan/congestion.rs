@@ -5,8 +5,8 @@
 //! - The signal is delay: round trips above the base delay are a queue, less what the other side's stamps say of the way back. Loss without a queue is no congestion, for rural
 //!   links lose 1-3 % when idle. Congestion is: much more lost with a queue than without, or more than a tenth in any case.
 //! - The background class keeps the queue that it makes near `Config::target`, and beside traffic that fills the queue it
-//!   falls to its floor within a few round trips. The floors of many senders to one site add up, so it then rests between two
-//!   packets and the next two. The rate is never zero, so base delay and progress go on.
+//!   falls to its floor within a few round trips. The floors of many senders to one site add up, so it then rests between one
+//!   packet and the next. The rate is never zero, so base delay and progress go on.
 //! - The lanes of a node share its way out, so they share the queue that they see there, and move towards equal parts of it.
 //! - A step is no larger than the queue that was measured, unless steps like it have not helped: on a long path a few
 //!   milliseconds of queue are a few per cent of the window.
@@ -40,8 +40,10 @@ const URGENT_TARGET: Duration = Duration::from_millis(30);
 const JITTER_MAX: Duration = Duration::from_millis(100);
 /// RFC 9002.
 const INITIAL_WINDOW_PACKETS: u64 = 10;
-/// Two packets, so that they are acknowledged at once: a single one waits for up to 25 ms.
-const WINDOW_PACKETS_MIN: u64 = 2;
+/// The longest that the other side may wait for a second packet before it acknowledges a single one: short beside any target. The
+/// protocol's own 25 ms would look like a queue.
+pub const ACK_DELAY_MAX: Duration = Duration::from_millis(4);
+const WINDOW_PACKETS_MIN: u64 = 1;
 /// Time between two looks at the path without our queue; but not more than one round trip in so many.
 const DRAIN_EVERY: Duration = Duration::from_secs(10);
 const ROUNDS_BETWEEN_DRAINS: u32 = 60;
@@ -59,8 +61,8 @@ const SLOWER_WHEN_QUEUED: u64 = 4;
 const SHARING: f64 = 8.0;
 /// Rounds above the target, in spite of all steps back and at the cost of rate, until even the floor is too much.
 const ROUNDS_UNTIL_RESTING: u32 = 4;
-/// Least part of the floor that is sent: then two packets leave, and nothing for so many round trips, but no longer than this.
-const RESTING_SHARE_MIN: f64 = 1.0 / 8.0;
+/// Least part of the floor that is sent: a packet in so many round trips, but no longer than this.
+const RESTING_SHARE_MIN: f64 = 1.0 / 4.0;
 const REST_MAX: Duration = Duration::from_secs(2);
 /// What CUBIC keeps after a loss (RFC 9438).
 const KEPT_AFTER_LOSS: f64 = 0.7;
@@ -207,10 +209,8 @@ impl Controller {
     pub fn handle_acks_end(&mut self, uplink: &mut Uplink, now: Timestamp, app_limited: bool) {
         let batch = std::mem::take(&mut self.batch);
         let Some(sent) = batch.newest else { return };
-        if let Some(delay) = batch.delay() {
-            self.base.add(now, delay);
-            self.round.add_delay(delay);
-        }
+        self.base.add(now, batch.delay);
+        self.round.add_delay(batch.delay);
         self.round.add(batch.bytes, app_limited);
         if matches!(self.phase, Phase::Start { .. }) {
             self.start(now, batch.bytes, app_limited);
@@ -321,7 +321,7 @@ impl Controller {
                     self.share(view.fair);
                     self.rest(now, queue);
                 }
-                // Nothing measured: only single packets were acknowledged. A little more will bring pairs.
+                // Nothing measured yet.
                 None => self.set_window(self.window + self.mtu as f64 / 2.0),
             },
         }

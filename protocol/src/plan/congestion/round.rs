@@ -10,26 +10,19 @@ const RECENT: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
     pub(super) bytes: u64,
-    packets: u32,
     /// When the newest of them was sent.
     pub(super) newest: Option<Timestamp>,
-    shortest: Duration,
+    /// The round trip of that packet, with the other side's timer in it if it was a single one.
+    pub(super) delay: Duration,
 }
 
 impl Batch {
     pub(super) fn add(&mut self, now: Timestamp, sent: Timestamp, bytes: u64) {
         self.bytes += bytes;
-        self.packets += 1;
         if self.newest.is_none_or(|newest| sent >= newest) {
             self.newest = Some(sent);
-            self.shortest = now.since(sent);
+            self.delay = now.since(sent);
         }
-    }
-
-    /// The round trip of the packet that caused the acknowledgement. A single one may have been acknowledged by a timer
-    /// of the other side, and says nothing.
-    pub(super) fn delay(&self) -> Option<Duration> {
-        (self.packets > 1).then_some(self.shortest)
     }
 }
 

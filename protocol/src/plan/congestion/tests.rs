@@ -113,5 +113,5 @@ fn a_path_that_was_away_starts_again() {
     let mut controller = Controller::new(Config::default(), &mut Uplink::default(), Timestamp(0), 1_200);
     assert_eq!(controller.window(), 12_000);
     controller.handle_loss(12_000, true);
-    assert_eq!((controller.window(), controller.phase), (2_401, Phase::Start { until: 6_000 }));
+    assert_eq!((controller.window(), controller.phase), (1_201, Phase::Start { until: 6_000 }));
 }

@@ -1,14 +1,13 @@
 //! A bottleneck, a sender that obeys the controller and paces as quinn does, and perhaps somebody else.
 //!
-//! Steps of 50 µs; every second packet is acknowledged, or after 25 ms. The same numbers give the same run.
+//! Steps of 50 µs; every second packet is acknowledged, or after a timer. The same numbers give the same run.
 
-use crate::plan::congestion::{Class, Config, Controller, Uplink};
+use crate::plan::congestion::{ACK_DELAY_MAX, Class, Config, Controller, Uplink};
 use crate::plan::time::Timestamp;
 use std::collections::VecDeque;
 
 const STEP_S: f64 = 50e-6;
 const PACKET: f64 = 1_452.0;
-const ACK_TIMER_S: f64 = 0.025;
 /// After a change, before shares are counted.
 const SETTLES_S: f64 = 3.0;
 
@@ -134,7 +133,7 @@ impl Sender {
 
     fn arrived(&mut self, uplink: &mut Uplink, now: f64, sent: f64) {
         self.waiting.push(sent);
-        self.waits_until = now + ACK_TIMER_S;
+        self.waits_until = now + ACK_DELAY_MAX.as_secs_f64();
         if self.waiting.len() > 1 {
             self.acknowledge(uplink, now);
         }
