@@ -59,13 +59,17 @@ error-pack-name = nothing was published: rename { $path }, as { $rule ->
     [long] its path has more than 1024 bytes, or a name in it more than 255
    *[other] its name is not allowed
   }
+error-pack-names = nothing was published: { $count } names cannot be published:
+    { $lines }
+    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
 error-pack-description = nothing was published: { $path } is not right:
-    { $detail }
+    { $lines }
 error-pack-unknown-item = nothing was published: { $path } describes '{ $key }', but there is no such folder or file. Correct the name
 error-pack-unpack = nothing was published: { $path } cannot be unpacked, as { $cause ->
     [empty] it holds no files, or is no tar archive
     [large] it holds more than 200 000 files or 256 GiB
     [name] { $detail }
+    [link] { $detail }
    *[broken] it cannot be read ({ $detail })
   }. Unpack it by hand
 error-pack-collision = nothing was published: '{ $path }' is in the folder and in an archive or rendition. Rename one of them

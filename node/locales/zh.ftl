@@ -59,13 +59,17 @@ error-pack-name = 没有发布：请给 { $path } 改名，{ $rule ->
     [long] 路径超过 1024 字节，或其中某个名称超过 255 字节
    *[other] 名称不可用
   }
+error-pack-names = 没有发布：有 { $count } 个名称无法发布：
+    { $lines }
+    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
 error-pack-description = 没有发布：{ $path } 有误：
-    { $detail }
+    { $lines }
 error-pack-unknown-item = 没有发布：{ $path } 中写了“{ $key }”，但没有这个目录或文件。请更正名称
 error-pack-unpack = 没有发布：无法解压 { $path }，{ $cause ->
     [empty] 里面没有文件，或不是 tar 压缩包
     [large] 里面超过 20 万个文件或 256 GiB
     [name] 里面有无法发布的名称（{ $detail }）
+    [link] 里面的硬链接所指的文件不在包中（{ $detail }）
    *[broken] 读不出来（{ $detail }）
   }。请自行解压
 error-pack-collision = 没有发布：“{ $path }”既在目录中，又在压缩包或低清版本中。请改其中一个的名称

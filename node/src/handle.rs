@@ -10,7 +10,7 @@ pub mod view;
 mod pack_failure;
 mod sentence;
 
-pub use pack_failure::PackFailure;
+pub use pack_failure::{BadNameView, PackFailure};
 
 use courier::Courier;
 use karez_content_tools::pages::Pages;

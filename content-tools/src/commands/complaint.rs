@@ -3,10 +3,10 @@
 //! What has no sentence of its own is said in English, in the words of the error.
 
 use karez_content_tools::export::LoadError;
-use karez_content_tools::pack::PackError;
+use karez_content_tools::pack::{BadName, PackError};
 use karez_content_tools::package::{Notice, Notices};
 use karez_content_tools::rendition::FfmpegError;
-use karez_content_tools::speech::{Sentence, Spoken, Texts, with};
+use karez_content_tools::speech::{Sentence, Spoken, Texts, listed, with};
 use karez_content_tools::store::StoreError;
 use serde_json::{Value, json};
 use std::io;
@@ -66,7 +66,7 @@ impl Spoken for Complaint<'_> {
         });
         // A context hides its error from the chain.
         let found = found.or_else(|| self.0.downcast_ref::<StoreError>().and_then(storing));
-        found.unwrap_or_else(|| ("error-other", with([("text", format!("{:#}", self.0))])))
+        found.unwrap_or_else(|| ("error-other", with([("detail", format!("{:#}", self.0))])))
     }
 
     fn json(&self, english: &Texts) -> Value {
@@ -76,6 +76,11 @@ impl Spoken for Complaint<'_> {
         if let Some(PackError::Refused(refusals)) = self.0.downcast_ref() {
             document["refusals"] = refusals.list.iter().map(notice_json).collect();
             document["refusals_more"] = refusals.more.into();
+        }
+        if let Some(PackError::Names(names)) = self.0.downcast_ref() {
+            let name = |bad: &BadName| json!({"path": bad.path.to_string_lossy(), "rule": bad.rule()});
+            document["names"] = names.list.iter().map(name).collect();
+            document["names_more"] = names.more.into();
         }
         document
     }
@@ -128,8 +133,14 @@ fn packing(error: &PackError) -> Option<Sentence> {
         PackError::Name { path, reason } => {
             Some(("error-name", with([("path", path.display().to_string()), ("detail", reason.to_string())])))
         }
+        PackError::Names(names) => {
+            let count = (names.list.len() as u64 + names.more).to_string();
+            let paths: Vec<_> = names.list.iter().map(|name| name.path.to_string_lossy()).collect();
+            let lines = listed(paths.iter().map(|path| &**path), names.more);
+            Some(("error-names", with([("count", count), ("lines", lines)])))
+        }
         PackError::Description { path, source } => {
-            Some(("error-description", with([("path", path.display().to_string()), ("detail", source.to_string())])))
+            Some(("error-description", with([("path", path.display().to_string()), ("lines", source.to_string())])))
         }
         PackError::UnknownItem { path, key } => {
             Some(("error-unknown-item", with([("path", path.display().to_string()), ("key", key.clone())])))

@@ -165,7 +165,7 @@ impl Spoken for Complaint {
             Self::Damaged { records } => ("error-import-damaged", with([("count", records)])),
             Self::Short { bytes } => ("error-short", with([("bytes", figure::bytes(*bytes))])),
             Self::StillDamaged { chunks } => ("error-still-damaged", with([("chunks", chunks)])),
-            Self::Other { text } => ("error-other", with([("text", text)])),
+            Self::Other { text } => ("error-other", with([("detail", text)])),
         }
     }
 

@@ -80,7 +80,11 @@ fn event(at: pack::Progress) -> PublishEvent {
 
 /// What the publisher is told; `new_bytes` is `None` when nothing changed.
 fn published(collection: &CollectionName, version: u64, packed: &Packed, new_bytes: Option<u64>) -> Published {
-    let skipped = packed.skipped.iter();
+    let skipped = packed.skipped.list.iter().map(|skipped| SkippedView {
+        path: skipped.path.clone(),
+        reason: skipped.reason.name().into(),
+        leftover: skipped.reason.is_leftover(),
+    });
     Published {
         collection: collection.to_string(),
         version,
@@ -91,7 +95,9 @@ fn published(collection: &CollectionName, version: u64, packed: &Packed, new_byt
         new_bytes: new_bytes.unwrap_or(0),
         unchanged: new_bytes.is_none(),
         listed: false,
-        skipped: skipped.map(|s| SkippedView { path: s.path.clone(), reason: s.reason.name().into() }).collect(),
+        skipped: skipped.collect(),
+        skipped_more: packed.skipped.more(),
+        leftovers: packed.skipped.leftovers(),
         title: packed.root.metadata.title.clone(),
         warnings: NoticeView::all(&packed.warnings),
         warnings_more: packed.warnings.more,
