@@ -13,4 +13,5 @@ mod voice;
 
 pub use harmless::{harmless, one_line};
 pub use language::{Argument, Lang, Texts};
+pub use layout::cut;
 pub use voice::{Sentence, Spoken, Voice, listed, with};

@@ -66,7 +66,7 @@ impl Spoken for Complaint<'_> {
         });
         // A context hides its error from the chain.
         let found = found.or_else(|| self.0.downcast_ref::<StoreError>().and_then(storing));
-        found.unwrap_or_else(|| ("error-other", with([("detail", format!("{:#}", self.0))])))
+        found.unwrap_or_else(|| ("error-other", with([("detail", in_words(self.0))])))
     }
 
     fn json(&self, english: &Texts) -> Value {
@@ -86,6 +86,17 @@ impl Spoken for Complaint<'_> {
     }
 }
 
+/// An error with its causes, less those that it has named itself.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
+}
+
 impl Complaint<'_> {
     /// What must not become public, if that is why.
     pub(crate) fn refusals(&self) -> Option<&Notices> {
@@ -103,6 +114,9 @@ pub(crate) fn notice_json(notice: &Notice) -> Value {
 fn storing(error: &StoreError) -> Option<Sentence> {
     Some(match error {
         StoreError::Locked { dir } => ("error-locked", with([("dir", dir.display())])),
+        StoreError::Io { path, source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            ("error-read-only", with([("dir", path.display())]))
+        }
         StoreError::ReadOnly { dir } => ("error-read-only", with([("dir", dir.display())])),
         StoreError::DiskFull { path } => ("error-disk-full", with([("path", path.display())])),
         StoreError::QuotaReached { dir, quota_bytes } => {
@@ -154,5 +168,20 @@ fn packing(error: &PackError) -> Option<Sentence> {
         }
         PackError::Rendition(_) => None,
         PackError::Store(error) => storing(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_is_named_twice() {
+        let io = || io::Error::from(io::ErrorKind::NotFound);
+        let error = StoreError::Io { action: "open", path: "/x".into(), source: io() };
+        assert_eq!(in_words(&error.into()), format!("cannot open /x: {}", io()));
+        let wrong = Wrong::NoFolder { dir: "/x".into() };
+        let said = format!("{wrong}: {}", io());
+        assert_eq!(in_words(&anyhow::Error::new(io()).context(wrong)), said);
     }
 }

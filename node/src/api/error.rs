@@ -5,6 +5,7 @@ mod courier;
 pub use courier::CourierError;
 
 use crate::handle::HandleError;
+use crate::trouble::StoreFault;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -94,8 +95,11 @@ pub enum RequestError {
     Copy {
         /// The folder.
         path: PathBuf,
-        /// What went wrong.
+        /// What went wrong, in English.
         detail: String,
+        /// The same, typed.
+        #[serde(default)]
+        cause: Option<StoreFault>,
     },
     /// Writing or reading a bundle or a request file failed.
     #[error(transparent)]

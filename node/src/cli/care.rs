@@ -93,6 +93,11 @@ pub(super) fn status_line(context: &Context, care: &CareView) -> String {
     line
 }
 
+/// Release files that nobody can read: status names them, as nothing is cleared away meanwhile.
+pub(super) fn unreadable(context: &Context, care: &CareView) -> Vec<String> {
+    care.unreadable.iter().map(|path| context.text("status-unreadable", &[("path", path.as_str().into())])).collect()
+}
+
 pub(super) async fn scrub(context: &Context, client: &Client, order: ScrubOrder) -> Result<(), Complaint> {
     let mut lines = client.scrub(&order).await?;
     let mut progress = Progress::new(context);

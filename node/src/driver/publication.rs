@@ -5,6 +5,7 @@ use super::{Driver, Outcome, Topic};
 use crate::handle::view::{NoticeView, PlansView, Published, SkippedView};
 use crate::handle::{HandleError, PackFailure, PublishEvent, PublishRequest};
 use crate::state::Change;
+use crate::trouble::Problem;
 use karez_content_tools::pack::{self, PackOptions, Packed};
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
@@ -251,8 +252,8 @@ impl Driver {
                 self.state.remember(Change::Unlisted { collection, pending: false });
             }
             Err(cause) => {
-                let text = format!("{collection} is published but not listed yet: {cause}");
-                self.problems.report(Topic::Listing(collection), text);
+                let problem = Problem::Unlisted { collection: collection.to_string(), detail: cause };
+                self.problems.report(Topic::Listing(collection), problem);
             }
         }
         if let Some(pending) = pending {

@@ -3,6 +3,7 @@
 
 pub mod care;
 
+use crate::trouble::Problem;
 use care::CareView;
 use karez_content_tools::cut::Fallback;
 use serde::{Deserialize, Serialize};
@@ -251,6 +252,9 @@ pub struct Status {
     pub collections: Vec<CollectionState>,
     /// Something the keeper should act on: disk full, damaged store.
     pub problems: Vec<String>,
+    /// The same, for programs and other languages.
+    #[serde(default)]
+    pub problem_list: Vec<Problem>,
     /// The care of the store.
     #[serde(default)]
     pub care: CareView,
