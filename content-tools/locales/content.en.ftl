@@ -24,7 +24,7 @@ error-unreadable-inside = { $path } cannot be read: { $detail }; make it readabl
 error-unpack = { $path } cannot be unpacked: { $detail }; unpack it by hand
 error-name = { $path } cannot be packed: { $detail }; rename it
 error-names = { $count } names cannot be packed:
-    { $lines }
+    {"    "}{ $lines }
     Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
 error-description = { $path } is not right: { $lines }
 error-unknown-item = { $path } describes item '{ $key }', but there is no such folder or file: correct the name

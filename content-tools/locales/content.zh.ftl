@@ -24,7 +24,7 @@ error-unreadable-inside = 无法读取 { $path }：{ $detail }；请设为可读
 error-unpack = 无法解压 { $path }：{ $detail }；请自行解压
 error-name = 无法打包 { $path }：{ $detail }；请改名
 error-names = 有 { $count } 个名称无法打包：
-    { $lines }
+    {"    "}{ $lines }
     请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
 error-description = { $path } 有误：{ $lines }
 error-unknown-item = { $path } 中写了“{ $key }”，但没有这个目录或文件：请更正名称

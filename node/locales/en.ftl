@@ -60,7 +60,7 @@ error-pack-name = nothing was published: rename { $path }, as { $rule ->
    *[other] its name is not allowed
   }
 error-pack-names = nothing was published: { $count } names cannot be published:
-    { $lines }
+    {"    "}{ $lines }
     Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
 error-pack-description = nothing was published: { $path } is not right:
     { $lines }
@@ -95,6 +95,7 @@ problem-unlisted = { $collection } is published but not listed yet: { $detail }
 problem-lost = { $collection }: a stored chunk is damaged or gone, it is fetched again
 problem-changed-files = files were changed, moved or removed, and hold chunks no longer that are published from them (number in brackets): { $files }. Publish the folder again, and let go of older versions that need them with `karez gc`; copies made with --link mend themselves when a peer has the chunks
 status-unreadable = { $path } is damaged, so nobody knows what it named, and `karez gc` waits unless a newer version is here whole: remove it, then pull or publish that again
+error-damaged-release = { $path } is damaged, and what it named may still be needed: nothing was removed. Remove the file, then pull or publish that again
 error-copy-disk-full = the copy failed: { fault-disk-full }
 error-copy-quota = the copy failed: { fault-quota }
 error-copy-read-only = the copy failed: { fault-read-only }

@@ -60,7 +60,7 @@ error-pack-name = 没有发布：请给 { $path } 改名，{ $rule ->
    *[other] 名称不可用
   }
 error-pack-names = 没有发布：有 { $count } 个名称无法发布：
-    { $lines }
+    {"    "}{ $lines }
     请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
 error-pack-description = 没有发布：{ $path } 有误：
     { $lines }
@@ -95,6 +95,7 @@ problem-unlisted = { $collection } 已发布，但尚未登记：{ $detail }
 problem-lost = { $collection }：存储的一块数据损坏或丢失，正在重新获取
 problem-changed-files = 有文件被改动、移走或删除，其中已没有当初发布的数据（括号内为块数）：{ $files }。请重新发布该目录，并用 `karez gc` 清理仍需要它们的旧版本；用 --link 复制的文件，只要有节点存有这些数据，就会自行修复
 status-unreadable = { $path } 已损坏，其中记录的内容无从得知；除非本机存有更新的完整版本，`karez gc` 会一直等待：请删除它，然后重新获取或发布
+error-damaged-release = { $path } 已损坏，其中记录的内容可能仍有用：没有清理任何内容。请删除该文件，然后重新获取或发布
 error-copy-disk-full = 复制失败：{ fault-disk-full }
 error-copy-quota = 复制失败：{ fault-quota }
 error-copy-read-only = 复制失败：{ fault-read-only }

@@ -117,6 +117,9 @@ impl Care {
         let store = self.store.clone();
         let failed = |detail: String| HandleError::Store { detail };
         let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.map_err(|cause| failed(cause.to_string()))?.map_err(|cause| failed(cause.to_string()))
+        done.map_err(|cause| failed(cause.to_string()))?.map_err(|cause| match cause {
+            StoreError::DamagedRelease { path } => HandleError::DamagedRelease { path: path.display().to_string() },
+            cause => failed(cause.to_string()),
+        })
     }
 }

@@ -115,6 +115,12 @@ pub enum HandleError {
         /// What is under way.
         work: String,
     },
+    /// A release file says nothing any more, and what it named may still be needed. Nothing was removed.
+    #[error("{path} is damaged: remove it, then pull or publish that again; until then nothing is removed")]
+    DamagedRelease {
+        /// The file.
+        path: String,
+    },
     /// The store failed; the text says what to do.
     #[error("{detail}")]
     Store {

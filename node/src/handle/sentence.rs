@@ -30,6 +30,7 @@ impl Spoken for HandleError {
             Self::Sensitivity { found } => ("error-sensitivity", with([("found", found)])),
             Self::Refused { .. } => ("error-refused", Vec::new()),
             Self::Busy { work } => (busy_key(work), Vec::new()),
+            Self::DamagedRelease { path } => ("error-damaged-release", with([("path", path)])),
             Self::Store { detail } => ("error-store", with([("detail", detail)])),
             Self::Stopping => ("error-stopping", Vec::new()),
         }
