@@ -337,6 +337,7 @@ import-done = Chunks new here: { $new } ({ $bytes }); already here: { $held }.
 ## Looking after the store
 error-pin = '{ $found }' names no collection: write PUBLISHER/NAME or PUBLISHER/NAME@VERSION
 error-size = '{ $found }' is not a number of bytes: write for example 500K, 20M or 2G
+error-unreadable-releases = release files that cannot be read: { $count }. What to do stands above
 error-still-damaged = { $chunks } chunks are damaged, and nobody reachable has them: they are fetched as soon as somebody has
 pin-on = { $pin } is pinned now: nothing removes it to make room.
 pin-was-on = { $pin } was pinned already.

@@ -313,6 +313,7 @@ import-done = 新存入 { $new } 块（{ $bytes }）；本机已有 { $held } �
 ## 存储维护
 error-pin = “{ $found }”不是内容集：请写“发布者/名称”或“发布者/名称@版本”
 error-size = “{ $found }”不是字节数：请写 500K、20M 或 2G 这样的值
+error-unreadable-releases = 有 { $count } 个版本文件无法读取：处理办法见上
 error-still-damaged = 有 { $chunks } 块已损坏，可联系的节点都没有：一旦有节点有就会取回
 pin-on = 已固定 { $pin }：腾空间时不会删除它。
 pin-was-on = { $pin } 早已固定。

@@ -155,9 +155,10 @@ fn report(context: &Context, view: &ScrubView) -> Result<(), Complaint> {
     }
     // What versions still miss is among the missing, unless no scrub has come so far.
     let lost = view.lost.iter().map(|lost| lost.chunks).max().unwrap_or(0);
-    match view.missing.max(lost).max(view.unreadable.len() as u64) {
-        0 => Ok(()),
-        chunks => Err(Complaint::StillDamaged { chunks }),
+    match (view.missing.max(lost), view.unreadable.len()) {
+        (0, 0) => Ok(()),
+        (0, files) => Err(Complaint::UnreadableReleases { files }),
+        (chunks, _) => Err(Complaint::StillDamaged { chunks }),
     }
 }
 

@@ -127,6 +127,11 @@ pub enum Complaint {
         /// How many.
         chunks: u64,
     },
+    /// Release files cannot be read, and nothing else is wrong.
+    UnreadableReleases {
+        /// How many.
+        files: usize,
+    },
     /// Less room than asked for.
     Short {
         /// Bytes that are missing.
@@ -147,7 +152,14 @@ impl Complaint {
 
     /// Whether the command has printed its result, which says the same: `--json` prints one value.
     pub(super) fn follows_result(&self) -> bool {
-        matches!(self, Self::Kept { .. } | Self::Damaged { .. } | Self::StillDamaged { .. } | Self::Short { .. })
+        matches!(
+            self,
+            Self::Kept { .. }
+                | Self::Damaged { .. }
+                | Self::StillDamaged { .. }
+                | Self::UnreadableReleases { .. }
+                | Self::Short { .. }
+        )
     }
 }
 
@@ -165,6 +177,7 @@ impl Spoken for Complaint {
             Self::Kept { files } => ("error-kept", with([("files", files)])),
             Self::Damaged { records } => ("error-import-damaged", with([("count", records)])),
             Self::Short { bytes } => ("error-short", with([("bytes", figure::bytes(*bytes))])),
+            Self::UnreadableReleases { files } => ("error-unreadable-releases", with([("count", files)])),
             Self::StillDamaged { chunks } => ("error-still-damaged", with([("chunks", chunks)])),
             Self::Other { text } => ("error-other", with([("detail", text)])),
         }
