@@ -23,7 +23,10 @@ error-compressed-tar-by-hand = { $path } is a compressed archive: after any chan
 error-unreadable-inside = { $path } cannot be read: { $detail }; make it readable or take it out of the folder
 error-unpack = { $path } cannot be unpacked: { $detail }; unpack it by hand
 error-name = { $path } cannot be packed: { $detail }; rename it
-error-description = { $path } is not right: { $detail }
+error-names = { $count } names cannot be packed:
+    {"    "}{ $lines }
+    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
+error-description = { $path } is not right: { $lines }
 error-unknown-item = { $path } describes item '{ $key }', but there is no such folder or file: correct the name
 error-collision = '{ $path }' is in the folder and in an archive or rendition: rename one of them
 error-sensitivity = collection.toml says sensitivity = "{ $found }": only open collections can be published so far, and everything published can be read by all members
@@ -53,6 +56,7 @@ bytes = { $count ->
    *[other] { $count } bytes
 }
 pack-progress = { $done }/{ $total } files, { $bytes }/{ $all } bytes, { $rate } MB/s, { $left } s left
+pack-rendering = making renditions, { $number } of { $total } ({ $height }): { $percent } %
 pack-skipped = left out: { $path } ({ $reason })
 pack-warning = warning: { $path }: { $text }
 pack-warnings-more = and { $count } more

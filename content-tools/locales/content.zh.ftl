@@ -23,7 +23,10 @@ error-compressed-tar-by-hand = { $path } 是压缩包，里面改动一处，整
 error-unreadable-inside = 无法读取 { $path }：{ $detail }；请设为可读，或移出目录
 error-unpack = 无法解压 { $path }：{ $detail }；请自行解压
 error-name = 无法打包 { $path }：{ $detail }；请改名
-error-description = { $path } 有误：{ $detail }
+error-names = 有 { $count } 个名称无法打包：
+    {"    "}{ $lines }
+    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
+error-description = { $path } 有误：{ $lines }
 error-unknown-item = { $path } 中写了“{ $key }”，但没有这个目录或文件：请更正名称
 error-collision = “{ $path }”既在目录中，又在压缩包或低清版本中：请改其中一个的名称
 error-sensitivity = collection.toml 中写的是 sensitivity = "{ $found }"：目前只能发布公开（open）内容集，发布的内容所有成员都能看到
@@ -38,6 +41,7 @@ pages = { $count } 页
 rows = { $count } 条块记录
 bytes = { $count } 字节
 pack-progress = { $done }/{ $total } 个文件，{ $bytes }/{ $all } 字节，{ $rate } MB/s，还需 { $left } 秒
+pack-rendering = 正在制作低清版本，第 { $number } 个，共 { $total } 个（{ $height }）：{ $percent } %
 pack-skipped = 没有收入：{ $path }（{ $reason }）
 pack-warning = 留意：{ $path }：{ $text }
 pack-warnings-more = 另有 { $count } 处

@@ -1,7 +1,7 @@
 ### What all programs say, in English.
 
 error = error: { $text }
-error-other = { $text }
+error-other = { $detail }
 
 ## Wrong usage; in English clap says this itself, so these only mirror it.
 usage-unknown-argument = there is no argument '{ $found }'
@@ -55,3 +55,12 @@ skip-link = a link, which is not followed
 skip-pipe = a named pipe
 skip-socket = a socket
 skip-device = a device
+skip-system = kept by an operating system
+skip-lock = left by an office program while a document is open
+skip-unfinished = a download that has not ended
+skip-version-control = kept by a version control program
+skipped-leftovers = { $count ->
+    [one] left out: { $path }, which a system or program left there (--json says why)
+   *[other] left out: { $count } files and folders that systems and programs left there, such as { $path } (--json says which and why)
+}
+skipped-more = left out: { $count } more

@@ -1,7 +1,7 @@
 ### 各程序共用的中文文字。
 
 error = 错误：{ $text }
-error-other = { $text }
+error-other = { $detail }
 
 ## 用法错误
 usage-unknown-argument = 没有“{ $found }”这个参数
@@ -55,3 +55,9 @@ skip-link = 链接，不跟随
 skip-pipe = 命名管道
 skip-socket = 套接字
 skip-device = 设备
+skip-system = 操作系统自己的文件
+skip-lock = 办公软件打开文档时留下的
+skip-unfinished = 没有下载完
+skip-version-control = 版本管理软件自己的文件
+skipped-leftovers = 没有收入：系统和软件留下的 { $count } 项，例如 { $path }（--json 列出是哪些及原因）
+skipped-more = 没有收入：另有 { $count } 项

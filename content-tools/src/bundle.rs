@@ -14,6 +14,7 @@
 
 mod descriptor;
 mod error;
+mod fault;
 mod folder;
 mod lacking;
 mod reader;
@@ -24,6 +25,7 @@ mod writer;
 
 pub use descriptor::{Descriptor, PartRow, SLOT_BYTES_MAX, SLOTS_MAX, Slot};
 pub use error::BundleError;
+pub use fault::Fault;
 pub use folder::find;
 pub use reader::{Damage, ImportProgress, ImportReport, Offered, import};
 pub use summary::{HaveSummary, SiteHeld};

@@ -8,7 +8,7 @@
 //! One thread reads and cuts, as many as there are cores seal (hash, compress), the caller's stores in order.
 
 mod checks;
-mod description;
+pub(crate) mod description;
 mod error;
 mod items;
 mod lanes;
@@ -26,12 +26,14 @@ mod renditions;
 mod row;
 mod run;
 mod sealer;
+mod skipped;
 mod tally;
 mod walk;
 
-pub use error::PackError;
+pub use error::{BadName, BadNames, PackError};
 pub use plans::{PlainContainer, Plans};
-pub use walk::{SkipReason, Skipped, check_place};
+pub use skipped::{SkipReason, Skipped, Skips};
+pub use walk::check_place;
 
 use crate::own_folders::OwnFolders;
 use crate::package::Notices;
@@ -101,8 +103,8 @@ pub struct Packed {
     pub chunks_new: u64,
     /// Unique chunks of the manifest, pages included.
     pub chunks: u64,
-    /// Links and special files that were passed over.
-    pub skipped: Vec<Skipped>,
+    /// Links, special files and leftovers that were passed over.
+    pub skipped: Skips,
     /// Files packed.
     pub files: u64,
     /// Folders that hold nothing.

@@ -23,9 +23,9 @@ mod xml;
 
 pub(crate) use archive::{Archive, archive};
 pub use mp4::Film;
-pub use notice::{Code, NOTICES_MAX, Notice, Notices, said};
+pub use notice::{Code, NOTICES_MAX, Notice, Notices, said, skip_key};
 pub use tar_members::UnpackError;
-pub(crate) use tar_members::{Unpacked, unpack};
+pub(crate) use tar_members::{Passed, Unpacked, unpack};
 
 use signature::Kind;
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ mod layout;
 pub mod usage;
 mod voice;
 
-pub use harmless::harmless;
+pub use harmless::{harmless, one_line};
 pub use language::{Argument, Lang, Texts};
-pub use voice::{Sentence, Spoken, Voice, with};
+pub use layout::cut;
+pub use voice::{Sentence, Spoken, Voice, listed, with};

@@ -283,6 +283,14 @@ impl Store {
         Ok(damaged)
     }
 
+    /// Whether one of [`Store::damaged_releases`] still is.
+    pub fn is_damaged_release(&self, path: &Path) -> bool {
+        ["releases", "drafts"]
+            .iter()
+            .map(|folder| self.dir.join(folder))
+            .any(|dir| path.starts_with(&dir) && held::is_damaged(&*self.disk, path, &dir))
+    }
+
     /// Keeps a packed version that nobody signed; like [`Store::save_release`], in a place of its own.
     pub fn save_draft(&self, draft: &HeldRelease) -> Result<(), StoreError> {
         self.sync()?;

@@ -82,6 +82,20 @@ fn versions_quotes_and_differences() {
     assert_eq!(chunks["bytes"], 4 << 20);
 }
 
+/// A pipe would be waited for, a device never ends.
+#[test]
+fn only_files_are_cut() {
+    let bench = Bench::new();
+    let pipe = bench.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [&pipe, "/dev/zero"] {
+        let output = run(&["chunk", path]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("is not a file"), "{stderr}");
+    }
+}
+
 #[test]
 fn exit_codes_and_advice() {
     let bench = Bench::new();

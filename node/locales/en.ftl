@@ -59,13 +59,17 @@ error-pack-name = nothing was published: rename { $path }, as { $rule ->
     [long] its path has more than 1024 bytes, or a name in it more than 255
    *[other] its name is not allowed
   }
+error-pack-names = nothing was published: { $count } names cannot be published:
+    {"    "}{ $lines }
+    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
 error-pack-description = nothing was published: { $path } is not right:
-    { $detail }
+    { $lines }
 error-pack-unknown-item = nothing was published: { $path } describes '{ $key }', but there is no such folder or file. Correct the name
 error-pack-unpack = nothing was published: { $path } cannot be unpacked, as { $cause ->
     [empty] it holds no files, or is no tar archive
     [large] it holds more than 200 000 files or 256 GiB
     [name] { $detail }
+    [link] { $detail }
    *[broken] it cannot be read ({ $detail })
   }. Unpack it by hand
 error-pack-collision = nothing was published: '{ $path }' is in the folder and in an archive or rendition. Rename one of them
@@ -73,6 +77,34 @@ error-pack-too-large = nothing was published: the folder is too large for one co
 error-pack-disk-full = nothing was published: no space is left on the disk of { $path }. Free some and publish again; nothing stored before is lost
 error-pack-quota = nothing was published: the store has reached its quota. `karez gc` gives back what is not needed, `karez quota` raises it
 error-no-space = the copy needs { $needed }, but only { $free } are free at { $path }: choose another disk with --to, or play without a copy with `karez play`
+error-read-only-path = { $path } cannot be written: its disk or folder is read-only. Make it writable, or choose another home with --home
+error-no-permission = { $path } cannot be used: this user has no right to. Give it the right, or run the command as the node's user
+fault-disk-full = no space left on the disk of { $path }: free some; nothing stored before is lost
+fault-quota = the store has reached its quota of { $bytes } bytes: `karez gc` gives back what is not needed, or raise the quota
+fault-read-only = { $path } cannot be written to: its disk or folder is read-only. Make it writable, then start the node again
+fault-away = { $path } is not there, nor is its disk: attach the disk again
+fault-damaged = a chunk is damaged on disk: it is fetched again
+fault-system = { $path } cannot be used: { $detail }
+fault-missing = not all of it is here: pull it first
+fault-in-the-way = { $path } is in the way: remove it, or choose another folder
+fault-busy = another copy is being written to { $path }: wait for it
+fault-other = { $detail }
+problem-roster = the new roster cannot be saved: { $detail }
+problem-forked = { $collection }: version { $version } was signed twice with different content: the publisher's key may be misused
+problem-unlisted = { $collection } is published but not listed yet: { $detail }
+problem-lost = { $collection }: a stored chunk is damaged or gone, it is fetched again
+problem-changed-files = files were changed, moved or removed, and hold chunks no longer that are published from them (number in brackets): { $files }. Publish the folder again, and let go of older versions that need them with `karez gc`; copies made with --link mend themselves when a peer has the chunks
+status-unreadable = { $path } is damaged, so nobody knows what it named, and `karez gc` waits unless a newer version is here whole: remove it, then pull or publish that again
+error-damaged-release = { $path } is damaged, and what it named may still be needed: nothing was removed. Remove the file, then pull or publish that again
+error-copy-disk-full = the copy failed: { fault-disk-full }
+error-copy-quota = the copy failed: { fault-quota }
+error-copy-read-only = the copy failed: { fault-read-only }
+error-copy-away = the copy failed: { fault-away }
+error-copy-damaged = the copy failed: { fault-damaged }
+error-copy-system = the copy failed: { fault-system }
+error-copy-missing = the copy failed: { fault-missing }
+error-copy-in-the-way = the copy failed: { fault-in-the-way }
+error-copy-busy = the copy failed: { fault-busy }
 error-copy = the copy to { $path } failed: { $detail }
 error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show { $collection }` lists its files
 error-kept = { $files } of the files in the folder are not from this collection and were left as they are: move them away, choose another folder with --to, or repeat with --overwrite
@@ -281,11 +313,31 @@ export-checking = reading it back
 export-unknown-site = What the site holds is not known, so everything was packed. `karez request` at the site writes a file that says it.
 export-done = { $path }: { $bytes }, { $chunks } chunks; { $held } left out because the site holds them.
     At the site: `karez import DIR`.
+import-damage = {"  "}{ $path } @ { $offset }: { $fault }
+import-damages-more = {"  "}and { $count } records more
+import-unnamed = { $count } chunks stand behind a damaged page of a description, which alone says what they are. Keep the bundle: when the description has come over the network (karez show PUBLISHER/NAME), the same import takes them. Or export again.
+import-part = this part belongs to another bundle or place, or its beginning is damaged
+import-part-unreadable = this part cannot be read ({ $detail })
+import-part-short = the part ends early
+import-bytes = damaged bytes
+import-record-unreadable = the medium does not give the bytes
+import-release = a damaged release
+import-too-many-releases = too many releases in one bundle
+import-release-refused = a release that is not accepted ({ $detail })
+import-page-unnamed = a page that no accepted release before it names
+import-page-rules = a page that is none
+import-chunks-unnamed = { $count ->
+    [one] a chunk that no page before it names
+   *[other] { $count } chunks that no page before them names
+}
+import-chunk-length = a chunk of another length than its description says
+import-chunk = a damaged page or chunk
 import-done = Chunks new here: { $new } ({ $bytes }); already here: { $held }.
 
 ## Looking after the store
 error-pin = '{ $found }' names no collection: write PUBLISHER/NAME or PUBLISHER/NAME@VERSION
 error-size = '{ $found }' is not a number of bytes: write for example 500K, 20M or 2G
+error-unreadable-releases = release files that cannot be read: { $count }. What to do stands above
 error-still-damaged = { $chunks } chunks are damaged, and nobody reachable has them: they are fetched as soon as somebody has
 pin-on = { $pin } is pinned now: nothing removes it to make room.
 pin-was-on = { $pin } was pinned already.

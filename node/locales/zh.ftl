@@ -59,13 +59,17 @@ error-pack-name = 没有发布：请给 { $path } 改名，{ $rule ->
     [long] 路径超过 1024 字节，或其中某个名称超过 255 字节
    *[other] 名称不可用
   }
+error-pack-names = 没有发布：有 { $count } 个名称无法发布：
+    {"    "}{ $lines }
+    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
 error-pack-description = 没有发布：{ $path } 有误：
-    { $detail }
+    { $lines }
 error-pack-unknown-item = 没有发布：{ $path } 中写了“{ $key }”，但没有这个目录或文件。请更正名称
 error-pack-unpack = 没有发布：无法解压 { $path }，{ $cause ->
     [empty] 里面没有文件，或不是 tar 压缩包
     [large] 里面超过 20 万个文件或 256 GiB
     [name] 里面有无法发布的名称（{ $detail }）
+    [link] 里面的硬链接所指的文件不在包中（{ $detail }）
    *[broken] 读不出来（{ $detail }）
   }。请自行解压
 error-pack-collision = 没有发布：“{ $path }”既在目录中，又在压缩包或低清版本中。请改其中一个的名称
@@ -73,6 +77,34 @@ error-pack-too-large = 没有发布：目录太大，放不进一个内容集（
 error-pack-disk-full = 没有发布：{ $path } 所在磁盘已满。请腾出空间后再发布，已存内容不会丢失
 error-pack-quota = 没有发布：存储已达限额。用 `karez gc` 腾出不需要的，或用 `karez quota` 提高限额
 error-no-space = 副本需要 { $needed }，而 { $path } 只剩 { $free }：请用 --to 选择别的磁盘，或用 `karez play` 直接播放
+error-read-only-path = 无法写入 { $path }：所在磁盘或目录是只读的。请改为可写，或用 --home 选择别的目录
+error-no-permission = 无法使用 { $path }：当前用户没有权限。请授予权限，或用节点的用户执行
+fault-disk-full = { $path } 所在的磁盘已满：请腾出空间；已存的内容没有丢失
+fault-quota = 存储已达到 { $bytes } 字节的限额：请用 `karez gc` 清理不需要的内容，或提高限额
+fault-read-only = 无法写入 { $path }：所在磁盘或目录是只读的。请改为可写，再重新启动节点
+fault-away = 找不到 { $path }，它所在的磁盘也不在：请重新接上磁盘
+fault-damaged = 磁盘上有一块数据已损坏，正在重新获取
+fault-system = 无法使用 { $path }：{ $detail }
+fault-missing = 内容不全：请先获取
+fault-in-the-way = { $path } 挡住了路：请移走，或选择别的目录
+fault-busy = 另一个复制正在写入 { $path }：请等它结束
+fault-other = { $detail }
+problem-roster = 新的成员名单无法保存：{ $detail }
+problem-forked = { $collection }：第 { $version } 版被签了两次，内容却不同，发布者的密钥可能被盗用
+problem-unlisted = { $collection } 已发布，但尚未登记：{ $detail }
+problem-lost = { $collection }：存储的一块数据损坏或丢失，正在重新获取
+problem-changed-files = 有文件被改动、移走或删除，其中已没有当初发布的数据（括号内为块数）：{ $files }。请重新发布该目录，并用 `karez gc` 清理仍需要它们的旧版本；用 --link 复制的文件，只要有节点存有这些数据，就会自行修复
+status-unreadable = { $path } 已损坏，其中记录的内容无从得知；除非本机存有更新的完整版本，`karez gc` 会一直等待：请删除它，然后重新获取或发布
+error-damaged-release = { $path } 已损坏，其中记录的内容可能仍有用：没有清理任何内容。请删除该文件，然后重新获取或发布
+error-copy-disk-full = 复制失败：{ fault-disk-full }
+error-copy-quota = 复制失败：{ fault-quota }
+error-copy-read-only = 复制失败：{ fault-read-only }
+error-copy-away = 复制失败：{ fault-away }
+error-copy-damaged = 复制失败：{ fault-damaged }
+error-copy-system = 复制失败：{ fault-system }
+error-copy-missing = 复制失败：{ fault-missing }
+error-copy-in-the-way = 复制失败：{ fault-in-the-way }
+error-copy-busy = 复制失败：{ fault-busy }
 error-copy = 复制到 { $path } 失败：{ $detail }
 error-nothing-to-play = “{ $collection }”在这里没有可播放的文件：`karez show { $collection }` 列出文件
 error-kept = 目录中有 { $files } 个文件不属于本内容集，已保持原样：请移走这些文件、用 --to 另选目录，或加 --overwrite 重新执行
@@ -260,11 +292,28 @@ export-checking = 正在读回核对
 export-unknown-site = 不知道该站点已有什么，因此全部打包。在该站点执行 `karez request` 可写出说明文件。
 export-done = { $path }：{ $bytes }，共 { $chunks } 块；该站点已有的 { $held } 块没有打包。
     在站点执行：`karez import 目录`。
+import-damage = {"  "}{ $path } @ { $offset }：{ $fault }
+import-damages-more = {"  "}另有 { $count } 条
+import-unnamed = 有 { $count } 块位于描述中已损坏的页之后，只有该页能说明这些块是什么。请保留数据包：从网络取得描述（karez show 发布者/名称）之后，再次收入即可用上。也可重新导出。
+import-part = 此分卷属于别的数据包或位置，或开头已损坏
+import-part-unreadable = 此分卷读不出来（{ $detail }）
+import-part-short = 此分卷不完整
+import-bytes = 字节已损坏
+import-record-unreadable = 介质读不出这些字节
+import-release = 版本记录已损坏
+import-too-many-releases = 一个数据包中的版本太多
+import-release-refused = 不接受的版本（{ $detail }）
+import-page-unnamed = 前面没有已接受的版本列出此页
+import-page-rules = 此页不合格式
+import-chunks-unnamed = 有 { $count } 块，前面的页没有列出
+import-chunk-length = 块的长度与描述不符
+import-chunk = 页或块已损坏
 import-done = 新存入 { $new } 块（{ $bytes }）；本机已有 { $held } 块。
 
 ## 存储维护
 error-pin = “{ $found }”不是内容集：请写“发布者/名称”或“发布者/名称@版本”
 error-size = “{ $found }”不是字节数：请写 500K、20M 或 2G 这样的值
+error-unreadable-releases = 有 { $count } 个版本文件无法读取：处理办法见上
 error-still-damaged = 有 { $chunks } 块已损坏，可联系的节点都没有：一旦有节点有就会取回
 pin-on = 已固定 { $pin }：腾空间时不会删除它。
 pin-was-on = { $pin } 早已固定。

@@ -22,6 +22,7 @@ mod uploader;
 use crate::membership::Membership;
 use crate::pipe::Pipe;
 use crate::shelf::Shelf;
+use crate::trouble::StoreFault;
 use door::Door;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
@@ -75,8 +76,8 @@ pub enum Outcome {
     NoPage,
     /// Verified, but the store could not take it.
     NotStored {
-        /// What the store said.
-        detail: String,
+        /// Why.
+        fault: StoreFault,
     },
 }
 

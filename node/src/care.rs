@@ -10,6 +10,7 @@ mod missing;
 mod quota;
 mod room;
 mod scrub;
+mod unreadable;
 
 use crate::handle::view::care::{CareView, PinChanged, PinsView, QuotaView, ScrubView};
 use crate::handle::{Handle, HandleError};
@@ -20,6 +21,7 @@ use karez_content_tools::store::{Pin, Store, StoreError};
 use scrub::Pace;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
+use unreadable::Unreadable;
 
 /// Looks after one store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,6 +32,7 @@ pub struct Care {
     pace: Arc<Pace>,
     /// Held by the one run that makes room.
     room: Arc<Mutex<()>>,
+    unreadable: Arc<Unreadable>,
     /// Bundles that are being taken in.
     pub imports: Busy,
 }
@@ -43,6 +46,7 @@ impl Care {
             scrub: watch::Sender::default(),
             pace: Arc::default(),
             room: Arc::default(),
+            unreadable: Arc::default(),
             imports: Busy::default(),
         }
     }
@@ -51,10 +55,12 @@ impl Care {
     pub async fn view(&self) -> Result<CareView, HandleError> {
         let scrub = self.scrub.borrow().clone();
         let scrub = (!scrub.phase.is_empty()).then_some(scrub);
+        let unreadable = self.unreadable.clone();
         self.blocking(move |store| {
+            let unreadable = unreadable.now(store)?;
             let damaged_chunks = store.damaged()?.len() as u64;
             let (used_bytes, quota_bytes) = (store.disk_bytes(), store.quota());
-            Ok(CareView { used_bytes, quota_bytes, damaged_chunks, scrub })
+            Ok(CareView { used_bytes, quota_bytes, damaged_chunks, scrub, unreadable })
         })
         .await
     }
@@ -111,6 +117,9 @@ impl Care {
         let store = self.store.clone();
         let failed = |detail: String| HandleError::Store { detail };
         let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.map_err(|cause| failed(cause.to_string()))?.map_err(|cause| failed(cause.to_string()))
+        done.map_err(|cause| failed(cause.to_string()))?.map_err(|cause| match cause {
+            StoreError::DamagedRelease { path } => HandleError::DamagedRelease { path: path.display().to_string() },
+            cause => failed(cause.to_string()),
+        })
     }
 }

@@ -30,6 +30,7 @@ use crate::membership::Membership;
 use crate::shelf::Shelf;
 use crate::state::{Remembered, State};
 use crate::tracker_client::TrackerClient;
+use crate::trouble::StoreFault;
 use announce::TrackerContact;
 use catalogue::Catalogue;
 use karez_content_tools::store::Store;
@@ -123,13 +124,13 @@ enum Outcome {
     /// Pages were read for a swarm.
     PagesRead(ReleaseId, opening::PagesRead),
     /// All chunks of a release are on the disk for good.
-    Durable(ReleaseId, Result<(), String>),
+    Durable(ReleaseId, Result<(), StoreFault>),
     /// The tracker answered an announce.
     Announced(announce::Answer),
     /// A folder was packed.
     Packed(Box<Packing>),
     /// A release of a pull that began is in the store, or not.
-    Saved(CollectionName, ReleaseId, Result<(), String>),
+    Saved(CollectionName, ReleaseId, Result<(), StoreFault>),
     /// Files outside the store were looked at.
     LookedAtFiles(files::Found),
     /// A release made here is in the store, or not.

@@ -10,7 +10,7 @@ pub mod view;
 mod pack_failure;
 mod sentence;
 
-pub use pack_failure::PackFailure;
+pub use pack_failure::{BadNameView, PackFailure};
 
 use courier::Courier;
 use karez_content_tools::pages::Pages;
@@ -114,6 +114,12 @@ pub enum HandleError {
     Busy {
         /// What is under way.
         work: String,
+    },
+    /// A release file says nothing any more, and what it named may still be needed. Nothing was removed.
+    #[error("{path} is damaged: remove it, then pull or publish that again; until then nothing is removed")]
+    DamagedRelease {
+        /// The file.
+        path: String,
     },
     /// The store failed; the text says what to do.
     #[error("{detail}")]

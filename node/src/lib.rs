@@ -21,4 +21,5 @@ pub mod setup;
 pub mod shelf;
 pub mod state;
 pub mod tracker_client;
+pub mod trouble;
 mod words;

@@ -2,9 +2,15 @@
 //!
 //! One pass over the parts, in which a release opens the door for its pages and a page for its chunks. What is damaged, or
 //! not named by what stands before it, is left out and named; the rest comes in. Nothing on the medium is written.
+//!
+//! Behind a damaged page a later page of the release that is in the store already stands in for it, where it names the next
+//! chunk. So one flipped bit costs one record once the description has come over the network: the same import again takes
+//! the rest. Rejected: (1) every page twice in the bundle, because most updates are mostly pages; (2) to keep chunks that
+//! no signed page names until one comes, because then a stick could fill a disk.
 
 use super::descriptor::{Descriptor, Slot};
 use super::error::BundleError;
+use super::fault::Fault;
 use super::folder::{self, DESCRIPTOR};
 use super::record::{Kind, Record};
 use super::scan::{Found, Scan};
@@ -34,15 +40,20 @@ pub struct ImportProgress {
     pub total: u64,
 }
 
-/// A record that was left out.
+/// Pages looked at for one that stands in for a damaged one. The bundle leaves out those of which the site holds all.
+const PAGES_AHEAD: usize = 64;
+
+/// Records that were left out, one behind the other for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Number of its part.
+    /// Number of their part.
     pub part: u32,
-    /// Where it stands.
+    /// Where the first of them stands.
     pub offset: u64,
-    /// What is wrong with it.
-    pub reason: String,
+    /// How many they are.
+    pub records: u64,
+    /// What is wrong with them.
+    pub fault: Fault,
 }
 
 /// What an import did.
@@ -62,6 +73,8 @@ pub struct ImportReport {
     pub chunks_held: u64,
     /// Records left out.
     pub damaged: u64,
+    /// Of these, chunks that no page names.
+    pub unnamed: u64,
     /// The first of them.
     pub damages: Vec<Damage>,
     /// Documents and receipts, known or not.
@@ -83,8 +96,8 @@ pub fn import(
     let descriptor = descriptor(dir, network)?;
     let report = ImportReport { site: descriptor.site.clone(), slots: descriptor.slots.clone(), ..Default::default() };
     let total = descriptor.parts.iter().map(|part| part.len).sum();
-    let mut import =
-        Import { store, offered, report, judged: HashMap::new(), pages: HashMap::new(), rows: HashMap::new() };
+    let (judged, rows, pages) = (HashMap::new(), HashMap::new(), PagesOf::default());
+    let mut import = Import { store, offered, report, judged, pages, rows, is_lost: false };
     let mut before = 0;
     for (number, part) in (1..).zip(&descriptor.parts) {
         import.part(dir, &descriptor, number, &mut |at| progress(ImportProgress { bytes: before + at, total }))?;
@@ -115,9 +128,35 @@ struct Import<'a> {
     /// Releases seen, by hash of the record: each part repeats the one it goes on with.
     judged: HashMap<ChunkId, bool>,
     /// Pages of the release that stands before.
-    pages: HashMap<ChunkId, ChunkEntry>,
+    pages: PagesOf,
     /// Chunks of the page that stands before, and whether they are here.
     rows: HashMap<ChunkId, (ChunkEntry, bool)>,
+    /// Whether damage may have swallowed the page that the next chunk belongs to.
+    is_lost: bool,
+}
+
+/// Pages of a release, in order, and which comes next.
+#[derive(Debug, Default)]
+struct PagesOf {
+    order: Vec<ChunkEntry>,
+    places: HashMap<ChunkId, usize>,
+    next: usize,
+}
+
+impl PagesOf {
+    fn of(root: &ManifestRoot) -> Self {
+        let order: Vec<_> = root.pages.iter().map(|page| page.entry).collect();
+        let places = order.iter().enumerate().map(|(at, entry)| (entry.id, at)).collect();
+        Self { order, places, next: 0 }
+    }
+
+    fn entry(&self, id: &ChunkId) -> Option<&ChunkEntry> {
+        self.order.get(*self.places.get(id)?)
+    }
+
+    fn seen(&mut self, id: &ChunkId) {
+        self.next = self.places.get(id).map_or(self.next, |at| at + 1);
+    }
 }
 
 impl Import<'_> {
@@ -128,16 +167,16 @@ impl Import<'_> {
         number: u32,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<(), BundleError> {
-        (self.pages, self.rows) = (HashMap::new(), HashMap::new());
+        (self.pages, self.rows) = (PagesOf::default(), HashMap::new());
         let promised = descriptor.parts[number as usize - 1].len;
         let mut scan = match Scan::open(dir, descriptor.id, number, promised) {
             Ok(Some(scan)) => scan,
             Ok(None) => {
-                self.damage(number, 0, "this part belongs to another bundle or place, or its beginning is damaged");
+                self.damage(number, 0, Fault::Part);
                 return Ok(());
             }
             Err(BundleError::Io { source, .. }) => {
-                self.damage(number, 0, format!("this part cannot be read: {source}"));
+                self.damage(number, 0, Fault::PartUnreadable(source.to_string()));
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -145,30 +184,42 @@ impl Import<'_> {
         loop {
             match scan.next() {
                 Found::End => break,
-                Found::Damaged(at) => self.damage(number, at, "damaged bytes"),
+                Found::Damaged(at) => {
+                    self.is_lost = true;
+                    self.damage(number, at, Fault::Bytes);
+                }
                 Found::Record(at, record) => {
-                    if let Err(reason) = self.record(&mut scan, at, &record)? {
-                        self.damage(number, at, reason);
+                    if let Err(fault) = self.record(&mut scan, at, &record)? {
+                        self.is_lost |= fault != Fault::ChunksUnnamed;
+                        self.damage(number, at, fault);
                     }
                 }
             }
             on_bytes(scan.at());
         }
         if scan.at() < promised {
-            self.damage(number, scan.at(), "the part ends early");
+            self.damage(number, scan.at(), Fault::PartShort);
         }
         Ok(())
     }
 
-    fn damage(&mut self, part: u32, offset: u64, reason: impl Into<String>) {
+    /// Chunks behind a damaged page are one damage, however many they are.
+    fn damage(&mut self, part: u32, offset: u64, fault: Fault) {
         self.report.damaged += 1;
+        if fault == Fault::ChunksUnnamed {
+            self.report.unnamed += 1;
+            if let Some(last) = self.report.damages.last_mut().filter(|last| last.part == part && last.fault == fault) {
+                last.records += 1;
+                return;
+            }
+        }
         if self.report.damages.len() < DAMAGES_MAX {
-            self.report.damages.push(Damage { part, offset, reason: reason.into() });
+            self.report.damages.push(Damage { part, offset, records: 1, fault });
         }
     }
 
     /// `Err` inside is what is wrong with the record; outside is what ends the import.
-    fn record(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<(), String>, BundleError> {
+    fn record(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<(), Fault>, BundleError> {
         match record.kind {
             Kind::Release => Ok(self.release(scan, at, record)),
             Kind::Page => self.page(scan, at, record),
@@ -176,14 +227,14 @@ impl Import<'_> {
         }
     }
 
-    fn release(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<(), String> {
-        (self.pages, self.rows) = (HashMap::new(), HashMap::new());
+    fn release(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<(), Fault> {
+        (self.pages, self.rows) = (PagesOf::default(), HashMap::new());
         let id = record.entry.id;
-        let bytes = scan.payload(at, record).filter(|bytes| ChunkId::of(bytes) == id).ok_or("damaged release")?;
-        let release: SignedRelease = wire::decode(&bytes).map_err(|_| "not a release")?;
+        let bytes = scan.payload(at, record).filter(|bytes| ChunkId::of(bytes) == id).ok_or(Fault::Release)?;
+        let release: SignedRelease = wire::decode(&bytes).map_err(|_| Fault::Release)?;
         if !self.judged.contains_key(&id) {
             if self.judged.len() >= RELEASES_MAX {
-                return Err("too many releases in one bundle".into());
+                return Err(Fault::TooManyReleases);
             }
             let verdict = (self.offered)(&release);
             self.judged.insert(id, verdict.is_ok());
@@ -191,20 +242,20 @@ impl Import<'_> {
                 Ok(()) => self.report.releases += 1,
                 Err(_) => self.report.refused += 1,
             }
-            verdict.map_err(|reason| format!("release refused: {reason}"))?;
+            verdict.map_err(Fault::ReleaseRefused)?;
         }
         if self.judged.get(&id) == Some(&true) {
-            let root = ManifestRoot::from_bytes(&release.root).map_err(|e| e.to_string())?;
-            self.pages = root.pages.iter().map(|page| (page.entry.id, page.entry)).collect();
+            let root = ManifestRoot::from_bytes(&release.root).map_err(|e| Fault::ReleaseRefused(e.to_string()))?;
+            self.pages = PagesOf::of(&root);
         }
         Ok(())
     }
 
-    fn page(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<(), String>, BundleError> {
+    fn page(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<(), Fault>, BundleError> {
         self.rows = HashMap::new();
         let id = record.entry.id;
-        if !self.pages.contains_key(&id) {
-            return Ok(Err(format!("page {id} is not named by an accepted release before it")));
+        if self.pages.entry(&id).is_none() {
+            return Ok(Err(Fault::PageUnnamed));
         }
         let plain = match self.store.read_plain(&id) {
             Ok(Some(plain)) => {
@@ -213,20 +264,45 @@ impl Import<'_> {
             }
             _ => match self.take(scan, at, record)? {
                 Ok(plain) => plain,
-                Err(reason) => return Ok(Err(reason)),
+                Err(fault) => return Ok(Err(fault)),
             },
         };
-        let Ok(page) = Page::from_bytes(&plain) else { return Ok(Err(format!("page {id} breaks the rules of pages"))) };
-        let ids: Vec<_> = page.chunks.iter().map(|row| row.id).collect();
-        let here = self.store.contains_many(&ids)?;
-        self.rows = page.chunks.iter().zip(here).map(|(row, here)| (row.id, (*row, here))).collect();
+        let Ok(page) = Page::from_bytes(&plain) else { return Ok(Err(Fault::PageRules)) };
+        self.opened(&id, &page)?;
         Ok(Ok(()))
     }
 
-    fn chunk(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<(), String>, BundleError> {
+    fn opened(&mut self, id: &ChunkId, page: &Page) -> Result<(), BundleError> {
+        let ids: Vec<_> = page.chunks.iter().map(|row| row.id).collect();
+        let here = self.store.contains_many(&ids)?;
+        self.rows = page.chunks.iter().zip(here).map(|(row, here)| (row.id, (*row, here))).collect();
+        self.pages.seen(id);
+        self.is_lost = false;
+        Ok(())
+    }
+
+    /// Opens the next page of the release that is here and names a chunk. Looks once for each damage.
+    fn stand_in(&mut self, chunk: &ChunkId) -> Result<(), BundleError> {
+        self.is_lost = false;
+        let ahead: Vec<_> =
+            self.pages.order.iter().skip(self.pages.next).take(PAGES_AHEAD).map(|entry| entry.id).collect();
+        for id in ahead {
+            let Ok(Some(plain)) = self.store.read_plain(&id) else { continue };
+            let Ok(page) = Page::from_bytes(&plain) else { continue };
+            if page.chunks.iter().any(|row| row.id == *chunk) {
+                return self.opened(&id, &page);
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<(), Fault>, BundleError> {
         let id = record.entry.id;
+        if self.is_lost && !self.rows.contains_key(&id) {
+            self.stand_in(&id)?;
+        }
         match self.rows.get(&id).map(|(_, here)| *here) {
-            None => Ok(Err(format!("chunk {id} is not named by the page before it"))),
+            None => Ok(Err(Fault::ChunksUnnamed)),
             Some(true) => {
                 self.report.chunks_held += 1;
                 Ok(Ok(()))
@@ -242,25 +318,25 @@ impl Import<'_> {
     }
 
     /// Verifies a chunk and stores it; its plaintext.
-    fn take(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<Vec<u8>, String>, BundleError> {
-        let Some(bytes) = scan.payload(at, record) else { return Ok(Err("the medium does not give the bytes".into())) };
+    fn take(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<Vec<u8>, Fault>, BundleError> {
+        let Some(bytes) = scan.payload(at, record) else { return Ok(Err(Fault::Unreadable)) };
         // The record's own row: the encoding may be the sender's, the id is the signed one. The plain length must agree.
         let signed = match record.kind {
-            Kind::Page => self.pages.get(&record.entry.id),
+            Kind::Page => self.pages.entry(&record.entry.id),
             _ => self.rows.get(&record.entry.id).map(|(row, _)| row),
         };
         if signed.is_none_or(|row| row.plain_len != record.entry.plain_len) {
-            return Ok(Err(format!("chunk {} comes with another length than its manifest says", record.entry.id)));
+            return Ok(Err(Fault::ChunkLength));
         }
         if StoredCheck::of(&bytes) != record.entry.check {
-            return Ok(Err(format!("chunk {} is damaged", record.entry.id)));
+            return Ok(Err(Fault::Chunk));
         }
         let plain = verify::verify(&record.entry, record.entry.codec, bytes).and_then(|chunk| {
             let plain = chunk.plain()?.into_owned();
             Ok((chunk, plain))
         });
         match plain {
-            Err(error) => Ok(Err(error.to_string())),
+            Err(_) => Ok(Err(Fault::Chunk)),
             Ok((chunk, plain)) => {
                 if self.store.put(&chunk)? {
                     self.report.chunks_new += 1;

@@ -83,27 +83,25 @@ impl Scan {
         read_record_header(&header, Place { bundle: self.bundle, part: self.part, offset: at })
     }
 
-    /// Where the next sound header stands, from `from` on; the end when there is none.
-    fn next_header(&mut self, from: u64) -> u64 {
-        let mut from = from;
-        while from < self.end {
-            let len = WINDOW.min((self.end - from) as usize);
-            let mut window = vec![0; len];
+    /// Where the next sound header stands, from `from` on; the end when there is none. What a window holds is looked at in
+    /// memory: a file of nothing but marks costs no more reads than another.
+    fn next_header(&mut self, mut from: u64) -> u64 {
+        while from + RECORD_HEADER_LEN as u64 <= self.end {
+            let mut window = vec![0; WINDOW.min((self.end - from) as usize)];
             let read = self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_exact(&mut window));
-            if read.is_ok() {
-                let marks = window.windows(RECORD_MAGIC.len()).enumerate();
-                for (offset, _) in marks.filter(|(_, bytes)| *bytes == RECORD_MAGIC) {
-                    let at = from + offset as u64;
-                    if self.header_at(at).is_some() {
-                        return at;
-                    }
-                }
+            let (bundle, part) = (self.bundle, self.part);
+            let sound = |(at, header): (usize, &[u8])| {
+                let place = Place { bundle, part, offset: from + at as u64 };
+                header[..RECORD_MAGIC.len()] == RECORD_MAGIC
+                    && header.try_into().is_ok_and(|header| read_record_header(header, place).is_some())
+            };
+            if read.is_ok()
+                && let Some(at) = window.windows(RECORD_HEADER_LEN).enumerate().position(sound)
+            {
+                return from + at as u64;
             }
-            if len < WINDOW {
-                break;
-            }
-            // A mark may stand across the edge.
-            from += (len - RECORD_MAGIC.len() + 1) as u64;
+            // A header may stand across the edge.
+            from += (window.len() - RECORD_HEADER_LEN + 1) as u64;
         }
         self.end
     }

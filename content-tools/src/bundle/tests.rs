@@ -9,6 +9,7 @@ use karez_protocol::content::Document as _;
 use karez_protocol::content::chunk::{ChunkEntry, Codec, StoredCheck};
 use karez_protocol::content::chunk_set::ChunkSet;
 use karez_protocol::content::hash::{ChunkId, NetworkId};
+use karez_protocol::content::manifest::ManifestRoot;
 use karez_protocol::wire::control::SignedRelease;
 use proptest::prelude::*;
 use std::fs;
@@ -165,6 +166,50 @@ fn damaged_records_are_named_and_the_rest_comes_in() {
     fs::write(&part, &sound).unwrap();
     let repaired = import_from(&dir, &site.store).unwrap();
     assert_eq!((repaired.chunks_new, repaired.damaged), (1, 0));
+}
+
+/// One flipped bit in a page takes the names from all chunks behind it; once the page has come over the network, the same
+/// import takes them.
+#[test]
+fn chunks_behind_a_damaged_page_come_in_when_the_page_is_here() {
+    for in_header in [false, true] {
+        let (flagship, site, stick) = (store(), store(), tempfile::tempdir().unwrap());
+        let release = published(&flagship.store, 1, &[("film.mp4", noise(3, 6 << 20))]);
+        let dir = export_to(std::slice::from_ref(&release), None, &flagship.store, stick.path()).dir;
+        let page = ManifestRoot::from_bytes(&release.root).unwrap().pages[0].entry;
+        let part = dir.join("part-0001.kpart");
+        let mut bytes = fs::read(&part).unwrap();
+        let at = bytes.windows(32).position(|bytes| bytes == page.id.as_bytes()).unwrap();
+        // The root names the page as well: the header of its record comes behind.
+        let at = at + 32 + bytes[at + 32..].windows(32).position(|bytes| bytes == page.id.as_bytes()).unwrap();
+        bytes[if in_header { at } else { at + 100 }] ^= 1;
+        fs::write(&part, &bytes).unwrap();
+        let report = import_from(&dir, &site.store).unwrap();
+        let faults: Vec<_> = report.damages.iter().map(|damage| (damage.fault.name(), damage.records)).collect();
+        let first = if in_header { "bytes" } else { "chunk" };
+        assert_eq!(faults, [(first, 1), ("chunks_unnamed", report.unnamed)], "{report:?}");
+        assert!(report.unnamed > 100 && report.chunks_new == 0 && report.damaged == report.unnamed + 1);
+        let stored = flagship.store.read_stored(&page.id).unwrap().unwrap();
+        site.store.put(&crate::verify::verify(&page, stored.codec, stored.bytes).unwrap()).unwrap();
+        let again = import_from(&dir, &site.store).unwrap();
+        assert_eq!((again.chunks_new, again.unnamed), (report.unnamed, 0), "{again:?}");
+        assert!(is_whole(&release, &site.store));
+    }
+}
+
+/// Marks of records that are none, as an attacker would write them behind damage.
+#[test]
+fn a_part_of_nothing_but_marks_is_gone_through() {
+    let (flagship, site, stick) = (store(), store(), tempfile::tempdir().unwrap());
+    let dir = small(&flagship.store, stick.path());
+    let part = dir.join("part-0001.kpart");
+    let mut bytes = fs::read(&part).unwrap();
+    let end = bytes.len();
+    let marks: Vec<u8> = b"KBRC\x03\0\0\0".iter().copied().cycle().take(end - 64).collect();
+    bytes[64..].copy_from_slice(&marks);
+    fs::write(&part, &bytes).unwrap();
+    let report = import_from(&dir, &site.store).unwrap();
+    assert_eq!((report.damaged, report.chunks_new), (1, 0), "{report:?}");
 }
 
 #[test]

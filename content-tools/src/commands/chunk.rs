@@ -6,9 +6,11 @@ use karez_content_tools::speech::Voice;
 use karez_protocol::content::cut_profile::{CutProfile, PROFILES};
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::recipe::encode_extents;
+use rustix::fs::OFlags;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,7 +36,9 @@ fn profile(name: &str) -> Result<CutProfile, String> {
 pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let json = voice.json;
     let unreadable = |source| Wrong::Unreadable { path: flags.file.clone(), source };
-    let file = File::open(&flags.file).map_err(unreadable)?;
+    // NONBLOCK: a pipe must be refused, and not waited for; to a file it says nothing.
+    let nonblock = OFlags::NONBLOCK.bits() as i32;
+    let file = File::options().read(true).custom_flags(nonblock).open(&flags.file).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     anyhow::ensure!(metadata.is_file(), Wrong::NotAFile { path: flags.file.clone() });
     let size = metadata.len();

@@ -3,10 +3,10 @@
 //! What has no sentence of its own is said in English, in the words of the error.
 
 use karez_content_tools::export::LoadError;
-use karez_content_tools::pack::PackError;
+use karez_content_tools::pack::{BadName, PackError};
 use karez_content_tools::package::{Notice, Notices};
 use karez_content_tools::rendition::FfmpegError;
-use karez_content_tools::speech::{Sentence, Spoken, Texts, with};
+use karez_content_tools::speech::{Sentence, Spoken, Texts, listed, with};
 use karez_content_tools::store::StoreError;
 use serde_json::{Value, json};
 use std::io;
@@ -66,7 +66,7 @@ impl Spoken for Complaint<'_> {
         });
         // A context hides its error from the chain.
         let found = found.or_else(|| self.0.downcast_ref::<StoreError>().and_then(storing));
-        found.unwrap_or_else(|| ("error-other", with([("text", format!("{:#}", self.0))])))
+        found.unwrap_or_else(|| ("error-other", with([("detail", in_words(self.0))])))
     }
 
     fn json(&self, english: &Texts) -> Value {
@@ -77,8 +77,24 @@ impl Spoken for Complaint<'_> {
             document["refusals"] = refusals.list.iter().map(notice_json).collect();
             document["refusals_more"] = refusals.more.into();
         }
+        if let Some(PackError::Names(names)) = self.0.downcast_ref() {
+            let name = |bad: &BadName| json!({"path": bad.path.to_string_lossy(), "rule": bad.rule()});
+            document["names"] = names.list.iter().map(name).collect();
+            document["names_more"] = names.more.into();
+        }
         document
     }
+}
+
+/// An error with its causes, less those that it has named itself.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
 }
 
 impl Complaint<'_> {
@@ -98,6 +114,9 @@ pub(crate) fn notice_json(notice: &Notice) -> Value {
 fn storing(error: &StoreError) -> Option<Sentence> {
     Some(match error {
         StoreError::Locked { dir } => ("error-locked", with([("dir", dir.display())])),
+        StoreError::Io { path, source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            ("error-read-only", with([("dir", path.display())]))
+        }
         StoreError::ReadOnly { dir } => ("error-read-only", with([("dir", dir.display())])),
         StoreError::DiskFull { path } => ("error-disk-full", with([("path", path.display())])),
         StoreError::QuotaReached { dir, quota_bytes } => {
@@ -128,8 +147,14 @@ fn packing(error: &PackError) -> Option<Sentence> {
         PackError::Name { path, reason } => {
             Some(("error-name", with([("path", path.display().to_string()), ("detail", reason.to_string())])))
         }
+        PackError::Names(names) => {
+            let count = (names.list.len() as u64 + names.more).to_string();
+            let paths: Vec<_> = names.list.iter().map(|name| name.path.to_string_lossy()).collect();
+            let lines = listed(paths.iter().map(|path| &**path), names.more);
+            Some(("error-names", with([("count", count), ("lines", lines)])))
+        }
         PackError::Description { path, source } => {
-            Some(("error-description", with([("path", path.display().to_string()), ("detail", source.to_string())])))
+            Some(("error-description", with([("path", path.display().to_string()), ("lines", source.to_string())])))
         }
         PackError::UnknownItem { path, key } => {
             Some(("error-unknown-item", with([("path", path.display().to_string()), ("key", key.clone())])))
@@ -143,5 +168,20 @@ fn packing(error: &PackError) -> Option<Sentence> {
         }
         PackError::Rendition(_) => None,
         PackError::Store(error) => storing(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_is_named_twice() {
+        let io = || io::Error::from(io::ErrorKind::NotFound);
+        let error = StoreError::Io { action: "open", path: "/x".into(), source: io() };
+        assert_eq!(in_words(&error.into()), format!("cannot open /x: {}", io()));
+        let wrong = Wrong::NoFolder { dir: "/x".into() };
+        let said = format!("{wrong}: {}", io());
+        assert_eq!(in_words(&anyhow::Error::new(io()).context(wrong)), said);
     }
 }

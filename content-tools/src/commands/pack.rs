@@ -3,7 +3,7 @@
 use super::{Wrong, complaint::notice_json, line};
 use indicatif::{ProgressBar, ProgressStyle};
 use karez_content_tools::own_folders::OwnFolders;
-use karez_content_tools::pack::{PackOptions, Packed, PlainContainer, Plans, Progress, SkipReason, check_place, pack};
+use karez_content_tools::pack::{PackOptions, Packed, PlainContainer, Plans, Progress, check_place, pack};
 use karez_content_tools::package;
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
@@ -128,19 +128,24 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 struct Display<'a> {
     voice: &'a Voice,
     bar: ProgressBar,
+    is_rendering: bool,
     begun: Instant,
     last_line: Instant,
 }
 
 impl<'a> Display<'a> {
     fn new(voice: &'a Voice) -> Self {
-        let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}");
-        let bar = ProgressBar::new(0).with_style(style.expect("the template is valid"));
-        Self { voice, bar, begun: Instant::now(), last_line: Instant::now() }
+        let bar = ProgressBar::new(0).with_style(style(false));
+        Self { voice, bar, is_rendering: false, begun: Instant::now(), last_line: Instant::now() }
     }
 
     fn show(&mut self, progress: Progress) {
         let Progress { files_done, files_total, bytes_done, bytes_total, rendering } = progress;
+        if self.is_rendering != rendering.is_some() {
+            self.is_rendering = rendering.is_some();
+            self.begun = Instant::now();
+            self.bar.set_style(style(self.is_rendering));
+        }
         if !self.bar.is_hidden() {
             self.bar.set_length(bytes_total);
             self.bar.set_position(bytes_done);
@@ -148,20 +153,42 @@ impl<'a> Display<'a> {
             self.bar.set_message(format!("{what}{files_done}/{files_total}"));
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
-            let seconds = self.begun.elapsed().as_secs_f64();
-            let left = seconds * bytes_total.saturating_sub(bytes_done) as f64 / bytes_done.max(1) as f64;
-            let rate = bytes_done as f64 / seconds / 1e6;
-            let arguments = [
-                ("done", files_done.into()),
-                ("total", files_total.into()),
-                ("bytes", bytes_done.into()),
-                ("all", bytes_total.into()),
-                ("rate", format!("{rate:.0}").into()),
-                ("left", format!("{left:.0}").into()),
-            ];
-            self.voice.tell(&self.voice.text("pack-progress", &arguments));
+            self.voice.tell(&progress_line(self.voice, &progress, self.begun.elapsed().as_secs_f64()));
         }
     }
+}
+
+/// Of a film that is being made only the share is known: no bytes are.
+fn style(is_rendering: bool) -> ProgressStyle {
+    let template = match is_rendering {
+        true => "{wide_bar} {percent} % {msg}",
+        false => "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}",
+    };
+    ProgressStyle::with_template(template).expect("the templates are valid")
+}
+
+fn progress_line(voice: &Voice, progress: &Progress, seconds: f64) -> String {
+    let Progress { files_done, files_total, bytes_done, bytes_total, rendering } = *progress;
+    if let Some(height) = rendering {
+        let arguments = [
+            ("height", height.to_string().into()),
+            ("number", (files_done + 1).into()),
+            ("total", files_total.into()),
+            ("percent", (bytes_done.saturating_mul(100) / bytes_total.max(1)).min(100).into()),
+        ];
+        return voice.text("pack-rendering", &arguments);
+    }
+    let left = seconds * bytes_total.saturating_sub(bytes_done) as f64 / bytes_done.max(1) as f64;
+    let rate = bytes_done as f64 / seconds / 1e6;
+    let arguments = [
+        ("done", files_done.into()),
+        ("total", files_total.into()),
+        ("bytes", bytes_done.into()),
+        ("all", bytes_total.into()),
+        ("rate", format!("{rate:.0}").into()),
+        ("left", format!("{left:.0}").into()),
+    ];
+    voice.text("pack-progress", &arguments)
 }
 
 fn print_text(outcome: &Outcome, voice: &Voice) -> anyhow::Result<()> {
@@ -189,15 +216,20 @@ fn print_text(outcome: &Outcome, voice: &Voice) -> anyhow::Result<()> {
 
 /// What was left out, and what there is to know about the rest.
 fn print_notes(packed: &Packed, voice: &Voice, out: &mut impl Write) -> io::Result<()> {
-    for skipped in &packed.skipped {
-        let reason = match skipped.reason {
-            SkipReason::Link => voice.text("skip-link", &[]),
-            SkipReason::Pipe => voice.text("skip-pipe", &[]),
-            SkipReason::Socket => voice.text("skip-socket", &[]),
-            SkipReason::Device => voice.text("skip-device", &[]),
-        };
+    let skipped = &packed.skipped;
+    let (leftovers, others): (Vec<_>, Vec<_>) = skipped.list.iter().partition(|skipped| skipped.reason.is_leftover());
+    for skipped in &others {
+        let reason = voice.text(package::skip_key(skipped.reason.name()), &[]);
         let arguments = [("path", skipped.path.as_str().into()), ("reason", reason.into())];
         line(out, &voice.text("pack-skipped", &arguments))?;
+    }
+    let more = skipped.more() - (skipped.leftovers() - leftovers.len() as u64);
+    if more > 0 {
+        line(out, &voice.text("skipped-more", &[("count", more.into())]))?;
+    }
+    if let Some(first) = leftovers.first() {
+        let arguments = [("count", skipped.leftovers().into()), ("path", first.path.as_str().into())];
+        line(out, &voice.text("skipped-leftovers", &arguments))?;
     }
     for warning in &packed.warnings.list {
         let text = package::said(&voice.texts, warning.code, &warning.detail);
@@ -215,8 +247,12 @@ fn print_notes(packed: &Packed, voice: &Voice, out: &mut impl Write) -> io::Resu
 
 fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
     let Outcome { packed, .. } = outcome;
-    let skipped: Vec<_> =
-        packed.skipped.iter().map(|skipped| json!({"path": skipped.path, "reason": skipped.reason.name()})).collect();
+    let skipped: Vec<_> = packed
+        .skipped
+        .list
+        .iter()
+        .map(|skipped| json!({"path": skipped.path, "reason": skipped.reason.name()}))
+        .collect();
     super::print_json(&json!({
         "collection": outcome.collection.to_string(),
         "version": outcome.version,
@@ -235,6 +271,7 @@ fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
         "chunks_new": packed.chunks_new,
         "title": packed.root.metadata.title,
         "skipped": skipped,
+        "skipped_more": packed.skipped.more(),
         "plans": plans_json(&packed.plans),
         "warnings": packed.warnings.list.iter().map(notice_json).collect::<Vec<_>>(),
         "warnings_more": packed.warnings.more,
@@ -253,4 +290,24 @@ fn plans_json(plans: &Plans) -> serde_json::Value {
         "plain": plans.plain.iter().map(plain).collect::<Vec<_>>(),
         "plain_more": plans.plain_more,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts;
+    use karez_content_tools::speech::Lang;
+
+    #[test]
+    fn a_film_being_made_has_a_share_and_no_bytes() {
+        let rendering = Some("360p".parse().unwrap());
+        let progress = Progress { files_done: 0, files_total: 2, bytes_done: 15_000, bytes_total: 60_000, rendering };
+        for (lang, said) in [
+            (Lang::En, "making renditions, 1 of 2 (360p): 25 %"),
+            (Lang::Zh, "正在制作低清版本，第 1 个，共 2 个（360p）：25 %"),
+        ] {
+            let voice = Voice { json: false, texts: texts(lang), english: texts(Lang::En) };
+            assert_eq!(progress_line(&voice, &progress, 5.0), said);
+        }
+    }
 }

@@ -54,7 +54,7 @@ fn packed_folder(store: &Store) -> (tempfile::TempDir, Pages<'_>) {
     fs::set_permissions(root.join("第二课/资料/深/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     symlink("/etc/passwd", root.join("link")).unwrap();
     let packed = pack(root, &PackOptions::default(), store, &mut |_| {}).unwrap();
-    assert_eq!(packed.skipped.len(), 1);
+    assert_eq!(packed.skipped.total(), 1);
     let pages = Pages::open(&packed.root_bytes, store).unwrap();
     (dir, pages)
 }

@@ -10,8 +10,9 @@ use super::error::PackError;
 use super::items::SourceItem;
 use super::media;
 use super::natural;
-use super::walk::{Place, SkipReason, Skipped, SourceFile, Tree};
-use crate::package::{self, Archive, Findings, Gate, Notices, Subject, Unpacked};
+use super::skipped::{SkipReason, Skips, leftover_path};
+use super::walk::{Place, SourceFile, Tree};
+use crate::package::{self, Archive, Findings, Gate, Notices, Passed, Subject, Unpacked};
 use karez_protocol::content::manifest::{Kind, Metadata};
 use karez_protocol::content::path::ContentPath;
 use std::collections::BTreeSet;
@@ -83,7 +84,7 @@ fn place(
     archive: &SourceFile,
     unpacked: Unpacked,
     files: &mut Vec<SourceFile>,
-    skipped: &mut Vec<Skipped>,
+    skipped: &mut Skips,
 ) -> Result<(), PackError> {
     let path = archive.path.as_str();
     let lower = path.to_ascii_lowercase();
@@ -91,12 +92,22 @@ fn place(
     let ending = endings.iter().find(|ending| lower.ends_with(**ending)).map_or(0, |ending| ending.len());
     let folder = &path[..path.len() - ending];
     for (inside, member) in unpacked.members {
+        if let Some(reason) = leftover_path(inside.as_str()) {
+            skipped.add(format!("{folder}/{inside}"), reason);
+            continue;
+        }
         let path = format!("{folder}/{inside}").parse::<ContentPath>();
         let path = path.map_err(|reason| PackError::Name { path: archive.on_disk(), reason })?;
         files.push(SourceFile { place: Arc::new(Place::At(member.on_disk)), path, size: member.size });
     }
-    let passed = unpacked.skipped.into_iter();
-    skipped.extend(passed.map(|name| Skipped { path: format!("{folder}/{name}"), reason: SkipReason::Link }));
+    for (name, passed) in unpacked.passed {
+        let reason = match passed {
+            Passed::Link => SkipReason::Link,
+            Passed::Pipe => SkipReason::Pipe,
+            Passed::Device => SkipReason::Device,
+        };
+        skipped.add(format!("{folder}/{name}"), reason);
+    }
     Ok(())
 }
 

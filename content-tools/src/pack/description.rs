@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// Name of the file.
-pub(super) const FILE_NAME: &str = "collection.toml";
+pub(crate) const FILE_NAME: &str = "collection.toml";
 
 /// The file's contents.
 #[derive(Debug, Default, Deserialize)]

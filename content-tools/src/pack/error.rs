@@ -63,6 +63,9 @@ pub enum PackError {
         /// The rule that it breaks.
         reason: PathError,
     },
+    /// Several names that are not UTF-8 or cannot travel.
+    #[error("{}", bad_names(.0))]
+    Names(Box<BadNames>),
     /// `collection.toml` is wrong.
     #[error("{} is not right:\n{source}", path.display())]
     Description {
@@ -126,6 +129,79 @@ pub enum PackError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Bad names told of: what a person can rename before the next try.
+const BAD_NAMES_MAX: usize = 20;
+
+/// A name that cannot be packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadName {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The rule that it breaks; `None`: it is not UTF-8.
+    pub fault: Option<PathError>,
+}
+
+impl BadName {
+    /// The rule's name in `--json`.
+    pub fn rule(&self) -> &'static str {
+        match self.fault {
+            None => "encoding",
+            Some(PathError::Control) => "control",
+            Some(PathError::TooLong) => "long",
+            Some(PathError::Empty | PathError::Dots) => "other",
+        }
+    }
+}
+
+/// The names of a folder that cannot be packed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BadNames {
+    /// The first of them.
+    pub list: Vec<BadName>,
+    /// How many more there are. What lies in a folder with such a name is not counted.
+    pub more: u64,
+}
+
+impl BadNames {
+    pub(super) fn add(&mut self, name: BadName) {
+        if self.list.len() < BAD_NAMES_MAX {
+            self.list.push(name);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// An error when there are any.
+    pub(super) fn check(mut self) -> Result<(), PackError> {
+        match self.list.len() {
+            0 => Ok(()),
+            1 => Err(self.list.remove(0).into()),
+            _ => Err(PackError::Names(Box::new(self))),
+        }
+    }
+}
+
+impl From<BadName> for PackError {
+    fn from(BadName { path, fault }: BadName) -> Self {
+        match fault {
+            None => Self::NameEncoding { path },
+            Some(reason) => Self::Name { path, reason },
+        }
+    }
+}
+
+fn bad_names(names: &BadNames) -> String {
+    let mut text = String::from("these names cannot be packed: rename them");
+    for BadName { path, fault } in &names.list {
+        let fault = fault.map_or_else(|| "not UTF-8".to_owned(), |rule| rule.to_string());
+        text += &format!("\n  {} ({fault})", path.display());
+    }
+    if names.more > 0 {
+        text += &format!("\n  and {} more", names.more);
+    }
+    text
 }
 
 fn refused(refusals: &Notices) -> String {

@@ -16,6 +16,7 @@ use super::proof::Mapping;
 use super::reader::{self, BLOCKS_IN_FLIGHT, Belt, Step};
 use super::row::Row;
 use super::sealer::{self, SealedBlock, Sealer};
+use super::skipped::Skips;
 use super::tally::{Tally, Total};
 use super::walk::SourceFile;
 use super::{Packed, Plans, Progress};
@@ -90,7 +91,7 @@ impl<'a> Run<'a> {
             new_stored_bytes: self.sealer.new_stored_bytes,
             chunks_new: self.sealer.chunks_new,
             chunks: total.chunks,
-            skipped: Vec::new(),
+            skipped: Skips::default(),
             files: self.shown.files_done,
             empty_folders: 0,
             warnings: Notices::default(),

@@ -4,12 +4,13 @@
 //! does not depend on the order in which the file system lists things.
 
 use super::description;
-use super::error::PackError;
+use super::error::{BadName, BadNames, PackError};
 use super::natural;
+use super::skipped::{SkipReason, Skips, leftover};
 use crate::own_folders::OwnFolders;
-use karez_protocol::content::path::{ContentPath, PathError};
+use karez_protocol::content::path::ContentPath;
 use std::collections::BTreeSet;
-use std::fs::{self, FileType};
+use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -44,46 +45,12 @@ impl SourceFile {
     }
 }
 
-/// Something in the folder that is not packed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its path inside the folder.
-    pub path: String,
-    /// What it is.
-    pub reason: SkipReason,
-}
-
-/// Why something is not packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SkipReason {
-    /// A symbolic link; what it points to is not packed in its place.
-    Link,
-    /// A named pipe.
-    Pipe,
-    /// A socket.
-    Socket,
-    /// A device.
-    Device,
-}
-
-impl SkipReason {
-    /// The reason's name in messages and `--json`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Link => "link",
-            Self::Pipe => "pipe",
-            Self::Socket => "socket",
-            Self::Device => "device",
-        }
-    }
-}
-
 /// All that a folder holds, in natural order.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) files: Vec<SourceFile>,
     pub(super) empty_folders: Vec<ContentPath>,
-    pub(super) skipped: Vec<Skipped>,
+    pub(super) skipped: Skips,
 }
 
 /// Walks a folder, which is no own folder, lies in none and holds none.
@@ -98,25 +65,42 @@ pub(super) fn walk(dir: &Path, own: &OwnFolders) -> Result<Tree, PackError> {
         natural::compare(&a.file_name().to_string_lossy(), &b.file_name().to_string_lossy())
             .then_with(|| a.file_name().cmp(b.file_name()))
     };
-    for entry in WalkDir::new(dir).min_depth(1).sort_by(by_name) {
+    let mut bad_names = BadNames::default();
+    let mut entries = WalkDir::new(dir).min_depth(1).sort_by(by_name).into_iter();
+    while let Some(entry) = entries.next() {
         let entry = entry.map_err(|error| walk_error(dir, error))?;
-        let path = content_path(dir, entry.path())?;
-        if let Some(reason) = skip_reason(entry.file_type()) {
-            tree.skipped.push(Skipped { path: path.to_string(), reason });
+        let is_dir = entry.file_type().is_dir();
+        if let Some(reason) = skip_reason(&entry) {
+            tree.skipped.add(inside(dir, entry.path()).to_string_lossy().into_owned(), reason);
+            if is_dir {
+                entries.skip_current_dir();
+            }
             continue;
         }
+        let path = match content_path(dir, entry.path()) {
+            Ok(path) => path,
+            Err(bad) => {
+                bad_names.add(bad);
+                // All names below hold this one.
+                if is_dir {
+                    entries.skip_current_dir();
+                }
+                continue;
+            }
+        };
         if let Some((parent, _)) = path.as_str().rsplit_once('/')
             && !parents.contains(parent)
         {
             parents.insert(parent.to_owned());
         }
-        if entry.file_type().is_dir() {
+        if is_dir {
             check_own(&entry, own)?;
             folders.insert(path);
         } else {
             tree.files.push(source_file(&entry, path, place.clone())?);
         }
     }
+    bad_names.check()?;
     folders.retain(|folder| !parents.contains(folder.as_str()));
     tree.empty_folders = folders.into_iter().collect();
     // A version without files would delete everything at the sites: nobody publishes that on purpose.
@@ -158,15 +142,18 @@ fn source_file(entry: &DirEntry, path: ContentPath, place: Arc<Place>) -> Result
     Ok(SourceFile { place, path, size: metadata.len() })
 }
 
-fn content_path(dir: &Path, path: &Path) -> Result<ContentPath, PackError> {
-    let inside = path.strip_prefix(dir).expect("a walk stays below its root");
-    let text = inside.to_str().ok_or_else(|| PackError::NameEncoding { path: path.into() })?;
-    text.parse().map_err(|reason: PathError| PackError::Name { path: path.into(), reason })
+fn inside<'p>(dir: &Path, path: &'p Path) -> &'p Path {
+    path.strip_prefix(dir).expect("a walk stays below its root")
 }
 
-fn skip_reason(kind: FileType) -> Option<SkipReason> {
-    match kind {
-        kind if kind.is_file() || kind.is_dir() => None,
+fn content_path(dir: &Path, path: &Path) -> Result<ContentPath, BadName> {
+    let bad = |fault| BadName { path: path.into(), fault };
+    inside(dir, path).to_str().ok_or_else(|| bad(None))?.parse().map_err(|rule| bad(Some(rule)))
+}
+
+fn skip_reason(entry: &DirEntry) -> Option<SkipReason> {
+    match entry.file_type() {
+        kind if kind.is_file() || kind.is_dir() => leftover(&entry.file_name().to_string_lossy(), kind.is_dir()),
         kind if kind.is_symlink() => Some(SkipReason::Link),
         kind if kind.is_fifo() => Some(SkipReason::Pipe),
         kind if kind.is_socket() => Some(SkipReason::Socket),

@@ -18,14 +18,23 @@ fn numbers(path: &str) -> impl Iterator<Item = &str> {
 /// Whether a text is a Chinese identity number: a date of birth inside, and the right check character.
 fn is_identity_number(text: &str) -> bool {
     let bytes = text.as_bytes();
+    if !looks_like_identity_number(text) {
+        return false;
+    }
+    let sum: u32 = bytes[..17].iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let check = b"10X98765432"[(sum % 11) as usize];
+    bytes[17].to_ascii_uppercase() == check
+}
+
+/// Whether a text is one but for its check character: mistyped, or made up.
+fn looks_like_identity_number(text: &str) -> bool {
+    let bytes = text.as_bytes();
     if bytes.len() != 18 || !bytes[..17].iter().all(u8::is_ascii_digit) {
         return false;
     }
     let number = |range: std::ops::Range<usize>| text[range].parse::<u32>().unwrap_or(0);
     let born = (1900..=2099).contains(&number(6..10)) && (1..=12).contains(&number(10..12));
-    let sum: u32 = bytes[..17].iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
-    let check = b"10X98765432"[(sum % 11) as usize];
-    born && (1..=31).contains(&number(12..14)) && bytes[17].to_ascii_uppercase() == check
+    born && (1..=31).contains(&number(12..14))
 }
 
 /// Whether a text is a Chinese mobile number.
@@ -39,9 +48,9 @@ pub(super) fn holds_identity_number(text: &str) -> bool {
     numbers(text).any(is_identity_number)
 }
 
-/// Warns of identity numbers in a path.
+/// Warns of identity numbers in a path, also of mistyped ones.
 pub(super) fn check_name(path: &str, warnings: &mut Notices) {
-    if holds_identity_number(path) {
+    if numbers(path).any(looks_like_identity_number) {
         warnings.add(path, Code::IdNumberInName, "");
     }
 }
@@ -50,6 +59,8 @@ pub(super) fn check_name(path: &str, warnings: &mut Notices) {
 pub(super) fn check_medical_name(path: &str, warnings: &mut Notices, refusals: &mut Notices) {
     if holds_identity_number(path) {
         refusals.add(path, Code::DicomName, "an identity card number");
+    } else if numbers(path).any(looks_like_identity_number) {
+        warnings.add(path, Code::IdNumberInName, "");
     } else if numbers(path).any(is_mobile) {
         warnings.add(path, Code::PhoneInName, "");
     } else if numbers(path).any(|run| (RECORD_DIGITS_MIN..=17).contains(&run.len())) {
@@ -83,6 +94,26 @@ mod tests {
             assert_eq!(is_identity_number(text), identity, "{text}");
         }
         assert!(is_mobile("13812345678") && !is_mobile("12812345678") && !is_mobile("1381234567"));
+    }
+
+    #[test]
+    fn a_mistyped_number_warns_and_refuses_nothing() {
+        for (path, warned) in [
+            ("张三-110105194912310021.pdf", true),
+            ("11010519491231002X.pdf", true),
+            ("110105194913310021.pdf", false),
+            ("202511301405590123.mp4", false),
+            ("1101051949123100210.pdf", false),
+        ] {
+            let (mut warnings, mut refusals) = (Notices::default(), Notices::default());
+            check_name(path, &mut warnings);
+            assert_eq!(!warnings.is_empty(), warned, "{path}");
+            check_medical_name("ct/440524188001010014.dcm", &mut warnings, &mut refusals);
+            assert!(refusals.is_empty());
+        }
+        let (mut warnings, mut refusals) = (Notices::default(), Notices::default());
+        check_medical_name("ct/110105194912310021.dcm", &mut warnings, &mut refusals);
+        assert!(refusals.is_empty() && warnings.list[0].code == Code::IdNumberInName);
     }
 
     #[test]

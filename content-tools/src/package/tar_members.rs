@@ -1,7 +1,7 @@
 //! `--unpack`: the members of a compressed tar as files in a folder of ours.
 //!
-//! What must stay true: members lie on disk under numbers, so no name in the archive can lead anywhere; links, devices and
-//! pipes are passed over; count and bytes are bounded, and so are the bytes between two members, where long names hide.
+//! What must stay true: members lie on disk under numbers, so no name in the archive can lead anywhere; links that point
+//! by name, devices and pipes are passed over, a hard link is the member that it names; count and bytes are bounded, and so are the bytes between two members, where long names hide.
 
 use super::Archive;
 use karez_protocol::content::path::ContentPath;
@@ -12,6 +12,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use tar::EntryType;
 
 /// Most members of an archive.
 const MEMBERS_MAX: usize = 200_000;
@@ -21,7 +22,7 @@ const BYTES_MAX: u64 = 256 << 30;
 const HEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// A member, unpacked.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) on_disk: PathBuf,
     pub(crate) size: u64,
@@ -32,8 +33,19 @@ pub(crate) struct Member {
 pub(crate) struct Unpacked {
     /// Path inside the archive -> file.
     pub(crate) members: BTreeMap<ContentPath, Member>,
-    /// Links and the like.
-    pub(crate) skipped: Vec<String>,
+    /// Path inside the archive -> what it is.
+    pub(crate) passed: BTreeMap<String, Passed>,
+}
+
+/// What is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// A symbolic link, or a hard link to one.
+    Link,
+    /// A named pipe.
+    Pipe,
+    /// A device, or what only its own system can read.
+    Device,
 }
 
 /// Why an archive was not unpacked.
@@ -49,6 +61,14 @@ pub enum UnpackError {
         name: String,
         /// The rule that it breaks.
         reason: String,
+    },
+    /// A hard link to something that the archive does not hold before it.
+    #[error("its member '{name}' is a hard link to '{target}', which is not in the archive")]
+    Link {
+        /// The member, with unreadable bytes replaced.
+        name: String,
+        /// What it names.
+        target: String,
     },
     /// It holds no file: most likely it is no tar at all.
     #[error("it holds no files, or is no tar archive")]
@@ -92,41 +112,93 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
     };
     let allowed = Rc::new(Cell::new(HEAD_BYTES_MAX));
     let mut tar = tar::Archive::new(Metered::new(source, allowed.clone()));
-    let (mut unpacked, mut bytes) = (Unpacked::default(), 0);
+    let (mut unpacked, mut bytes) = (Unpacked::default(), 0_u64);
     let mut entries = tar.entries()?;
     for number in 0.. {
         allowed.set(HEAD_BYTES_MAX);
         let Some(entry) = entries.next() else { break };
         let mut entry = entry?;
-        bytes += entry.size();
+        bytes = bytes.saturating_add(entry.size());
         if number >= MEMBERS_MAX || bytes > BYTES_MAX {
             return Err(UnpackError::TooLarge);
         }
-        let name = String::from_utf8(entry.path_bytes().into_owned())
-            .map_err(|raw| bad_name(&String::from_utf8_lossy(raw.as_bytes()), "it is not UTF-8"))?;
+        let name = text(&entry.path_bytes())?;
         allowed.set(entry.size().saturating_add(HEAD_BYTES_MAX));
         match entry.header().entry_type() {
-            tar::EntryType::Directory => {}
-            tar::EntryType::Regular | tar::EntryType::Continuous => {
-                let plain = name.strip_prefix("./").unwrap_or(&name);
-                let path: ContentPath = plain.parse().map_err(|cause| bad_name(&name, &format!("{cause}")))?;
-                let on_disk = into.join(format!("{number:06}"));
-                let mut member = File::create_new(&on_disk)?;
-                let size = io::copy(&mut entry, &mut member)?;
-                if entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0) {
-                    // The packer looks at the file, as at any other.
-                    member.set_permissions(Permissions::from_mode(0o700))?;
-                }
-                // As with tar itself, of two members with one name the later one stays.
-                unpacked.members.insert(path, Member { on_disk, size });
+            // These say something about others.
+            EntryType::Directory | EntryType::XGlobalHeader => {}
+            EntryType::Regular | EntryType::Continuous => {
+                let member = write_member(&mut entry, into.join(format!("{number:06}")))?;
+                unpacked.insert(&name, member)?;
             }
-            _ => unpacked.skipped.push(name),
+            EntryType::Link => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                bytes = bytes.saturating_add(unpacked.hard_link(&name, &String::from_utf8_lossy(&target))?);
+                if bytes > BYTES_MAX {
+                    return Err(UnpackError::TooLarge);
+                }
+            }
+            EntryType::Symlink => unpacked.pass(name, Passed::Link),
+            EntryType::Fifo => unpacked.pass(name, Passed::Pipe),
+            _ => unpacked.pass(name, Passed::Device),
         }
     }
     // Zeros are the end of a tar, so that a file of nothing else reads as an archive of nothing.
     if unpacked.members.is_empty() { Err(UnpackError::Nothing) } else { Ok(unpacked) }
 }
 
+fn write_member(entry: &mut tar::Entry<'_, impl Read>, on_disk: PathBuf) -> Result<Member, UnpackError> {
+    let mut member = File::create_new(&on_disk)?;
+    let size = io::copy(entry, &mut member)?;
+    if entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0) {
+        // The packer looks at the file, as at any other.
+        member.set_permissions(Permissions::from_mode(0o700))?;
+    }
+    Ok(Member { on_disk, size })
+}
+
+impl Unpacked {
+    /// As with tar itself, of two members with one name the later one stays.
+    fn insert(&mut self, name: &str, member: Member) -> Result<(), UnpackError> {
+        let path: ContentPath = plain(name).parse().map_err(|cause| bad_name(name, &format!("{cause}")))?;
+        self.passed.remove(path.as_str());
+        self.members.insert(path, member);
+        Ok(())
+    }
+
+    fn pass(&mut self, name: String, what: Passed) {
+        self.passed.insert(plain(&name).to_owned(), what);
+    }
+
+    /// Another name for an earlier member, as it is now. Returns the bytes that it adds: it is packed like a copy.
+    fn hard_link(&mut self, name: &str, target: &str) -> Result<u64, UnpackError> {
+        let found = plain(target).parse::<ContentPath>().ok().and_then(|path| self.members.get(&path).cloned());
+        if let Some(member) = found {
+            let size = member.size;
+            self.insert(name, member)?;
+            return Ok(size);
+        }
+        match self.passed.get(plain(target)) {
+            Some(what) => self.pass(name.into(), *what),
+            None => return Err(UnpackError::Link { name: shortened(name), target: shortened(target) }),
+        }
+        Ok(0)
+    }
+}
+
+fn text(raw: &[u8]) -> Result<String, UnpackError> {
+    let name = str::from_utf8(raw).map_err(|_| bad_name(&String::from_utf8_lossy(raw), "it is not UTF-8"))?;
+    Ok(name.to_owned())
+}
+
+fn plain(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(200).collect()
+}
+
 fn bad_name(name: &str, reason: &str) -> UnpackError {
-    UnpackError::Name { name: name.chars().take(200).collect(), reason: reason.into() }
+    UnpackError::Name { name: shortened(name), reason: reason.into() }
 }

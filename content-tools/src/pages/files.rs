@@ -5,6 +5,7 @@
 
 use super::Pages;
 use crate::export::LoadError;
+use crate::pack::description::FILE_NAME;
 use crate::pack::natural;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::layout::Slice;
@@ -36,6 +37,11 @@ struct Part {
 }
 
 impl File {
+    /// Whether it is what the publisher says about the collection: it travels with it, and is no lesson.
+    pub fn is_description(&self) -> bool {
+        self.head.path.as_str() == FILE_NAME
+    }
+
     fn is_whole(&self) -> bool {
         let mut end = 0;
         let joins = self.parts.iter().all(|part| std::mem::replace(&mut end, part.end) == part.start);

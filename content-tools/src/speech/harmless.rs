@@ -13,6 +13,15 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A name or a title: the same, and no line of its own begins in it.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    let acts = |c| acts(c) || matches!(c, '\n' | '\t' | '\u{2028}' | '\u{2029}');
+    match text.contains(acts) {
+        true => text.replace(acts, "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
 /// Control characters, and those of Unicode's annex 9 that reorder more than themselves.
 fn acts(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -31,6 +40,15 @@ mod tests {
             ("gpj.\u{202e}exe\u{2066}", "gpj.\u{fffd}exe\u{fffd}"),
         ] {
             assert_eq!(harmless(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_name_begins_no_line() {
+        for (text, shown) in
+            [("水文 1", "水文 1"), ("a\n错误：b\tc\u{2028}\u{1b}[2J", "a\u{fffd}错误：b\u{fffd}c\u{fffd}\u{fffd}[2J")]
+        {
+            assert_eq!(one_line(text), shown);
         }
     }
 }

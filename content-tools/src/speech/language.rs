@@ -1,5 +1,6 @@
 //! Which language, and the texts in it.
 
+use super::harmless::one_line;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use std::ffi::OsString;
@@ -88,11 +89,19 @@ impl Texts {
         self.lang
     }
 
-    /// The text of a key with its arguments; the key itself where there is none, which a test rules out.
+    /// The text of a key with its arguments, of which only `text` and `lines` have lines of their own; the key itself where there is none, which a test rules out.
     pub fn say(&self, key: &str, arguments: &[Argument<'_>]) -> String {
         let Some(pattern) = self.bundle.get_message(key).and_then(|message| message.value()) else { return key.into() };
-        let arguments: FluentArgs<'_> = arguments.iter().map(|(name, value)| (*name, value.clone())).collect();
+        let arguments: FluentArgs<'_> = arguments.iter().map(|(name, value)| (*name, in_place(name, value))).collect();
         self.bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
+    }
+}
+
+/// Names and titles come from publishers, peers and disks: none of them may look like another line of ours.
+fn in_place<'a>(name: &str, value: &FluentValue<'a>) -> FluentValue<'a> {
+    match value {
+        FluentValue::String(text) if !matches!(name, "text" | "lines") => one_line(text).into_owned().into(),
+        other => other.clone(),
     }
 }
 
@@ -126,6 +135,11 @@ mod tests {
         let count = "count = { $count ->\n    [one] { $count } file\n   *[other] { $count } files\n}\n";
         let say = |lang, n: u64| Texts::new(lang, count).say("count", &[("count", n.into())]);
         assert_eq!([say(Lang::En, 1), say(Lang::En, 2)], ["1 file", "2 files"]);
+        let say = |name| {
+            Texts::new(Lang::En, "p = { $path }{ $text }")
+                .say("p", &[("path", "".into()), ("text", "".into()), (name, "a\nb".into())])
+        };
+        assert_eq!([say("path"), say("text")], ["a\u{fffd}b", "a\nb"]);
         let say = |lang| Texts::new(lang, "").say("error", &[("text", "x".into())]);
         assert_eq!([say(Lang::En), say(Lang::Zh)], ["error: x", "错误：x"]);
     }

@@ -15,6 +15,20 @@ pub(super) fn wrapped(text: &str, cells: usize) -> String {
     text.lines().map(|line| wrap(line, cells) + "\n").collect()
 }
 
+/// A text in at most so many cells; where it is longer, its beginning and a mark. Chinese characters take two.
+pub fn cut(text: &str, cells: usize) -> String {
+    let width = |text: &str| text.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>();
+    if width(text) <= cells {
+        return text.into();
+    }
+    let mut at = 0;
+    let fits = |c: &char| {
+        at += c.width().unwrap_or(0);
+        at < cells
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
 /// Characters that stay together, and their cells.
 #[derive(Default)]
 struct Unit {
@@ -97,6 +111,21 @@ fn without_style(text: &str) -> Vec<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_are_cut_by_cells() {
+        for (text, cells, shown) in [
+            ("algebra", 7, "algebra"),
+            ("algebra", 6, "algeb…"),
+            ("代数与几何", 10, "代数与几何"),
+            ("代数与几何", 9, "代数与几…"),
+            ("代数与几何", 8, "代数与…"),
+            ("e\u{301}e\u{301}e\u{301}", 2, "e\u{301}…"),
+            ("", 0, ""),
+        ] {
+            assert_eq!(cut(text, cells), shown, "{text} {cells}");
+        }
+    }
 
     #[test]
     fn chinese_lines_break_where_they_may() {

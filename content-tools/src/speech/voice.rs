@@ -1,6 +1,6 @@
 //! Printing for people or for programs, and errors as sentences.
 
-use super::harmless::harmless;
+use super::harmless::{harmless, one_line};
 use super::language::{Argument, Texts};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,6 +13,13 @@ pub type Sentence = (&'static str, Vec<Argument<'static>>);
 /// Arguments of a sentence.
 pub fn with<T: ToString, const N: usize>(arguments: [(&'static str, T); N]) -> Vec<Argument<'static>> {
     arguments.into_iter().map(|(name, value)| (name, value.to_string().into())).collect()
+}
+
+/// Names below one another, indented as in the locales; the last line stands for those that are not among them.
+pub fn listed<'a>(names: impl Iterator<Item = &'a str>, more: u64) -> String {
+    let lines = names.map(|name| one_line(name).into_owned());
+    let more = (more > 0).then(|| format!("… +{more}"));
+    lines.chain(more).collect::<Vec<_>>().join("\n    ")
 }
 
 /// Something that has a sentence in every language.

@@ -66,6 +66,8 @@ pub struct GcOrder {
     /// Everything that is at work is among the kept and in `at_work`: what was written since the store was opened, and is
     /// named by none of them, may go as well.
     pub recent: bool,
+    /// Versions whose release file is damaged and that would go if it were not: the rest is cleared without them.
+    pub lost: BTreeSet<HeldVersion>,
 }
 
 /// A version that is at work.
@@ -153,22 +155,52 @@ impl Store {
     /// What goes when nobody uses the store: everything but the newest version of each collection, signed and draft, and
     /// what is pinned.
     pub fn gc_order(&self) -> Result<GcOrder, StoreError> {
-        let pins = self.pins()?;
-        let held: Vec<HeldVersion> = self.held()?.into_iter().map(|(version, _)| version).collect();
+        let (pins, lost) = (self.pins()?, self.superseded_lost()?);
+        let held: Vec<HeldVersion> = self.held(&lost)?.into_iter().map(|(version, _)| version).collect();
         let newest = |version: &HeldVersion| {
             let same = |other: &&HeldVersion| other.collection == version.collection && other.draft == version.draft;
             held.iter().filter(same).all(|other| other.version <= version.version)
         };
         let pinned = |v: &HeldVersion| pins.iter().any(|pin| pin.holds(&v.collection, v.version));
         let goes = held.iter().filter(|version| !newest(version) && !pinned(version)).cloned();
-        Ok(GcOrder { groups: vec![GcGroup { versions: goes.collect(), for_room: false }], ..GcOrder::default() })
+        let groups = vec![GcGroup { versions: goes.collect(), for_room: false }];
+        Ok(GcOrder { groups, lost, ..GcOrder::default() })
     }
 
-    /// Everything that has a release file here, signed and draft; an error when one of them cannot be read.
-    fn held(&self) -> Result<Vec<(HeldVersion, HeldRelease)>, StoreError> {
+    /// Versions whose release file is damaged, but that a newer one has superseded, which is here whole, and that no pin
+    /// holds: they would go in any case, so nobody needs to know what they named.
+    pub fn superseded_lost(&self) -> Result<BTreeSet<HeldVersion>, StoreError> {
+        let mut lost = BTreeSet::new();
+        for draft in [false, true] {
+            let dir = self.dir.join(folder(draft));
+            let damaged = held::damaged(&*self.disk, &dir)?;
+            let named = damaged.iter().filter_map(|path| held::release_of(path, &dir));
+            lost.extend(named.map(|(collection, version)| HeldVersion { collection, version, draft }));
+        }
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let pins = self.pins()?;
+        let [signed, drafts] = [self.releases()?, self.drafts()?];
+        lost.retain(|lost| {
+            let newer = |held: &HeldRelease| held.collection == lost.collection && held.version > lost.version;
+            let superseded = match lost.draft {
+                false => signed.iter().any(|held| newer(held) && held.whole),
+                true => drafts.iter().any(newer),
+            };
+            superseded && !pins.iter().any(|pin| pin.holds(&lost.collection, lost.version))
+        });
+        Ok(lost)
+    }
+
+    /// Everything that has a release file here, signed and draft; an error when one of them cannot be read and is not lost.
+    fn held(&self, lost: &BTreeSet<HeldVersion>) -> Result<Vec<(HeldVersion, HeldRelease)>, StoreError> {
         let mut held = Vec::new();
         for draft in [false, true] {
-            for release in held::list_all(&*self.disk, &self.dir.join(folder(draft)))? {
+            let lost = |collection: &CollectionName, version: u64| {
+                lost.contains(&HeldVersion { collection: collection.clone(), version, draft })
+            };
+            for release in held::list_all(&*self.disk, &self.dir.join(folder(draft)), lost)? {
                 let (collection, version) = (release.collection.clone(), release.version);
                 held.push((HeldVersion { collection, version, draft }, release));
             }

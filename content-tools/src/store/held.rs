@@ -128,10 +128,36 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<HeldRelease>, Stor
     Ok(held)
 }
 
-/// Every release file below `dir`; an error when one of them cannot be read.
-pub(super) fn list_all(disk: &dyn Disk, dir: &Path) -> Result<Vec<HeldRelease>, StoreError> {
-    let paths = paths(disk, dir).map_err(|e| StoreError::io("list", dir, e))?;
-    paths.into_iter().map(|path| load(disk, &path, dir).map_err(|_| StoreError::DamagedRelease { path })).collect()
+/// Every release file below `dir`; an error when one of them cannot be read, unless it may be `lost`.
+pub(super) fn list_all(
+    disk: &dyn Disk,
+    dir: &Path,
+    lost: impl Fn(&CollectionName, u64) -> bool,
+) -> Result<Vec<HeldRelease>, StoreError> {
+    let mut held = Vec::new();
+    for path in paths(disk, dir).map_err(|e| StoreError::io("list", dir, e))? {
+        match load(disk, &path, dir) {
+            Ok(release) => held.push(release),
+            Err(_) if release_of(&path, dir).is_some_and(|(collection, version)| lost(&collection, version)) => {}
+            Err(_) => return Err(StoreError::DamagedRelease { path }),
+        }
+    }
+    Ok(held)
+}
+
+/// The release that a file is named for.
+pub(super) fn release_of(path: &Path, dir: &Path) -> Option<(CollectionName, u64)> {
+    let collection = path.parent()?.strip_prefix(dir).ok()?.to_str()?.parse().ok()?;
+    let version = path.file_stem()?.to_str()?.parse().ok()?;
+    (path == path_of(dir, &collection, version)).then_some((collection, version))
+}
+
+/// Whether a release file is there and cannot be read.
+pub(super) fn is_damaged(disk: &dyn Disk, path: &Path, dir: &Path) -> bool {
+    match load(disk, path, dir) {
+        Err(Damage::Io(error)) => error.kind() != io::ErrorKind::NotFound,
+        other => other.is_err(),
+    }
 }
 
 /// The release files below `dir` that cannot be read.

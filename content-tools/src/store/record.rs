@@ -115,7 +115,7 @@ pub(super) fn record_header(record: &Record, place: Place) -> [u8; RECORD_HEADER
 
 /// A record header; `None` when it is damaged or belongs elsewhere.
 pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) -> Option<Record> {
-    if bytes[..4] != RECORD_MAGIC || bytes[64..] != header_check(&bytes[..64], place) {
+    if bytes[..4] != RECORD_MAGIC {
         return None;
     }
     let entry = read_entry(bytes, bytes[4])?;
@@ -125,7 +125,8 @@ pub(super) fn read_record_header(bytes: &[u8; RECORD_HEADER_LEN], place: Place) 
         _ => return None,
     };
     let record = Record { kind, entry };
-    record.is_consistent().then_some(record)
+    // The hash comes last: a scan over damage meets marks that are none.
+    (record.is_consistent() && bytes[64..] == header_check(&bytes[..64], place)).then_some(record)
 }
 
 /// Lengths, id and check of a chunk at bytes 8 to 64 of a record header; the same in segments and courier bundles.

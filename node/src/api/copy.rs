@@ -3,6 +3,7 @@
 use super::error::{ApiError, RequestError};
 use super::event::PullEvent;
 use crate::handle::{HandleError, Pull};
+use crate::trouble::StoreFault;
 use karez_content_tools::export::{
     self, ExportOptions, ExportProgress, ExportReport, LinkError, LinkReport, LoadError, Names,
 };
@@ -123,10 +124,12 @@ pub(super) fn write(
         previous: &previous,
         keep_out: Some(&order.keep_out),
     };
-    let failed = |detail: String| ApiError::from(RequestError::Copy { path: order.to.clone(), detail });
+    let failed = |detail: String, cause: StoreFault| {
+        ApiError::from(RequestError::Copy { path: order.to.clone(), detail, cause: Some(cause) })
+    };
     let exported = export::export(&pull.pages, &options, &order.to, &mut report).map_err(|cause| {
         let wrap = if cause.lacks_chunks() { NotWritten::Lacking } else { NotWritten::Refused };
-        wrap(failed(cause.to_string()))
+        wrap(failed(cause.to_string(), (&cause).into()))
     })?;
     if !order.link {
         return Ok((exported, None));
@@ -138,7 +141,7 @@ pub(super) fn write(
         }
     };
     let linked = export::link(&pull.pages, &options, (&order.to, &exported), &mut report);
-    let linked = linked.map_err(|cause| NotWritten::Refused(failed(cause.to_string())))?;
+    let linked = linked.map_err(|cause| NotWritten::Refused(failed(cause.to_string(), (&cause).into())))?;
     Ok((exported, Some(linked)))
 }
 

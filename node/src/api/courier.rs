@@ -9,7 +9,7 @@ use crate::handle::courier::Courier;
 use crate::handle::{Handle, HandleError};
 use axum::response::Response;
 use karez_content_tools::bundle::{
-    self, BundleError, ExportProgress, ExportRequest, HaveSummary, ImportProgress, Slot,
+    self, BundleError, ExportProgress, ExportRequest, Fault, HaveSummary, ImportProgress, Slot,
 };
 use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::hash::NetworkId;
@@ -28,6 +28,9 @@ const REPORT_EVERY: Duration = Duration::from_millis(300);
 const OPENING_MAX: Duration = Duration::from_secs(120);
 /// Documents and receipts kept until somebody understands them.
 const KEPT_DOCUMENTS_MAX: usize = 256;
+
+/// Damages told in full, of all bundles together; more are only counted.
+const DAMAGES_MAX: usize = 100;
 
 type Reports = mpsc::Sender<CourierEvent>;
 
@@ -231,13 +234,21 @@ fn add(taken: &mut BundleTaken, dir: &Path, done: bundle::ImportReport) {
     taken.bytes_new += done.bytes_new;
     taken.chunks_held += done.chunks_held;
     taken.damaged += done.damaged;
+    taken.unnamed += done.unnamed;
     taken.documents += done.slots.len() as u64;
     let view = |damage: bundle::Damage| DamageView {
         path: part(dir, damage.part),
         offset: damage.offset,
-        reason: damage.reason,
+        records: damage.records,
+        fault: damage.fault.name().into(),
+        detail: match &damage.fault {
+            Fault::PartUnreadable(detail) | Fault::ReleaseRefused(detail) => Some(detail.clone()),
+            _ => None,
+        },
+        reason: damage.fault.to_string(),
     };
-    taken.damages.extend(done.damages.into_iter().map(view));
+    let room = DAMAGES_MAX.saturating_sub(taken.damages.len());
+    taken.damages.extend(done.damages.into_iter().take(room).map(view));
 }
 
 fn part(dir: &Path, number: u32) -> PathBuf {

@@ -5,6 +5,7 @@ mod courier;
 pub use courier::CourierError;
 
 use crate::handle::HandleError;
+use crate::trouble::StoreFault;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -94,8 +95,11 @@ pub enum RequestError {
     Copy {
         /// The folder.
         path: PathBuf,
-        /// What went wrong.
+        /// What went wrong, in English.
         detail: String,
+        /// The same, typed.
+        #[serde(default)]
+        cause: Option<StoreFault>,
     },
     /// Writing or reading a bundle or a request file failed.
     #[error(transparent)]
@@ -143,7 +147,7 @@ impl ApiError {
                 | HandleError::UnknownItem { .. }
                 | HandleError::UnknownFile { .. } => StatusCode::NOT_FOUND,
                 HandleError::NotReady { .. } | HandleError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-                HandleError::Busy { .. } => StatusCode::CONFLICT,
+                HandleError::Busy { .. } | HandleError::DamagedRelease { .. } => StatusCode::CONFLICT,
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
                 HandleError::Pack(_)
                 | HandleError::Refused { .. }

@@ -5,6 +5,7 @@ pub mod care;
 
 use super::error::ErrorBody;
 use crate::handle::view::{FileView, Published};
+use crate::trouble::Problem;
 use karez_content_tools::export::{ExportReport, LinkReport, Renamed};
 use karez_protocol::plan::limiter::{BytesPerSecond, Rates};
 use serde::{Deserialize, Serialize};
@@ -165,6 +166,9 @@ pub struct PullProgress {
     pub waiting_for: Vec<String>,
     /// What stops it, when something on this machine does: a full disk.
     pub problem: Option<String>,
+    /// The same, for programs and other languages.
+    #[serde(default)]
+    pub stopped_by: Option<Problem>,
 }
 
 /// A finished pull.
@@ -366,20 +370,32 @@ pub struct BundleTaken {
     pub chunks_held: u64,
     /// Records left out because they are damaged or not named by a release.
     pub damaged: u64,
+    /// Of these, chunks that no page names: one before them is damaged.
+    #[serde(default)]
+    pub unnamed: u64,
     /// The first of them.
     pub damages: Vec<DamageView>,
     /// Signed documents and receipts that were kept.
     pub documents: u64,
 }
 
-/// A record that was left out.
+/// Records that were left out, one behind the other for the same reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DamageView {
     /// The part's file.
     pub path: PathBuf,
-    /// Where it stands.
+    /// Where the first of them stands.
     pub offset: u64,
-    /// What is wrong.
+    /// How many they are.
+    #[serde(default)]
+    pub records: u64,
+    /// What is wrong, by name.
+    #[serde(default)]
+    pub fault: String,
+    /// What the system, or who checked a release, said.
+    #[serde(default)]
+    pub detail: Option<String>,
+    /// What is wrong, in English.
     pub reason: String,
 }
 

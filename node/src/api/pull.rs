@@ -235,7 +235,8 @@ impl Run {
         let Some(state) = self.state(status) else {
             return PullProgress { state: "waiting".into(), ..PullProgress::default() };
         };
-        let stopped = (state.state == "paused").then(|| status.problems.first().cloned()).flatten();
+        let paused = state.state == "paused";
+        let stopped = paused.then(|| status.problems.first().cloned()).flatten();
         PullProgress {
             state: state.state.clone(),
             have_bytes: state.have_bytes,
@@ -249,6 +250,7 @@ impl Run {
             missing_without_holder: state.missing_without_holder,
             waiting_for: state.waiting_for.clone(),
             problem: stopped,
+            stopped_by: paused.then(|| status.problem_list.first().cloned()).flatten(),
         }
     }
 

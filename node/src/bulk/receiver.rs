@@ -2,6 +2,7 @@
 
 use super::lane::Lane;
 use super::{CloseReason, Event, Outcome, Shared};
+use crate::trouble::StoreFault;
 use karez_content_tools::export::LoadError;
 use karez_content_tools::store::Store;
 use karez_content_tools::verify::verify;
@@ -127,10 +128,10 @@ async fn judge(shared: &Arc<Shared>, lane: &Lane, header: FrameHeader, stored: V
         Ok(Some(entry)) => verify_and_store(pages.store(), &entry, codec, stored),
         Ok(None) => Outcome::Bad,
         Err(LoadError::MissingPage { .. }) => Outcome::NoPage,
-        Err(cause) => Outcome::NotStored { detail: cause.to_string() },
+        Err(cause) => Outcome::NotStored { fault: (&cause).into() },
     });
     let judged = judged.await;
-    let outcome = judged.unwrap_or_else(|e| Outcome::NotStored { detail: e.to_string() });
+    let outcome = judged.unwrap_or_else(|e| Outcome::NotStored { fault: StoreFault::other(&e) });
     let (release, chunk) = (header.release, header.chunk);
     shared.events.send(Event::Chunk { peer: lane.peer, release, chunk, bytes, outcome }).await.is_ok()
 }
@@ -140,7 +141,7 @@ fn verify_and_store(store: &Store, entry: &ChunkEntry, codec: Codec, stored: Vec
         Err(_) => Outcome::Bad,
         Ok(chunk) => match store.put(&chunk) {
             Ok(fresh) => Outcome::Stored { fresh },
-            Err(cause) => Outcome::NotStored { detail: cause.to_string() },
+            Err(cause) => Outcome::NotStored { fault: (&cause).into() },
         },
     }
 }

@@ -55,6 +55,7 @@ impl Care {
         if self.imports.is_busy() {
             return Err(HandleError::Busy { work: "import".into() });
         }
+        self.unreadable.look_again();
         let claims = self.store.claims();
         let look = self.handle.look().await?;
         if look.publishing > 0 {
@@ -104,7 +105,10 @@ fn weigh(store: &Store, look: &Look, wish: Wish, claims: Claims) -> Result<Weigh
     let mut held: Vec<HeldVersion> = releases.iter().map(|held| version(held, false)).collect();
     held.extend(store.drafts()?.iter().map(|held| version(held, true)));
     let Choice { rows, groups } = choice::choose(look, &held, &Kept { pins: store.pins()?, lost: lost(store)? }, wish);
-    let order = order(look, rows.iter().map(|row| &row.version), groups, wish);
+    // What was published here stays, also older versions.
+    let mine = |version: &HeldVersion| version.draft || look.publisher.as_ref() == Some(version.collection.publisher());
+    let lost = store.superseded_lost()?.into_iter().filter(|version| !mine(version)).collect();
+    let order = GcOrder { lost, ..order(look, rows.iter().map(|row| &row.version), groups, wish) };
     let plan = store.gc_plan_for(&order, claims)?;
     let shares = shares(&order, &plan.shares);
     let dropped: BTreeSet<&HeldVersion> = plan.dropped.iter().collect();
@@ -163,6 +167,7 @@ fn order<'a>(
         groups,
         free_bytes: wish.free_bytes.unwrap_or(0),
         recent: true,
+        lost: BTreeSet::new(),
     }
 }
 

@@ -142,6 +142,7 @@ impl Scrub {
 
     async fn show_survey(&self, survey: Survey) -> Result<(), HandleError> {
         let publisher = self.care.handle.look().await?.publisher;
+        self.care.unreadable.look_again();
         self.show(|view| {
             view.lost = survey.lost().map(|short| missing::view(short, publisher.as_ref())).collect();
             view.unreadable = survey.unreadable.iter().map(|path| path.display().to_string()).collect();

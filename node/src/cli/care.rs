@@ -93,6 +93,11 @@ pub(super) fn status_line(context: &Context, care: &CareView) -> String {
     line
 }
 
+/// Release files that nobody can read: status names them, as nothing is cleared away meanwhile.
+pub(super) fn unreadable(context: &Context, care: &CareView) -> Vec<String> {
+    care.unreadable.iter().map(|path| context.text("status-unreadable", &[("path", path.as_str().into())])).collect()
+}
+
 pub(super) async fn scrub(context: &Context, client: &Client, order: ScrubOrder) -> Result<(), Complaint> {
     let mut lines = client.scrub(&order).await?;
     let mut progress = Progress::new(context);
@@ -150,9 +155,10 @@ fn report(context: &Context, view: &ScrubView) -> Result<(), Complaint> {
     }
     // What versions still miss is among the missing, unless no scrub has come so far.
     let lost = view.lost.iter().map(|lost| lost.chunks).max().unwrap_or(0);
-    match view.missing.max(lost).max(view.unreadable.len() as u64) {
-        0 => Ok(()),
-        chunks => Err(Complaint::StillDamaged { chunks }),
+    match (view.missing.max(lost), view.unreadable.len()) {
+        (0, 0) => Ok(()),
+        (0, files) => Err(Complaint::UnreadableReleases { files }),
+        (chunks, _) => Err(Complaint::StillDamaged { chunks }),
     }
 }
 

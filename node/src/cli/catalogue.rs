@@ -6,7 +6,9 @@ use super::figure;
 use crate::api::client::Client;
 use crate::handle::view::{CollectionView, SearchRow};
 use comfy_table::{ContentArrangement, Table};
+use karez_content_tools::speech::{cut, one_line};
 use karez_protocol::content::name::CollectionName;
+use std::ops::RangeInclusive;
 
 /// A table without lines that fits the terminal; CJK characters take two cells.
 pub(super) fn table(context: &Context, headings: &[&str]) -> Table {
@@ -14,6 +16,18 @@ pub(super) fn table(context: &Context, headings: &[&str]) -> Table {
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.iter().map(|key| context.text(key, &[])).collect::<Vec<_>>());
     table
+}
+
+/// Cells of the columns beside titles and keys.
+const OTHER_CELLS: usize = 40;
+/// A name is cut to no less on the narrowest terminal, and to no more on a wide one or in a file.
+const NAME_CELLS: RangeInclusive<usize> = 16..=60;
+
+/// A title or key in its share of a row: a table of lines that are broken cannot be read.
+pub(super) fn cell(table: &Table, text: &str, columns: usize) -> String {
+    let (least, most) = NAME_CELLS.into_inner();
+    let cells = table.width().map_or(most, |width| usize::from(width).saturating_sub(OTHER_CELLS) / columns);
+    cut(&one_line(text), cells.clamp(least, most))
 }
 
 pub(super) async fn search(context: &Context, client: &Client, query: &str) -> Result<(), Complaint> {
@@ -40,7 +54,7 @@ fn search_table(context: &Context, rows: &[SearchRow]) -> String {
         };
         table.add_row([
             row.collection.clone(),
-            row.title.clone(),
+            cell(&table, &row.title, 1),
             kind(context, &row.kind),
             row.items.to_string(),
             figure::bytes(row.plain_bytes),
@@ -76,8 +90,10 @@ pub(super) async fn show(context: &Context, client: &Client, collection: &Collec
 
 fn shown(context: &Context, view: &CollectionView) -> String {
     let row = &view.row;
-    let mut lines =
-        vec![row.title.clone(), format!("{}  v{}  {}", row.collection, view.shown_version, kind(context, &row.kind))];
+    let mut lines = vec![
+        one_line(&row.title).into_owned(),
+        format!("{}  v{}  {}", row.collection, view.shown_version, kind(context, &row.kind)),
+    ];
     lines.extend(row.description.clone());
     for (key, value) in [("show-creators", view.creators.join(", ")), ("show-languages", row.languages.join(", "))] {
         if !value.is_empty() {
@@ -114,7 +130,8 @@ fn items_table(context: &Context, view: &CollectionView) -> String {
             format!("{} %", figure::percent(item.have_bytes, item.bytes))
         };
         let size = figure::bytes(item.bytes);
-        table.add_row([item.number.to_string(), item.title.clone(), item.key.clone(), size, here]);
+        let [title, key] = [&item.title, &item.key].map(|text| cell(&table, text, 2));
+        table.add_row([item.number.to_string(), title, key, size, here]);
     }
     table.to_string()
 }

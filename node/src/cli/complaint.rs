@@ -3,6 +3,7 @@
 use super::figure;
 use crate::api::client::ClientError;
 use crate::api::error::{ApiError, ErrorBody, RequestError};
+use crate::trouble::StoreFault;
 use karez_content_tools::speech::{Argument, Sentence, Spoken, Texts, with};
 use serde_json::Value;
 use std::io;
@@ -126,6 +127,11 @@ pub enum Complaint {
         /// How many.
         chunks: u64,
     },
+    /// Release files cannot be read, and nothing else is wrong.
+    UnreadableReleases {
+        /// How many.
+        files: usize,
+    },
     /// Less room than asked for.
     Short {
         /// Bytes that are missing.
@@ -146,7 +152,14 @@ impl Complaint {
 
     /// Whether the command has printed its result, which says the same: `--json` prints one value.
     pub(super) fn follows_result(&self) -> bool {
-        matches!(self, Self::Kept { .. } | Self::Damaged { .. } | Self::StillDamaged { .. } | Self::Short { .. })
+        matches!(
+            self,
+            Self::Kept { .. }
+                | Self::Damaged { .. }
+                | Self::StillDamaged { .. }
+                | Self::UnreadableReleases { .. }
+                | Self::Short { .. }
+        )
     }
 }
 
@@ -164,8 +177,9 @@ impl Spoken for Complaint {
             Self::Kept { files } => ("error-kept", with([("files", files)])),
             Self::Damaged { records } => ("error-import-damaged", with([("count", records)])),
             Self::Short { bytes } => ("error-short", with([("bytes", figure::bytes(*bytes))])),
+            Self::UnreadableReleases { files } => ("error-unreadable-releases", with([("count", files)])),
             Self::StillDamaged { chunks } => ("error-still-damaged", with([("chunks", chunks)])),
-            Self::Other { text } => ("error-other", with([("text", text)])),
+            Self::Other { text } => ("error-other", with([("detail", text)])),
         }
     }
 
@@ -211,6 +225,23 @@ impl Spoken for ApiError {
     }
 }
 
+/// A copy that failed, by its cause.
+fn copy_failed(cause: &StoreFault) -> Sentence {
+    let (key, arguments) = cause.sentence();
+    let key = match key {
+        "fault-disk-full" => "error-copy-disk-full",
+        "fault-quota" => "error-copy-quota",
+        "fault-read-only" => "error-copy-read-only",
+        "fault-away" => "error-copy-away",
+        "fault-damaged" => "error-copy-damaged",
+        "fault-missing" => "error-copy-missing",
+        "fault-in-the-way" => "error-copy-in-the-way",
+        "fault-busy" => "error-copy-busy",
+        _ => "error-copy-system",
+    };
+    (key, arguments)
+}
+
 impl Spoken for RequestError {
     fn sentence(&self) -> Sentence {
         match self {
@@ -230,7 +261,12 @@ impl Spoken for RequestError {
                 let [path, own] = [path, own].map(|path| path.to_string_lossy().into_owned());
                 ("error-own-folder", with([("path", path), ("own", own)]))
             }
-            Self::Copy { path, detail } => {
+            Self::Copy { cause: Some(cause), .. }
+                if !matches!(cause, StoreFault::Other { .. } | StoreFault::Unknown) =>
+            {
+                copy_failed(cause)
+            }
+            Self::Copy { path, detail, .. } => {
                 ("error-copy", with([("path", path.to_string_lossy().into_owned()), ("detail", detail.clone())]))
             }
             Self::Courier(error) => error.sentence(),

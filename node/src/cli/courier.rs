@@ -5,8 +5,33 @@ use super::context::Context;
 use super::figure;
 use super::progress::Progress;
 use crate::api::client::{Client, Lines};
-use crate::api::event::{BundleTaken, BundleWritten, CourierEvent, ExportOrder, MediumPath};
+use crate::api::event::{BundleTaken, BundleWritten, CourierEvent, DamageView, ExportOrder, MediumPath};
 use std::path::PathBuf;
+
+/// Damages shown; programs get more.
+const DAMAGES_SHOWN: usize = 10;
+
+/// What is wrong with records, in the user's language; in English what only a newer node knows.
+fn fault(context: &Context, damage: &DamageView) -> String {
+    let key = match damage.fault.as_str() {
+        "part" => "import-part",
+        "part_unreadable" => "import-part-unreadable",
+        "part_short" => "import-part-short",
+        "bytes" => "import-bytes",
+        "unreadable" => "import-record-unreadable",
+        "release" => "import-release",
+        "too_many_releases" => "import-too-many-releases",
+        "release_refused" => "import-release-refused",
+        "page_unnamed" => "import-page-unnamed",
+        "page_rules" => "import-page-rules",
+        "chunks_unnamed" => "import-chunks-unnamed",
+        "chunk_length" => "import-chunk-length",
+        "chunk" => "import-chunk",
+        _ => return damage.reason.clone(),
+    };
+    let detail = damage.detail.clone().unwrap_or_default();
+    context.text(key, &[("count", damage.records.into()), ("detail", detail.into())])
+}
 
 /// The daemon has another working directory.
 fn absolute(path: PathBuf) -> Result<PathBuf, Complaint> {
@@ -97,7 +122,20 @@ fn tell_imported(context: &Context, taken: &BundleTaken) {
             ("held", taken.chunks_held.into()),
         ],
     ));
-    for damage in &taken.damages {
-        context.tell(&format!("  {} @ {}: {}", damage.path.display(), damage.offset, damage.reason));
+    for damage in taken.damages.iter().take(DAMAGES_SHOWN) {
+        let arguments = [
+            ("path", damage.path.to_string_lossy().into_owned().into()),
+            ("offset", damage.offset.into()),
+            ("fault", fault(context, damage).into()),
+        ];
+        context.tell(&context.text("import-damage", &arguments));
+    }
+    let shown: u64 = taken.damages.iter().take(DAMAGES_SHOWN).map(|damage| damage.records).sum();
+    let more = taken.damaged.saturating_sub(shown);
+    if more > 0 {
+        context.tell(&context.text("import-damages-more", &[("count", more.into())]));
+    }
+    if taken.unnamed > 0 {
+        context.tell(&context.text("import-unnamed", &[("count", taken.unnamed.into())]));
     }
 }

@@ -10,6 +10,8 @@ use crate::api::error::{ApiError, ErrorBody};
 use crate::api::event::PublishLine;
 use crate::handle::view::Published;
 use crate::handle::{HandleError, PublishRequest};
+use karez_content_tools::package::skip_key;
+use karez_content_tools::speech::one_line;
 
 pub(super) async fn publish(context: &Context, client: &Client, order: PublishRequest) -> Result<(), Complaint> {
     let path = order.dir;
@@ -80,12 +82,7 @@ fn report(context: &Context, published: &Published) {
     if !published.listed {
         context.tell(&context.text("publish-unlisted", &[]));
     }
-    if !published.skipped.is_empty() {
-        context.tell(&context.text("publish-skipped", &[("count", published.skipped.len().into())]));
-        for skipped in &published.skipped {
-            context.tell(&format!("  {}  ({})", skipped.path, skip_reason(context, &skipped.reason)));
-        }
-    }
+    skipped(context, published);
     notices(context, "publish-warnings", &published.warnings, published.warnings_more);
 }
 
@@ -98,14 +95,23 @@ fn refusals(context: &Context, body: &ErrorBody) {
     }
 }
 
-/// Why something was left out, in the user's language.
-fn skip_reason(context: &Context, name: &str) -> String {
-    let key = match name {
-        "link" => "skip-link",
-        "pipe" => "skip-pipe",
-        "socket" => "skip-socket",
-        "device" => "skip-device",
-        other => return other.to_owned(),
-    };
-    context.text(key, &[])
+/// What was left out: links one by one, what systems and programs left in one line.
+fn skipped(context: &Context, published: &Published) {
+    let (leftovers, others): (Vec<_>, Vec<_>) = published.skipped.iter().partition(|skipped| skipped.leftover);
+    let more = published.skipped_more - (published.leftovers - leftovers.len() as u64);
+    let count = others.len() as u64 + more;
+    if count > 0 {
+        context.tell(&context.text("publish-skipped", &[("count", count.into())]));
+    }
+    for skipped in &others {
+        let reason = context.text(skip_key(&skipped.reason), &[]);
+        context.tell(&format!("  {}  ({reason})", one_line(&skipped.path)));
+    }
+    if more > 0 {
+        context.tell(&context.text("skipped-more", &[("count", more.into())]));
+    }
+    if let Some(first) = leftovers.first() {
+        let named = [("count", published.leftovers.into()), ("path", first.path.as_str().into())];
+        context.tell(&context.text("skipped-leftovers", &named));
+    }
 }

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use super::{PullOrder, figure, status};
 use crate::api::client::Client;
 use crate::api::event::{PullDone, PullEvent, PullPlan, PullProgress, PullRequest};
+use crate::trouble::Problem;
 
 pub(super) async fn pull(context: &Context, client: &Client, order: PullOrder) -> Result<(), Complaint> {
     // The daemon has another working directory.
@@ -79,8 +80,12 @@ fn figures(context: &Context, now: &PullProgress) -> String {
 
 /// From whom it came; or, when it stands still, what it waits for.
 fn sources(context: &Context, now: &PullProgress) -> String {
-    if let Some(problem) = &now.problem {
-        return context.text("pull-problem", &[("problem", problem.as_str().into())]);
+    if let Some(english) = &now.problem {
+        let problem = match &now.stopped_by {
+            None | Some(Problem::Unknown) => english.clone(),
+            Some(problem) => problem.said(&context.texts),
+        };
+        return context.text("pull-problem", &[("problem", problem.into())]);
     }
     if now.state == "waiting" {
         let from = status::waiting_for(context, &now.waiting_for);

@@ -4,10 +4,12 @@ use crate::daemon::RunError;
 use crate::home::HomeError;
 use crate::setup::SetupError;
 use crate::tracker_client::TrackerError;
+use crate::trouble::StoreFault;
 use karez_content_tools::speech::{Sentence, Spoken, with};
 use karez_content_tools::store::StoreError;
 use karez_protocol::trust::invite::InviteError;
 use karez_protocol::wire::tracker::RefusalReason;
+use std::io;
 
 impl Spoken for SetupError {
     fn sentence(&self) -> Sentence {
@@ -30,6 +32,12 @@ impl Spoken for HomeError {
             Self::NotJoined => ("error-not-joined", Vec::new()),
             Self::Damaged { path, detail } => {
                 ("error-damaged", with([("path", path.display().to_string()), ("detail", detail.clone())]))
+            }
+            Self::Io { path, source } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                ("error-read-only-path", with([("path", path.display())]))
+            }
+            Self::Io { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+                ("error-no-permission", with([("path", path.display())]))
             }
             Self::Io { path, source } => {
                 ("error-path", with([("path", path.display().to_string()), ("detail", source.to_string())]))
@@ -67,7 +75,10 @@ impl Spoken for RunError {
             Self::Home(error) => error.sentence(),
             Self::Store(StoreError::Locked { dir }) => ("error-already-running", with([("dir", dir.display())])),
             Self::Store(StoreError::DiskFull { path }) => ("error-disk-full", with([("path", path.display())])),
-            Self::Store(detail) => ("error-store", with([("detail", detail)])),
+            Self::Store(error) => match StoreFault::from(error) {
+                StoreFault::ReadOnly { path } => ("error-read-only-path", with([("path", path)])),
+                _ => ("error-store", with([("detail", error)])),
+            },
             Self::State(detail) => ("error-store", with([("detail", detail)])),
             Self::Roster(detail) => ("error-roster-saved", with([("detail", detail)])),
             Self::Bulk(error) => ("error-port", with([("detail", error)])),

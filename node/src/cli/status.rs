@@ -1,13 +1,14 @@
 //! `status`: what this node does, and for what is incomplete, what is missing and who could bring it.
 
 use super::care;
-use super::catalogue::table;
+use super::catalogue::{cell, table};
 use super::complaint::Complaint;
 use super::context::Context;
 use super::{figure, limit};
 use crate::api::client::Client;
 use crate::api::event::LimitsView;
 use crate::handle::view::{CollectionState, NodeView, PeerView, Status};
+use crate::trouble::Problem;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -35,8 +36,10 @@ pub(super) async fn status(context: &Context, client: &Client, watch: bool) -> R
 
 pub(super) fn shown(context: &Context, status: &Status) -> String {
     let mut parts = vec![node_lines(context, status)];
-    if !status.problems.is_empty() {
-        let lines = status.problems.iter().map(|problem| format!("  ! {problem}"));
+    let mut problems = problems(context, status);
+    problems.extend(care::unreadable(context, &status.care));
+    if !problems.is_empty() {
+        let lines = problems.iter().map(|problem| format!("  ! {problem}"));
         parts.push([context.text("status-problems", &[])].into_iter().chain(lines).collect::<Vec<_>>().join("\n"));
     }
     if status.collections.is_empty() {
@@ -52,6 +55,15 @@ pub(super) fn shown(context: &Context, status: &Status) -> String {
         parts.push(peers_table(context, &status.peers));
     }
     parts.join("\n\n")
+}
+
+/// In the user's language, unless only a newer node knows what is meant.
+fn problems(context: &Context, status: &Status) -> Vec<String> {
+    let said = |(at, english): (usize, &String)| match status.problem_list.get(at) {
+        None | Some(Problem::Unknown) => english.clone(),
+        Some(problem) => problem.said(&context.texts),
+    };
+    status.problems.iter().enumerate().map(said).collect()
 }
 
 fn node_lines(context: &Context, status: &Status) -> String {
@@ -123,7 +135,7 @@ pub(super) fn collections_table(context: &Context, collections: &[CollectionStat
         let here = if state.complete { 100 } else { figure::percent(state.have_bytes, state.stored_bytes).min(99) };
         table.add_row([
             state.collection.clone(),
-            state.title.clone(),
+            cell(&table, &state.title, 1),
             format!("v{}", state.version),
             figure::bytes(state.stored_bytes),
             format!("{here} %"),

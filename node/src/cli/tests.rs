@@ -156,8 +156,9 @@ fn both_languages_have_the_same_texts_with_the_same_arguments() {
 /// The sources of this module, tests aside.
 fn sources() -> Vec<(PathBuf, String)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files: Vec<PathBuf> =
-        ["cli.rs", "main.rs", "handle/sentence.rs", "gateway/refusal.rs"].map(|name| root.join(name)).to_vec();
+    let mut files: Vec<PathBuf> = ["cli.rs", "main.rs", "handle/sentence.rs", "gateway/refusal.rs", "trouble.rs"]
+        .map(|name| root.join(name))
+        .to_vec();
     files.extend(std::fs::read_dir(root.join("cli")).unwrap().map(|entry| entry.unwrap().path()));
     let rust = files.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "rs"));
     let code = |path: PathBuf| (path.clone(), std::fs::read_to_string(path).unwrap());
@@ -169,7 +170,7 @@ fn every_text_used_exists_and_every_text_is_used() {
     let known = keys(Lang::En);
     let sources = sources();
     for (path, code) in &sources {
-        for call in ["say(\"", "text(\"", "(\"error-", "\"column-", "at(\""] {
+        for call in ["say(\"", "text(\"", "(\"error-", "(\"fault-", "(\"problem-", "\"column-", "at(\""] {
             for (at, _) in code.match_indices(call) {
                 let start = at + call.find('"').unwrap() + 1;
                 let key = code[start..].split('"').next().unwrap();

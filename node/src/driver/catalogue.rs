@@ -3,6 +3,7 @@
 
 use super::{Driver, Topic};
 use crate::state::{Change, RememberedRelease};
+use crate::trouble::Problem;
 use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::hash::{ManifestId, ReleaseId};
@@ -101,8 +102,8 @@ impl Driver {
         if let Some(held) = self.catalogue.get(&collection) {
             let (offered, held_version) = (known.version(), held.version());
             if offered == held_version && known.manifest() != held.manifest() {
-                let fork = ReleaseError::Forked { version: offered };
-                self.problems.report(Topic::Content(collection.clone()), format!("{collection}: {fork}"));
+                let fork = Problem::Forked { collection: collection.to_string(), version: offered };
+                self.problems.report(Topic::Content(collection), fork);
                 return Err(ReleaseError::Forked { version: offered });
             }
             if offered <= held_version {
@@ -132,7 +133,7 @@ impl Driver {
             }
         }
         let held = self.parts.store.releases().unwrap_or_else(|cause| {
-            self.problems.report(Topic::Disk, format!("the store's releases cannot be read: {cause}"));
+            self.problems.report(Topic::Disk, Problem::store(None, &cause));
             Vec::new()
         });
         let mut newest: BTreeMap<CollectionName, Known> = BTreeMap::new();

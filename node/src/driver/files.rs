@@ -6,6 +6,7 @@
 //! attached is refused to peers until it is, and fetched from nobody.
 
 use super::{Driver, Outcome, Topic};
+use crate::trouble::{Problem, StoreFault};
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
@@ -73,8 +74,8 @@ impl Driver {
             self.files.away = None;
             self.problems.solved(&Topic::AwayFiles);
         }
-        match changed_text(&found.changed) {
-            Some(text) => self.problems.report(Topic::ChangedFiles, text),
+        match changed(&found.changed) {
+            Some(problem) => self.problems.report(Topic::ChangedFiles, problem),
             None => self.problems.solved(&Topic::ChangedFiles),
         }
         if std::mem::take(&mut self.files.look) == Look::Outdated {
@@ -88,8 +89,8 @@ impl Driver {
             return self.on_lost(release, chunk);
         };
         if self.files.away.is_none() {
-            let text = format!("{} is not there, nor is its disk: attach the disk again", path.display());
-            self.problems.report(Topic::AwayFiles, text);
+            let fault = StoreFault::Away { path: path.to_string_lossy().into_owned() };
+            self.problems.report(Topic::AwayFiles, Problem::store(None, fault));
             self.files.away = Some((path, Instant::now() + AWAY_RETRY));
         }
     }
@@ -103,18 +104,11 @@ impl Driver {
     }
 }
 
-fn changed_text(changed: &[(PathBuf, u64)]) -> Option<String> {
+fn changed(changed: &[(PathBuf, u64)]) -> Option<Problem> {
     let shown = &changed[..changed.len().min(NAMED_MAX as usize)];
     let names: Vec<String> = shown.iter().map(|(path, chunks)| format!("{} ({chunks})", path.display())).collect();
-    let more = if changed.len() > shown.len() { " and more" } else { "" };
-    (!shown.is_empty()).then(|| {
-        format!(
-            "files were changed, moved or removed, and hold chunks no longer that are published from them (number in \
-             brackets): {}{more}. Publish the folder again, and let go of older versions that need them with `karez gc`; copies made with --link \
-             mend themselves when a peer has the chunks",
-            names.join(", ")
-        )
-    })
+    let more = if changed.len() > shown.len() { ", …" } else { "" };
+    (!shown.is_empty()).then(|| Problem::ChangedFiles { files: format!("{}{more}", names.join(", ")) })
 }
 
 #[cfg(test)]
@@ -123,12 +117,12 @@ mod tests {
 
     #[test]
     fn a_problem_names_the_files() {
-        assert_eq!(changed_text(&[]), None);
+        assert_eq!(changed(&[]), None);
         let files =
             |count: u64| (0..count).map(|n| (PathBuf::from(format!("/srv/{n}.mp4")), n + 1)).collect::<Vec<_>>();
-        let text = changed_text(&files(2)).unwrap();
-        assert!(text.contains("/srv/0.mp4 (1), /srv/1.mp4 (2).") && !text.contains("and more"), "{text}");
-        let text = changed_text(&files(4)).unwrap();
-        assert!(text.contains("/srv/2.mp4 (3) and more") && !text.contains("/srv/3.mp4"), "{text}");
+        let text = changed(&files(2)).unwrap().to_string();
+        assert!(text.contains("/srv/0.mp4 (1), /srv/1.mp4 (2).") && !text.contains('…'), "{text}");
+        let text = changed(&files(4)).unwrap().to_string();
+        assert!(text.contains("/srv/2.mp4 (3), …") && !text.contains("/srv/3.mp4"), "{text}");
     }
 }

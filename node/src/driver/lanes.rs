@@ -4,6 +4,7 @@ use super::transfer::{Stage, Transfer};
 use super::{Driver, Topic};
 use crate::bulk;
 use crate::bulk::CloseReason;
+use crate::trouble::Problem;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::layout::Place;
@@ -274,8 +275,8 @@ impl Driver {
                 self.find_page_lost(&release, chunk);
                 Input::NotStored { chunk }
             }
-            bulk::Outcome::NotStored { detail } => {
-                self.store_full(detail);
+            bulk::Outcome::NotStored { fault } => {
+                self.store_full(Problem::store(None, fault));
                 full = true;
                 Input::NotStored { chunk }
             }
@@ -322,8 +323,8 @@ impl Driver {
             self.contact.hurry();
         }
         if self.transfers.get(release).is_some_and(|transfer| transfer.wanted) {
-            let text = format!("{collection}: a stored chunk is damaged or gone, it is fetched again");
-            self.problems.report(Topic::Content(collection), text);
+            let problem = Problem::Lost { collection: collection.to_string() };
+            self.problems.report(Topic::Content(collection), problem);
         }
         self.pump(release);
     }

@@ -1,6 +1,7 @@
 //! Looking into the store for a release: what of it is here, and the rows of pages that its swarm wants to look into.
 //! All of it blocks and runs off the loop.
 
+use crate::trouble::StoreFault;
 use karez_content_tools::export::LoadError;
 use karez_content_tools::pages::{HeldPart, Pages};
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex};
@@ -11,12 +12,12 @@ use karez_protocol::swarm::io::KnownChunk;
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) held: HeldPart,
-    pub(super) problem: Option<String>,
+    pub(super) problem: Option<StoreFault>,
 }
 
 impl Opened {
     /// The store could not be asked.
-    pub(super) fn failed(problem: String) -> Self {
+    pub(super) fn failed(problem: StoreFault) -> Self {
         Self { held: HeldPart::default(), problem: Some(problem) }
     }
 }
@@ -25,7 +26,7 @@ impl Opened {
 pub(super) fn open(pages: &Pages<'_>) -> Opened {
     match pages.held() {
         Ok(held) => Opened { held, problem: None },
-        Err(cause) => Opened::failed(cause.to_string()),
+        Err(cause) => Opened::failed((&cause).into()),
     }
 }
 
@@ -40,7 +41,7 @@ pub(super) struct PagesRead {
     pub(super) held_bytes: u64,
     /// Pages that are not here any more.
     pub(super) lost: Vec<u32>,
-    pub(super) problem: Option<String>,
+    pub(super) problem: Option<StoreFault>,
 }
 
 /// Reads pages, less what is known to be here.
@@ -56,7 +57,7 @@ pub(super) fn read(from: &Pages<'_>, pages: Vec<u32>, known: &ChunkSet) -> Pages
                 if !from.store().contains(id).unwrap_or(true) {
                     read.lost.push(*page);
                 }
-                read.problem = Some(cause.to_string());
+                read.problem = Some((&cause).into());
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the keeper should act on, as `status` shows it; gone when it is solved.
 
+use crate::trouble::Problem;
 use karez_protocol::content::name::CollectionName;
 use std::collections::VecDeque;
 
@@ -25,17 +26,17 @@ pub(super) enum Topic {
 
 /// The problems.
 #[derive(Debug, Default)]
-pub(super) struct Problems(VecDeque<(Topic, String)>);
+pub(super) struct Problems(VecDeque<(Topic, Problem)>);
 
 impl Problems {
     /// Shows a problem in place of an older one about the same. The log hears of it when it is new, and not from each of the
     /// many who meet it.
-    pub(super) fn report(&mut self, topic: Topic, text: String) {
-        if !self.0.iter().any(|(known, shown)| *known == topic && *shown == text) {
-            tracing::warn!(problem = %text);
+    pub(super) fn report(&mut self, topic: Topic, problem: Problem) {
+        if !self.0.iter().any(|(known, shown)| *known == topic && *shown == problem) {
+            tracing::warn!(%problem);
         }
         self.solved(&topic);
-        self.0.push_back((topic, text));
+        self.0.push_back((topic, problem));
         if self.0.len() > PROBLEMS_MAX {
             self.0.pop_front();
         }
@@ -46,9 +47,9 @@ impl Problems {
         self.0.retain(|(known, _)| known != topic);
     }
 
-    /// The texts, oldest first.
-    pub(super) fn texts(&self) -> Vec<String> {
-        self.0.iter().map(|(_, text)| text.clone()).collect()
+    /// All of them, oldest first.
+    pub(super) fn list(&self) -> Vec<Problem> {
+        self.0.iter().map(|(_, problem)| problem.clone()).collect()
     }
 }
 
@@ -77,14 +78,15 @@ mod tests {
         let (log, mut problems) = (Log::default(), Problems::default());
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let problem = |detail: &str| Problem::Roster { detail: detail.into() };
         tracing::subscriber::with_default(subscriber, || {
             for text in ["full", "full", "full", "fuller", "fuller"] {
-                problems.report(Topic::Disk, text.into());
+                problems.report(Topic::Disk, problem(text));
             }
             problems.solved(&Topic::Disk);
-            problems.report(Topic::Disk, "full".into());
+            problems.report(Topic::Disk, problem("full"));
         });
         let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap().lines().count();
-        assert_eq!((lines, problems.texts()), (3, vec!["full".to_owned()]));
+        assert_eq!((lines, problems.list()), (3, vec![problem("full")]));
     }
 }

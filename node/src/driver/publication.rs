@@ -5,6 +5,7 @@ use super::{Driver, Outcome, Topic};
 use crate::handle::view::{NoticeView, PlansView, Published, SkippedView};
 use crate::handle::{HandleError, PackFailure, PublishEvent, PublishRequest};
 use crate::state::Change;
+use crate::trouble::Problem;
 use karez_content_tools::pack::{self, PackOptions, Packed};
 use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
@@ -80,7 +81,11 @@ fn event(at: pack::Progress) -> PublishEvent {
 
 /// What the publisher is told; `new_bytes` is `None` when nothing changed.
 fn published(collection: &CollectionName, version: u64, packed: &Packed, new_bytes: Option<u64>) -> Published {
-    let skipped = packed.skipped.iter();
+    let skipped = packed.skipped.list.iter().map(|skipped| SkippedView {
+        path: skipped.path.clone(),
+        reason: skipped.reason.name().into(),
+        leftover: skipped.reason.is_leftover(),
+    });
     Published {
         collection: collection.to_string(),
         version,
@@ -91,7 +96,9 @@ fn published(collection: &CollectionName, version: u64, packed: &Packed, new_byt
         new_bytes: new_bytes.unwrap_or(0),
         unchanged: new_bytes.is_none(),
         listed: false,
-        skipped: skipped.map(|s| SkippedView { path: s.path.clone(), reason: s.reason.name().into() }).collect(),
+        skipped: skipped.collect(),
+        skipped_more: packed.skipped.more(),
+        leftovers: packed.skipped.leftovers(),
         title: packed.root.metadata.title.clone(),
         warnings: NoticeView::all(&packed.warnings),
         warnings_more: packed.warnings.more,
@@ -245,8 +252,8 @@ impl Driver {
                 self.state.remember(Change::Unlisted { collection, pending: false });
             }
             Err(cause) => {
-                let text = format!("{collection} is published but not listed yet: {cause}");
-                self.problems.report(Topic::Listing(collection), text);
+                let problem = Problem::Unlisted { collection: collection.to_string(), detail: cause };
+                self.problems.report(Topic::Listing(collection), problem);
             }
         }
         if let Some(pending) = pending {

@@ -16,7 +16,8 @@ impl Driver {
             counters: Counters { chunk_bytes_sent: self.parts.bulk.sent(), ..self.counters },
             peers: self.peer_views(),
             collections: self.collection_states(),
-            problems: self.problems.texts(),
+            problems: self.problems.list().iter().map(ToString::to_string).collect(),
+            problem_list: self.problems.list(),
             // Whoever has the store at hand fills it in, off the loop.
             care: CareView::default(),
         }

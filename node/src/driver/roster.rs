@@ -2,6 +2,7 @@
 
 use super::{Driver, Topic};
 use crate::bulk::CloseReason;
+use crate::trouble::Problem;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::swarm::io::PeerProfile;
 use karez_protocol::trust::roster::{Member, MemberRole, Roster};
@@ -13,7 +14,7 @@ impl Driver {
         match Signed::<Roster>::verify(bytes, &self.parts.network, &self.parts.tracker_key) {
             Ok(roster) if roster.value().version > self.parts.roster.value().version => {
                 if let Err(cause) = self.parts.home.write(&self.parts.home.roster(), roster.bytes()) {
-                    self.problems.report(Topic::Home, format!("the new roster cannot be saved: {cause}"));
+                    self.problems.report(Topic::Home, Problem::Roster { detail: cause.to_string() });
                 }
                 self.parts.roster = roster;
                 self.apply_roster();

@@ -88,6 +88,10 @@ impl Look {
         let mut last_unlisted = None;
         for file in self.pages.files() {
             let file = file?;
+            // It travels with the lessons and is none.
+            if file.is_description() {
+                continue;
+            }
             let at = match numbers.get(&file.item) {
                 Some(at) => *at,
                 None if view.items.len() < LISTED_MAX => {

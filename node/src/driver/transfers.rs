@@ -7,6 +7,7 @@ use super::{Driver, Outcome, STORE_RETRY, Topic};
 use crate::bulk::CloseReason;
 use crate::handle::HandleError;
 use crate::state::Change;
+use crate::trouble::{Problem, StoreFault};
 use karez_content_tools::pages::Pages;
 use karez_content_tools::store::StoreError;
 use karez_protocol::content::chunk::ChunkIndex;
@@ -122,16 +123,21 @@ impl Driver {
         let (store, held, release) = (self.parts.store.clone(), known.held(), known.id());
         self.spawn(async move {
             let saved = tokio::task::spawn_blocking(move || store.save_release(&held)).await;
-            let result = saved.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
+            let result = saved.map_err(|e| StoreFault::other(&e)).and_then(|r| r.map_err(|e| (&e).into()));
             Outcome::Saved(collection, release, result)
         });
     }
 
     /// A release that could not be saved is saved again when the store is retried.
-    pub(super) fn on_saved(&mut self, collection: &CollectionName, release: &ReleaseId, result: Result<(), String>) {
-        if let Err(detail) = result {
+    pub(super) fn on_saved(
+        &mut self,
+        collection: &CollectionName,
+        release: &ReleaseId,
+        result: Result<(), StoreFault>,
+    ) {
+        if let Err(fault) = result {
             self.stored.remove(release);
-            self.store_full(format!("{collection}: {detail}"));
+            self.store_full(Problem::store(Some(collection), fault));
         } else if self.transfers.get(release).is_some_and(|transfer| transfer.complete) {
             // All of it was here before its file was: now there is something to mark.
             self.finish(release);
@@ -139,8 +145,8 @@ impl Driver {
     }
 
     /// The store could not take something: look again in a while.
-    pub(super) fn store_full(&mut self, detail: String) {
-        self.problems.report(Topic::Disk, detail);
+    pub(super) fn store_full(&mut self, problem: Problem) {
+        self.problems.report(Topic::Disk, problem);
         self.parts.full.notify_one();
         self.store_retry = Some(Instant::now() + STORE_RETRY);
     }
@@ -157,7 +163,7 @@ impl Driver {
     pub(super) fn open_transfer(&self, release: ReleaseId, pages: Arc<Pages<'static>>) {
         self.spawn(async move {
             let opened = tokio::task::spawn_blocking(move || opening::open(&pages)).await;
-            Outcome::Opened(release, opened.unwrap_or_else(|cause| Opened::failed(cause.to_string())))
+            Outcome::Opened(release, opened.unwrap_or_else(|cause| Opened::failed(StoreFault::other(&cause))))
         });
     }
 
@@ -165,6 +171,7 @@ impl Driver {
         let (now, held) = (self.now(), opened.held);
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         if let Some(problem) = opened.problem {
+            let problem = Problem::store(Some(&transfer.collection), problem);
             self.problems.report(Topic::Content(transfer.collection.clone()), problem);
         }
         let first = transfer.stage == Stage::Opening;
@@ -212,7 +219,7 @@ impl Driver {
             let asked = numbers.clone();
             let read = tokio::task::spawn_blocking(move || opening::read(&pages, numbers, &have)).await;
             let failed = |cause: tokio::task::JoinError| PagesRead {
-                problem: Some(cause.to_string()),
+                problem: Some(StoreFault::other(&cause)),
                 lost: asked.clone(),
                 pages: asked,
                 ..PagesRead::default()
@@ -225,6 +232,7 @@ impl Driver {
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         if let Some(problem) = read.problem {
+            let problem = Problem::store(Some(&transfer.collection), problem);
             self.problems.report(Topic::Content(transfer.collection.clone()), problem);
         }
         transfer.sources.already_here += read.held_bytes;
@@ -301,14 +309,14 @@ impl Driver {
                 Ok::<(), StoreError>(())
             })
             .await;
-            let result = synced.map_err(|e| e.to_string()).and_then(|r| r.map_err(|e| e.to_string()));
+            let result = synced.map_err(|e| StoreFault::other(&e)).and_then(|r| r.map_err(|e| (&e).into()));
             Outcome::Durable(release, result)
         });
     }
 
-    pub(super) fn on_durable(&mut self, release: ReleaseId, result: Result<(), String>) {
-        if let Err(detail) = result {
-            return self.store_full(detail);
+    pub(super) fn on_durable(&mut self, release: ReleaseId, result: Result<(), StoreFault>) {
+        if let Err(fault) = result {
+            return self.store_full(Problem::store(None, fault));
         }
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         // A chunk may have been found damaged while the sync ran.

@@ -51,6 +51,9 @@ pub(super) fn listing(pull: &Pull) -> Result<Response, Refusal> {
     let (mut item, mut number) = (None, 0);
     for file in pull.pages.files_in_course(&course).take(LISTED_MAX) {
         let file = file.map_err(failed)?;
+        if file.is_description() {
+            continue;
+        }
         if item.as_ref() != Some(&file.item) {
             number += 1;
             heading(&mut body, number, &file);

@@ -99,6 +99,7 @@ impl Refusal {
                 | HandleError::Sensitivity { .. }
                 | HandleError::NoFfmpeg { .. }
                 | HandleError::Ffmpeg { .. }
+                | HandleError::DamagedRelease { .. }
                 | HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }

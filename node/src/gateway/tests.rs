@@ -224,6 +224,16 @@ async fn what_is_refused() {
 }
 
 #[tokio::test]
+async fn the_description_travels_and_is_no_lesson() {
+    let course = Course::with(&[("collection.toml", b"subject = 'maths'\n")]);
+    let site = Site::show(course, Swarm::Helpful).await;
+    let text = site.request(Method::GET, &format!("/c/{NAME}")).send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("2. 02-handout</th>") && !text.contains("collection"), "{text}");
+    let path = format!("/c/{NAME}/collection.toml");
+    assert_eq!(site.request(Method::GET, &path).send().await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn pages_show_names_and_run_nothing() {
     let site = Site::start(Swarm::Helpful).await;
     let page = site.request(Method::GET, &format!("/c/{NAME}")).send().await.unwrap();

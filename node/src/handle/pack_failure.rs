@@ -1,10 +1,9 @@
 //! Why a folder was not published.
 
-use karez_content_tools::pack::PackError;
+use karez_content_tools::pack::{BadName, PackError};
 use karez_content_tools::package::UnpackError;
 use karez_content_tools::rendition::FfmpegError;
 use karez_content_tools::store::StoreError;
-use karez_protocol::content::path::PathError;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -87,6 +86,14 @@ pub enum PackFailure {
         /// The rule that it breaks: `control`, `long`, or `other`.
         rule: String,
     },
+    /// Several names that are not UTF-8 or cannot travel.
+    #[error("{} names cannot be published, the first is {}: rename them", names.len() as u64 + more, names.first().map_or("", |name| &name.path))]
+    Names {
+        /// The first of them.
+        names: Vec<BadNameView>,
+        /// How many more there are.
+        more: u64,
+    },
     /// `collection.toml` is wrong.
     #[error("{path} is not right:\n{detail}")]
     Description {
@@ -108,7 +115,7 @@ pub enum PackFailure {
     Unpack {
         /// The archive.
         path: String,
-        /// What is wrong: `empty`, `large`, `name`, or `broken`.
+        /// What is wrong: `empty`, `large`, `name`, `link`, or `broken`.
         cause: String,
         /// The same in words.
         detail: String,
@@ -147,6 +154,15 @@ pub enum PackFailure {
     },
 }
 
+/// A name that cannot be published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadNameView {
+    /// The file or folder.
+    pub path: String,
+    /// The rule that it breaks: `encoding`, `control`, `long`, or `other`.
+    pub rule: String,
+}
+
 fn rule_text(rule: &str) -> &'static str {
     match rule {
         "control" => "its name has a control character",
@@ -155,12 +171,8 @@ fn rule_text(rule: &str) -> &'static str {
     }
 }
 
-fn rule(error: PathError) -> &'static str {
-    match error {
-        PathError::Control => "control",
-        PathError::TooLong => "long",
-        PathError::Empty | PathError::Dots => "other",
-    }
+fn view(name: &BadName) -> BadNameView {
+    BadNameView { path: lossy(&name.path), rule: name.rule().into() }
 }
 
 fn unpack_cause(error: &UnpackError) -> &'static str {
@@ -168,6 +180,7 @@ fn unpack_cause(error: &UnpackError) -> &'static str {
         UnpackError::Nothing => "empty",
         UnpackError::TooLarge => "large",
         UnpackError::Name { .. } => "name",
+        UnpackError::Link { .. } => "link",
         UnpackError::Io(_) => "broken",
     }
 }
@@ -219,7 +232,13 @@ impl From<PackError> for HandleError {
             PackError::Unreadable { path, source } => unreadable(&path, &source),
             PackError::Changing { path } => PackFailure::Changing { path: lossy(&path) },
             PackError::NameEncoding { path } => PackFailure::NameEncoding { path: lossy(&path) },
-            PackError::Name { path, reason } => PackFailure::Name { path: lossy(&path), rule: rule(reason).into() },
+            PackError::Name { path, reason } => {
+                let BadNameView { path, rule } = view(&BadName { path, fault: Some(reason) });
+                PackFailure::Name { path, rule }
+            }
+            PackError::Names(names) => {
+                PackFailure::Names { names: names.list.iter().map(view).collect(), more: names.more }
+            }
             PackError::Description { path, source } => {
                 PackFailure::Description { path: lossy(&path), detail: source.to_string() }
             }

@@ -1,7 +1,7 @@
 //! What the driver refuses, as a sentence in the user's language that says what to do next.
 
 use super::{HandleError, PackFailure};
-use karez_content_tools::speech::{Sentence, Spoken, with};
+use karez_content_tools::speech::{Sentence, Spoken, listed, with};
 
 impl Spoken for HandleError {
     fn sentence(&self) -> Sentence {
@@ -30,6 +30,7 @@ impl Spoken for HandleError {
             Self::Sensitivity { found } => ("error-sensitivity", with([("found", found)])),
             Self::Refused { .. } => ("error-refused", Vec::new()),
             Self::Busy { work } => (busy_key(work), Vec::new()),
+            Self::DamagedRelease { path } => ("error-damaged-release", with([("path", path)])),
             Self::Store { detail } => ("error-store", with([("detail", detail)])),
             Self::Stopping => ("error-stopping", Vec::new()),
         }
@@ -51,9 +52,12 @@ impl Spoken for PackFailure {
             Self::Changing { path } => at("error-pack-changing", path),
             Self::NameEncoding { path } => at("error-pack-name-encoding", path),
             Self::Name { path, rule } => ("error-pack-name", with([("path", path), ("rule", rule)])),
-            Self::Description { path, detail } => {
-                ("error-pack-description", with([("path", path), ("detail", detail)]))
+            Self::Names { names, more } => {
+                let count = (names.len() as u64 + more).to_string();
+                let lines = listed(names.iter().map(|name| name.path.as_str()), *more);
+                ("error-pack-names", with([("count", count), ("lines", lines)]))
             }
+            Self::Description { path, detail } => ("error-pack-description", with([("path", path), ("lines", detail)])),
             Self::UnknownItem { path, key } => ("error-pack-unknown-item", with([("path", path), ("key", key)])),
             Self::Unpack { path, cause, detail } => {
                 ("error-pack-unpack", with([("path", path), ("cause", cause), ("detail", detail)]))

@@ -3,6 +3,7 @@
 
 pub mod care;
 
+use crate::trouble::Problem;
 use care::CareView;
 use karez_content_tools::cut::Fallback;
 use serde::{Deserialize, Serialize};
@@ -128,8 +129,14 @@ pub struct Published {
     pub unchanged: bool,
     /// Whether the tracker has listed it; false means it will be listed at the next contact.
     pub listed: bool,
-    /// What was left out.
+    /// What was left out, the first of it.
     pub skipped: Vec<SkippedView>,
+    /// How much more there is.
+    #[serde(default)]
+    pub skipped_more: u64,
+    /// How much of all of it systems and programs left in the folder.
+    #[serde(default)]
+    pub leftovers: u64,
     /// Title of the collection.
     #[serde(default)]
     pub title: String,
@@ -225,6 +232,9 @@ pub struct SkippedView {
     pub path: String,
     /// Why.
     pub reason: String,
+    /// Whether a system or a program left it there.
+    #[serde(default)]
+    pub leftover: bool,
 }
 
 /// The node's state.
@@ -242,6 +252,9 @@ pub struct Status {
     pub collections: Vec<CollectionState>,
     /// Something the keeper should act on: disk full, damaged store.
     pub problems: Vec<String>,
+    /// The same, for programs and other languages.
+    #[serde(default)]
+    pub problem_list: Vec<Problem>,
     /// The care of the store.
     #[serde(default)]
     pub care: CareView,

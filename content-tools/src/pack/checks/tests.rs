@@ -4,8 +4,10 @@ use super::super::{PackError, PackOptions, Packed, pack};
 use crate::export::layout;
 use crate::package::Code;
 use crate::store::{Store, StoreOptions};
+use flate2::{Compression, write::GzEncoder};
 use karez_protocol::content::manifest::Kind;
 use std::fs;
+use std::io::Write;
 
 fn packed(files: &[(&str, &[u8])], unpack: bool, look: impl FnOnce(&Store, Result<Packed, PackError>)) {
     let (dir, store_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -64,13 +66,68 @@ fn compressed_tars_are_refused_or_unpacked() {
         let layout = layout(&packed.root_bytes, store).unwrap();
         let executable: Vec<_> = layout.files().iter().map(|file| file.head.executable).collect();
         assert_eq!(executable, [false, false, false, false, true]);
-        assert_eq!(packed.skipped.len(), 2);
+        assert_eq!(packed.skipped.total(), 2);
     });
     packed(&[("x.gz", &archive)], false, |_, result| {
         assert!(matches!(result, Err(PackError::CompressedTar { .. })), "a tar by content");
     });
     packed(&[("x.tar.xz", b"")], true, |_, result| {
         assert!(matches!(result, Err(PackError::CompressedTar { can_unpack: false, .. })));
+    });
+}
+
+/// An entry with the name of another one.
+fn link(tar: &mut tar::Builder<impl Write>, kind: tar::EntryType, name: &str, target: &str) {
+    let mut header = tar::Header::new_ustar();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(0);
+    header.set_mode(0o644);
+    header.set_cksum();
+    tar.append(&header, &b""[..]).unwrap();
+}
+
+fn linked(target: &str) -> Vec<u8> {
+    let mut archive = Vec::new();
+    let mut tar = tar::Builder::new(GzEncoder::new(&mut archive, Compression::fast()));
+    let mut header = tar::Header::new_ustar();
+    header.set_size(3);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "d/one.txt", &b"one"[..]).unwrap();
+    link(&mut tar, tar::EntryType::Symlink, "d/soft", "one.txt");
+    link(&mut tar, tar::EntryType::Link, "d/softer", "d/soft");
+    link(&mut tar, tar::EntryType::Link, "d/two.txt", target);
+    tar.into_inner().unwrap().finish().unwrap();
+    archive
+}
+
+#[test]
+fn hard_links_are_files() {
+    for target in ["d/one.txt", "./d/one.txt"] {
+        packed(&[("x.tgz", &linked(target))], true, |store, result| {
+            let packed = result.unwrap();
+            assert_eq!(paths(store, &packed), ["x/d/one.txt", "x/d/two.txt"]);
+            assert_eq!(packed.root.plain_bytes, 6);
+            let skipped: Vec<_> = packed.skipped.list.iter().map(|s| (s.path.as_str(), s.reason.name())).collect();
+            assert_eq!(skipped, [("x/d/soft", "link"), ("x/d/softer", "link")]);
+        });
+    }
+    for target in ["d/none", "../d/one.txt", "/etc/passwd"] {
+        packed(&[("x.tgz", &linked(target))], true, |_, result| {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("hard link") && error.contains(target), "{error}");
+        });
+    }
+}
+
+#[test]
+fn leftovers_in_archives_are_none_of_the_files() {
+    use tar::EntryType::Regular;
+    let archive = tar_gz(&[("._a", Regular, b"x"), ("__MACOSX/a", Regular, b"x"), ("a", Regular, b"a")]);
+    packed(&[("x.tgz", &archive)], true, |store, result| {
+        let packed = result.unwrap();
+        assert_eq!((paths(store, &packed), packed.skipped.leftovers()), (vec!["x/a".to_owned()], 2));
     });
 }
 

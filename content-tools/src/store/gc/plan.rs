@@ -25,7 +25,7 @@ impl Store {
     /// begun before anything was looked at that the order was made from.
     pub fn gc_plan_for(&self, order: &GcOrder, claims: Claims) -> Result<GcPlan, StoreError> {
         self.sync()?;
-        let held = self.held()?;
+        let held = self.held(&order.lost)?;
         let groups = self.groups_that_may_go(order, &held)?;
         let sorted = sort(order, &held, &groups)?;
         let all = || sorted.kept.iter().chain(sorted.groups.iter().flatten());

@@ -181,6 +181,30 @@ fn what_is_being_written_is_left_alone() {
 }
 
 /// When it cannot be told what is garbage, nothing is removed.
+/// What would go in any case need not be known.
+#[test]
+fn a_damaged_file_of_a_superseded_version_stops_nothing() {
+    let bench = three_versions();
+    let before = disk_bytes(&bench.store());
+    let release = bench.store().join("drafts/bj4/algebra/1.release");
+    fs::write(&release, b"rot").unwrap();
+    let store = bench.open();
+    assert_eq!(store.damaged_releases().unwrap(), [release.as_path()]);
+    let pin = "bj4/algebra@1".parse::<crate::store::Pin>().unwrap();
+    store.pin(pin.clone()).unwrap();
+    assert!(matches!(store.gc_plan(), Err(StoreError::DamagedRelease { .. })), "what is pinned is needed");
+    store.unpin(&pin).unwrap();
+    drop(store);
+    collect(&bench.open());
+    assert!(disk_bytes(&bench.store()) < before);
+    let store = bench.open();
+    let versions: Vec<_> = store.drafts().unwrap().iter().map(|d| (d.collection.to_string(), d.version)).collect();
+    assert!(!versions.contains(&("bj4/algebra".to_owned(), 2)), "{versions:?}");
+    assert!(store.is_damaged_release(&release));
+    fs::remove_file(&release).unwrap();
+    assert!(!store.is_damaged_release(&release));
+}
+
 #[test]
 fn doubt_stops_it() {
     let bench = three_versions();

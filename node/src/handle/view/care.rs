@@ -13,6 +13,9 @@ pub struct CareView {
     pub damaged_chunks: u64,
     /// The scrub that runs, or the last one since the node started.
     pub scrub: Option<ScrubView>,
+    /// Release files that cannot be read, as far as the start, the last scrub or the last gc found any.
+    #[serde(default)]
+    pub unreadable: Vec<String>,
 }
 
 /// How a scrub stands.
