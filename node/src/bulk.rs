@@ -16,6 +16,7 @@ mod queues;
 mod race;
 mod receiver;
 mod stamps;
+mod throttle;
 pub mod tls;
 mod uploader;
 

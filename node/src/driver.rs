@@ -17,6 +17,7 @@ mod publication;
 mod readers;
 mod report;
 mod roster;
+mod sharing;
 mod shown;
 mod transfer;
 mod transfers;

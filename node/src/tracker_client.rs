@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How long one exchange may take: a roster over a 64 kbit/s link fits.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// How long bytes may stay unacknowledged: a connection that a router on the way has forgotten ends then.
+const UNHEARD: Duration = Duration::from_secs(30);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,6 +56,9 @@ impl TrackerClient {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            // The library's own, every 15 s, would be a quarter of an idle day's bytes.
+            .tcp_keepalive(None)
+            .tcp_user_timeout(UNHEARD)
             .no_proxy()
             .build()
             .expect("a client without TLS always builds");

@@ -3,5 +3,6 @@
 pub mod congestion;
 pub mod limiter;
 pub mod time;
+pub mod turns;
 
 pub use time::Timestamp;

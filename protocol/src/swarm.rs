@@ -5,7 +5,12 @@
 //! other site, publisher); over a bottleneck only its importer takes it, and the others wait as long as that delivers.
 //!
 //! Inside: `importer` says whose turn it is, `picker` which chunk, `peers` who can give it, `patience` how long to wait,
-//! `standing` whom to rely on and `window` which chunks are looked at one by one; these never meet. `scheduler` joins them.
+//! `standing` whom to rely on, `window` which chunks are looked at one by one and `siblings` what this node's other swarms
+//! fetch; these never meet. `scheduler` joins them.
+//!
+//! Releases may share chunks. A shell with several swarms calls `swarm.poll_flights()` after each input, tells the others at
+//! once what began ([`io::Elsewhere::Begun`]), then, of what came, that it is held, and last what ended: so a shared chunk is
+//! asked for once, whoever needs it.
 
 mod announcer;
 mod importer;
@@ -16,6 +21,7 @@ mod patience;
 mod peers;
 mod picker;
 mod scheduler;
+mod siblings;
 mod standing;
 mod status;
 mod window;

@@ -3,6 +3,7 @@
 //! What must stay true: every candidate runs once before it counts; a tool that is missing is named, not skipped in silence;
 //! results are printed with the machine and the commit, and as JSON, so that ratios can be checked.
 
+mod announces;
 mod child;
 mod files;
 mod ingest;
@@ -29,6 +30,8 @@ pub(crate) enum Bench {
     Updates(updates::Flags),
     /// Many small files in one collection: packing, packing again, comparing versions, listing
     Files(files::Flags),
+    /// Signed announces at a tracker on one core
+    Announces(announces::Flags),
 }
 
 /// Runs one measurement.
@@ -38,6 +41,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Profiles(flags) => profiles::run(flags),
         Bench::Updates(flags) => updates::run(flags),
         Bench::Files(flags) => files::run(flags),
+        Bench::Announces(flags) => announces::run(flags),
     }
 }
 

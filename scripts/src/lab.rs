@@ -3,6 +3,7 @@
 //! What must stay true: a run in which the emulator was late is said to be one and does not count; every run ends; whatever
 //! happens, no process and no namespace is left behind.
 
+mod idle;
 mod libtorrent;
 mod limits;
 mod links;
@@ -27,6 +28,7 @@ use crate::{size, stop};
 use links::Links;
 use outcome::{LATE_PERCENT_MAX, Outcome};
 use scenario::{Measures, Mode, Scenario};
+pub(crate) use usage::Meter;
 
 /// Between two lines of progress.
 const PROGRESS_EVERY_S: u64 = 10;
@@ -47,6 +49,9 @@ pub(crate) struct Flags {
     /// Bytes to publish instead of the scenario's, e.g. 256M
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     size: Option<u64>,
+    /// How long a run may take, or how long `idle` counts, instead of the scenario's time
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
     /// How the sites use the flagship's upload, instead of the scenario's way
     #[arg(long, value_name = "MODE")]
     mode: Option<Mode>,
@@ -109,6 +114,7 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     let mut scenario = Scenario::load(&flags.scenario)?;
     scenario.size = flags.size.unwrap_or(scenario.size);
     scenario.mode = flags.mode.unwrap_or(scenario.mode);
+    scenario.seconds_max = flags.seconds.unwrap_or(scenario.seconds_max);
     if let Some(reason) = missing(&scenario) {
         println!("skipped: the lab needs {reason}");
         return Ok(());
@@ -120,6 +126,7 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
         Measures::Swarm => {}
         Measures::Manners => return measure_other(flags, &scenario, &programs, manners::run),
         Measures::Limits => return measure_other(flags, &scenario, &programs, limits::run),
+        Measures::Idle => return measure_other(flags, &scenario, &programs, idle::run),
     }
     let outcomes = measure(flags, &scenario, &programs)?;
     print(flags, &scenario, &outcomes)?;

@@ -5,6 +5,7 @@ mod cluster {
     mod bad_input;
     mod care;
     mod courier;
+    mod flagships;
     mod hostile;
     mod in_place;
     mod kills;

@@ -32,15 +32,17 @@ pub(crate) struct Candidate<'a> {
 }
 
 /// Best first for the asking member, `cap` at most.
-pub(crate) fn order(asker: &Member, mut candidates: Vec<Candidate<'_>>, cap: usize) -> Vec<PeerId> {
-    let key = |candidate: &Candidate<'_>| rank(asker, candidate);
+pub(crate) fn order(asker: &Member, candidates: &[Candidate<'_>], cap: usize) -> Vec<PeerId> {
     let origin = candidates.iter().find(|candidate| candidate.origin).map(|candidate| candidate.member.peer);
-    if candidates.len() > cap {
-        candidates.select_nth_unstable_by_key(cap, key);
-        candidates.truncate(cap);
+    // Each is ranked once: comparing paths is what costs.
+    let ranked = candidates.iter().map(|candidate| (rank(asker, candidate), candidate.member.peer));
+    let mut ranked: Vec<(Rank, PeerId)> = ranked.collect();
+    if ranked.len() > cap {
+        ranked.select_nth_unstable(cap);
+        ranked.truncate(cap);
     }
-    candidates.sort_unstable_by_key(key);
-    let mut peers: Vec<_> = candidates.iter().map(|candidate| candidate.member.peer).collect();
+    ranked.sort_unstable();
+    let mut peers: Vec<_> = ranked.into_iter().map(|(_, peer)| peer).collect();
     if let (Some(origin), Some(last)) = (origin.filter(|origin| !peers.contains(origin)), peers.last_mut()) {
         *last = origin;
     }
@@ -112,7 +114,7 @@ mod tests {
             candidate(&county_whole, Share::Whole),
             candidate(&group, Share::Wanted),
         ];
-        assert_eq!(numbers(&order(&asker, rows, 64)), [5, 4, 3, 2, 1, 6]);
+        assert_eq!(numbers(&order(&asker, &rows, 64)), [5, 4, 3, 2, 1, 6]);
     }
 
     #[test]
@@ -128,7 +130,7 @@ mod tests {
         let (near, far, gone) = (site(1, "a", Some("g")), site(2, "b", None), site(3, "a", Some("g")));
         let stale = |member, seen| Candidate { stale: true, seen, ..candidate(member, Share::Whole) };
         let rows = vec![stale(&gone, 5), stale(&near, 9), candidate(&far, Share::Wanted)];
-        assert_eq!(numbers(&order(&asker, rows, 64)), [2, 1, 3]);
+        assert_eq!(numbers(&order(&asker, &rows, 64)), [2, 1, 3]);
     }
 
     #[test]
@@ -138,7 +140,7 @@ mod tests {
         let flagship = member(99, "", None, MemberRole::Flagship);
         let mut rows: Vec<_> = sites.iter().map(|member| candidate(member, Share::Wanted)).collect();
         rows.push(candidate(&flagship, Share::Whole));
-        let peers = numbers(&order(&asker, rows, 8));
+        let peers = numbers(&order(&asker, &rows, 8));
         assert_eq!((peers.len(), peers.last()), (8, Some(&99)));
     }
 }

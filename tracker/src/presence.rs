@@ -87,11 +87,15 @@ impl Presence {
 
     fn put(&mut self, announce: Announce, seen: UnixSeconds) {
         let peer = announce.peer;
-        if let Some(old) = self.nodes.get(&peer) {
-            unlink(&mut self.by_collection, &old.announce);
-        }
-        for (name, holding) in holdings(&announce) {
-            self.by_collection.entry(name.clone()).or_default().insert(peer, holding);
+        let old = self.nodes.get(&peer).map(|node| &node.announce);
+        // Mostly nothing has changed.
+        if old.is_none_or(|old| (&old.held, &old.wanted) != (&announce.held, &announce.wanted)) {
+            if let Some(old) = old {
+                unlink(&mut self.by_collection, old);
+            }
+            for (name, holding) in holdings(&announce) {
+                self.by_collection.entry(name.clone()).or_default().insert(peer, holding);
+            }
         }
         self.nodes.insert(peer, Node { seen, announce });
         self.unsaved.insert(peer);
@@ -109,7 +113,7 @@ impl Presence {
         let cap = (ANSWER_PEERS_MAX / wanted.len().max(1)).clamp(PEERS_MIN, PEERS_MAX);
         let of = |name: &CollectionName| {
             let candidates = self.candidates(asker, name, current, fresh);
-            let peers = ordering::order(asker, candidates, cap);
+            let peers = ordering::order(asker, &candidates, cap);
             let address = |peer: PeerId| {
                 let addresses = self.nodes.get(&peer).map(|node| node.announce.addresses.clone()).unwrap_or_default();
                 PeerAddress { peer, addresses }

@@ -61,6 +61,12 @@ impl View {
         Ok(Self { conn, network, tracker, data_version, current })
     }
 
+    /// The registry, when it has not changed since it was read last.
+    pub(crate) fn unchanged(&self) -> Option<Arc<Current>> {
+        let data_version = data_version(&self.conn).ok()?;
+        (data_version == self.data_version).then(|| Arc::clone(&self.current))
+    }
+
     /// The registry as it is now.
     pub(crate) fn current(&mut self) -> rusqlite::Result<Arc<Current>> {
         let data_version = data_version(&self.conn)?;
@@ -91,7 +97,7 @@ impl View {
 }
 
 fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.pragma_query_value(None, "data_version", |row| row.get(0))
+    conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
 fn versions(conn: &Connection) -> rusqlite::Result<(u64, u64)> {

@@ -4,6 +4,7 @@ use super::carrier::Carrier;
 use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
 use super::stamps::{self, Stamps};
+use super::throttle::Flow;
 use super::{Carried, CloseReason, Event, LaneFigures, Shared, congestion, piped, receiver, uploader};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
@@ -25,8 +26,15 @@ pub(super) const OUTSTANDING_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) urgency: karez_protocol::wire::peer::Urgency,
+    pub(super) release: ReleaseId,
     pub(super) header: [u8; karez_protocol::wire::frame::FRAME_HEADER_BYTES],
     pub(super) stored: bytes::Bytes,
+}
+
+impl Frame {
+    pub(super) fn flow(&self) -> Flow {
+        Flow { urgency: self.urgency, release: Some(self.release) }
+    }
 }
 
 /// One connection.

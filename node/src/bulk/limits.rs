@@ -4,16 +4,13 @@
 //! control plane's small questions are not counted. A change holds at once, also for whoever waits.
 
 use super::carrier::{Carrier, Wire};
-use karez_protocol::plan::Timestamp;
-use karez_protocol::plan::limiter::{BytesPerSecond, Limiter, Rates};
-use karez_protocol::wire::peer::Urgency;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use super::throttle::{Flow, Throttle};
+use karez_protocol::plan::limiter::{BytesPerSecond, Rates};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy)]
-enum Which {
+pub(super) enum Which {
     Up,
     Down,
     PeerUp,
@@ -21,7 +18,7 @@ enum Which {
 }
 
 impl Which {
-    fn of(self, rates: &Rates) -> BytesPerSecond {
+    pub(super) fn of(self, rates: &Rates) -> BytesPerSecond {
         match self {
             Self::Up => rates.up,
             Self::Down => rates.down,
@@ -105,18 +102,18 @@ impl LaneLimits {
     }
 
     /// Waits until so many bytes of chunks may be sent.
-    pub(super) async fn pass_up(&self, carrier: &Carrier, bytes: u64, urgency: Urgency) {
+    pub(super) async fn pass_up(&self, carrier: &Carrier, bytes: u64, flow: Flow) {
         if self.count(carrier) {
-            self.whole.0.up.pass(bytes, urgency).await;
-            self.up.pass(bytes, urgency).await;
+            self.whole.0.up.pass(bytes, flow).await;
+            self.up.pass(bytes, flow).await;
         }
     }
 
     /// Waits until so many bytes of chunks may be taken from the peer, which is what lets it send as many again.
     pub(super) async fn pass_down(&self, carrier: &Carrier, bytes: u64) {
         if self.count(carrier) {
-            self.whole.0.down.pass(bytes, Urgency::Background).await;
-            self.down.pass(bytes, Urgency::Background).await;
+            self.whole.0.down.pass(bytes, Flow::default()).await;
+            self.down.pass(bytes, Flow::default()).await;
         }
     }
 
@@ -139,83 +136,5 @@ impl LaneLimits {
         }
         *told = Told { wire, rates };
         true
-    }
-}
-
-/// One limiter, and who waits for it: the more urgent first, and in the order of coming.
-#[derive(Debug)]
-struct Throttle {
-    start: Instant,
-    which: Which,
-    rates: watch::Receiver<Rates>,
-    limiter: Mutex<Limiter>,
-    turns: [tokio::sync::Mutex<()>; 3],
-    waiting: [AtomicUsize; 3],
-    passed: Notify,
-}
-
-/// Counts as waiting while it lives.
-struct Waiting<'a>(&'a Throttle, usize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting[self.1].fetch_sub(1, Ordering::Relaxed);
-        self.0.passed.notify_waiters();
-    }
-}
-
-impl Throttle {
-    fn new(rates: &watch::Sender<Rates>, which: Which) -> Self {
-        let rates = rates.subscribe();
-        let limiter = Mutex::new(Limiter::new(which.of(&rates.borrow()), Timestamp(0)));
-        let (turns, waiting, passed) = Default::default();
-        Self { start: Instant::now(), which, rates, limiter, turns, waiting, passed }
-    }
-
-    /// Acts on the limiter at the rate in force.
-    fn with<T>(&self, act: impl FnOnce(&mut Limiter, Timestamp) -> T) -> T {
-        let now = Timestamp(self.start.elapsed().as_micros() as u64);
-        let rate = self.which.of(&self.rates.borrow());
-        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        limiter.set_rate(rate, now);
-        act(&mut limiter, now)
-    }
-
-    fn carried(&self, bytes: u64) {
-        self.with(|limiter, now| limiter.carried(bytes, now));
-    }
-
-    async fn pass(&self, bytes: u64, urgency: Urgency) {
-        if self.which.of(&self.rates.borrow()).0 == 0 {
-            return;
-        }
-        let class = urgency as usize;
-        self.waiting[class].fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(self, class);
-        let _turn = self.turns[class].lock().await;
-        self.yield_to_more_urgent(class).await;
-        let mut rates = self.rates.clone();
-        let mut wait = self.with(|limiter, now| limiter.take(bytes, now));
-        while wait > Duration::ZERO {
-            // Nobody can change them any more when the sender is gone.
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                Ok(()) = rates.changed() => {}
-            }
-            wait = self.with(Limiter::wait);
-        }
-    }
-
-    async fn yield_to_more_urgent(&self, class: usize) {
-        loop {
-            let passed = self.passed.notified();
-            tokio::pin!(passed);
-            // Before the look: whoever passes between the two wakes us.
-            passed.as_mut().enable();
-            if self.waiting[..class].iter().all(|waiting| waiting.load(Ordering::Relaxed) == 0) {
-                return;
-            }
-            passed.await;
-        }
     }
 }

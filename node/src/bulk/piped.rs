@@ -224,7 +224,7 @@ async fn write_piece(
         return Ok(());
     };
     let piece = outgoing.piece(lane.limits.piece_up());
-    lane.limits.pass_up(&lane.carrier, piece.len() as u64, outgoing.frame.urgency).await;
+    lane.limits.pass_up(&lane.carrier, piece.len() as u64, outgoing.frame.flow()).await;
     sender.record(RecordKind::Piece(outgoing.frame.urgency), &piece).await?;
     outgoing.sent += piece.len();
     ending.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
@@ -319,7 +319,7 @@ mod tests {
     fn outgoing(len: usize) -> Outgoing {
         let (release, stored) = (ReleaseId::from_bytes([8; 32]), vec![7; len]);
         let header = FrameHeader { release, chunk: ChunkIndex(3), stored_len: len as u32, codec: Codec::Raw };
-        let frame = Frame { urgency: Urgency::Background, header: header.to_bytes(), stored: stored.into() };
+        let frame = Frame { urgency: Urgency::Background, release, header: header.to_bytes(), stored: stored.into() };
         Outgoing { frame, sent: 0 }
     }
 

@@ -1,4 +1,4 @@
-//! Sending chunks: one loop shares the uplink fairly, one writer per lane keeps its streams.
+//! Sending chunks: one loop shares the uplink fairly between releases, one writer per lane keeps its streams.
 
 use super::lane::{Frame, Lane};
 use super::queues::{Job, Queues};
@@ -63,6 +63,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let Some(lane) = shared.lanes.get(&job.peer) else { continue };
         match load(&shared, job).await {
             Ok(frame) => {
+                shared.uploader.with(|queues| queues.charge(&job, frame.stored.len() as u64));
                 // The slot was free and this loop is its only user; a lane that closed meanwhile needs nothing.
                 let _ = lane.frames.try_send(frame);
             }
@@ -92,7 +93,7 @@ async fn load(shared: &Arc<Shared>, job: Job) -> Result<Frame, Unservable> {
     let (codec, stored) = loaded.unwrap_or_else(|_| Err(Unservable::default()))?;
     let stored_len = stored.len() as u32;
     let header = FrameHeader { release: job.release, chunk: job.chunk, stored_len, codec }.to_bytes();
-    Ok(Frame { urgency: job.urgency, header, stored })
+    Ok(Frame { urgency: job.urgency, release: job.release, header, stored })
 }
 
 /// The chunk as the release encodes it, or raw when it rests here in another encoding.
@@ -147,8 +148,10 @@ async fn write_frame(
     lane: &Lane,
     connection: &quinn::Connection,
     streams: &Streams,
-    Frame { urgency, header, mut stored }: Frame,
+    frame: Frame,
 ) -> Result<u64, quinn::WriteError> {
+    let flow = frame.flow();
+    let Frame { urgency, header, mut stored, .. } = frame;
     let mut slot = streams[urgency as usize].lock().await;
     let slot: &mut Option<_> = &mut slot;
     let stream = match slot {
@@ -163,7 +166,7 @@ async fn write_frame(
     stream.write_all(&header).await?;
     while !stored.is_empty() {
         let piece = stored.split_to(stored.len().min(lane.limits.piece_up()));
-        lane.limits.pass_up(&lane.carrier, piece.len() as u64, urgency).await;
+        lane.limits.pass_up(&lane.carrier, piece.len() as u64, flow).await;
         stream.write_chunk(piece).await?;
     }
     Ok(bytes)

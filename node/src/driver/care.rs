@@ -271,6 +271,7 @@ impl Driver {
         for peer in transfer.told.iter().chain(transfer.participants.keys()) {
             self.parts.bulk.send(peer, PeerMessage::NoInterest { release: *release });
         }
+        self.let_others_go_on(*release, transfer.swarm.in_flight().collect());
     }
 
     /// Wanted again between letting go and removing: its file went with the rest.

@@ -9,7 +9,7 @@ use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::content::layout::Place;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::swarm::io::{Input, KnownChunk, Verdict};
+use karez_protocol::swarm::io::{Input, Verdict};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::ControlRequest;
 use karez_protocol::wire::peer::{PeerMessage, from_runs, to_runs};
@@ -97,15 +97,13 @@ impl Driver {
     }
 
     fn on_lane_lost(&mut self, peer: PeerId) {
-        let now = self.now();
         self.peers.entry(peer).lane = None;
         let releases: Vec<_> = self.transfers.keys().copied().collect();
         for release in releases {
             let Some(transfer) = self.transfers.get_mut(&release) else { continue };
             transfer.told.remove(&peer);
             if transfer.participants.remove(&peer).is_some() {
-                transfer.swarm.handle(now, Input::PeerLeft { peer });
-                self.pump(&release);
+                self.drive(&release, Input::PeerLeft { peer });
             }
         }
     }
@@ -176,12 +174,8 @@ impl Driver {
     }
 
     fn tell_swarm(&mut self, peer: PeerId, release: &ReleaseId, input: Input) -> bool {
-        let now = self.now();
-        if let Some(transfer) = self.transfers.get_mut(release)
-            && transfer.participants.contains_key(&peer)
-        {
-            transfer.swarm.handle(now, input);
-            self.pump(release);
+        if self.transfers.get(release).is_some_and(|transfer| transfer.participants.contains_key(&peer)) {
+            self.drive(release, input);
         }
         true
     }
@@ -225,12 +219,10 @@ impl Driver {
     }
 
     fn on_no_interest(&mut self, peer: PeerId, release: &ReleaseId) -> bool {
-        let now = self.now();
         let Some(transfer) = self.transfers.get_mut(release) else { return true };
         transfer.told.remove(&peer);
         if transfer.participants.remove(&peer).is_some() {
-            transfer.swarm.handle(now, Input::PeerLeft { peer });
-            self.pump(release);
+            self.drive(release, Input::PeerLeft { peer });
         }
         true
     }
@@ -252,10 +244,9 @@ impl Driver {
     }
 
     fn on_progress(&mut self, peer: PeerId, bytes: u64) {
-        let now = self.now();
-        for transfer in self.transfers.values_mut().filter(|t| !t.complete && t.participants.contains_key(&peer)) {
-            transfer.swarm.handle(now, Input::Progress { peer, bytes });
-        }
+        let with = |t: &&Transfer| !t.complete && t.participants.contains_key(&peer);
+        let with: Vec<_> = self.transfers.values().filter(with).map(|transfer| transfer.release).collect();
+        with.iter().for_each(|release| self.drive(release, Input::Progress { peer, bytes }));
     }
 
     fn on_chunk(&mut self, peer: PeerId, release: ReleaseId, chunk: ChunkIndex, bytes: u64, outcome: bulk::Outcome) {
@@ -284,15 +275,18 @@ impl Driver {
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         let known = transfer.swarm.known(chunk).filter(|_| stored);
         transfer.swarm.handle(now, input);
+        let is_page = chunk.0 < transfer.page_count();
         if let Some(known) = known {
-            note_stored(transfer, u64::from(known.stored_len));
-            let is_page = chunk.0 < transfer.page_count();
-            self.share(&release, &known);
-            if is_page {
-                self.place_lost();
-            }
+            transfer.note_stored(u64::from(known.stored_len));
         }
-        self.pump(&release);
+        let ended = self.pump_alone(&release);
+        if let Some(known) = known {
+            self.share(&release, &known);
+        }
+        self.let_others_go_on(release, ended);
+        if known.is_some() && is_page {
+            self.place_lost();
+        }
         if full {
             self.pause_all(true);
         }
@@ -300,7 +294,6 @@ impl Driver {
 
     /// The store no longer has a chunk that was held (damaged on the disk): fetch it again, and say no more that all is here.
     pub(super) fn on_lost(&mut self, release: &ReleaseId, chunk: ChunkIndex) {
-        let now = self.now();
         let Some(transfer) = self.transfers.get_mut(release) else { return };
         if !transfer.swarm.have().contains(chunk) {
             return;
@@ -308,8 +301,11 @@ impl Driver {
         let bytes = transfer.stored_len(chunk);
         transfer.have_bytes = transfer.have_bytes.saturating_sub(bytes);
         let reopened = std::mem::take(&mut transfer.complete);
-        transfer.swarm.handle(now, Input::NotStored { chunk });
         let collection = transfer.collection.clone();
+        if reopened {
+            self.tell_all_elsewhere(release);
+        }
+        self.drive(release, Input::NotStored { chunk });
         self.look_at_files();
         if reopened && self.is_superseded(release) {
             // What a pin keeps is mended by a scrub; nobody else needs it.
@@ -353,23 +349,6 @@ impl Driver {
         }
     }
 
-    /// A chunk that another release needs as well is here now. If its swarm does not look at it yet, the store will tell.
-    fn share(&mut self, release: &ReleaseId, chunk: &KnownChunk) {
-        let now = self.now();
-        let needs = |t: &&mut Transfer| t.release != *release && !t.complete && t.stage == Stage::Content;
-        let mut shared = Vec::new();
-        for other in self.transfers.values_mut().filter(needs) {
-            if let Some(index) = other.swarm.index_of(&chunk.id)
-                && !other.swarm.have().contains(index)
-            {
-                other.swarm.handle(now, Input::Held([index].into_iter().collect()));
-                note_stored(other, u64::from(chunk.stored_len));
-                shared.push(other.release);
-            }
-        }
-        shared.iter().for_each(|release| self.pump(release));
-    }
-
     fn count(&mut self, peer: PeerId, release: &ReleaseId, bytes: u64) {
         let (flagship, group) = (self.is_flagship(&peer), self.same_group(&peer));
         self.counters.chunk_bytes_received += bytes;
@@ -388,9 +367,4 @@ impl Driver {
         }
         transfer.sources.group += if group { bytes } else { 0 };
     }
-}
-
-fn note_stored(transfer: &mut Transfer, bytes: u64) {
-    transfer.have_bytes += bytes;
-    transfer.changes.send_modify(|count| *count += 1);
 }

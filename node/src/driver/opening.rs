@@ -65,6 +65,18 @@ pub(super) fn read(from: &Pages<'_>, pages: Vec<u32>, known: &ChunkSet) -> Pages
 }
 
 impl PagesRead {
+    /// These came while the pages were read.
+    pub(super) fn take_as_held(&mut self, came: &[KnownChunk]) {
+        if came.is_empty() {
+            return;
+        }
+        for chunk in came {
+            self.held.insert(chunk.index);
+            self.held_bytes += u64::from(chunk.stored_len);
+        }
+        self.chunks.retain(|chunk| !self.held.contains(chunk.index));
+    }
+
     fn add(&mut self, [here, gone]: [Vec<(ChunkIndex, ChunkEntry)>; 2]) {
         for (index, entry) in here {
             self.held.insert(index);

@@ -3,8 +3,9 @@
 use super::meter::Meter;
 use karez_content_tools::pages::Pages;
 use karez_protocol::content::chunk::ChunkIndex;
-use karez_protocol::content::hash::ReleaseId;
+use karez_protocol::content::hash::{ChunkId, ReleaseId};
 use karez_protocol::content::name::CollectionName;
+use karez_protocol::swarm::io::KnownChunk;
 use karez_protocol::swarm::{Status, Swarm};
 use karez_protocol::trust::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,10 @@ pub(super) struct Transfer {
     pub(super) pages: Arc<Pages<'static>>,
     pub(super) swarm: Swarm,
     pub(super) stage: Stage,
+    /// Looks into the store for rows that are under way.
+    pub(super) reads: u32,
+    /// Chunks that other transfers have brought meanwhile: the looks may have missed them.
+    pub(super) meanwhile: BTreeSet<ChunkId>,
     /// All of it is to be here, not only its description.
     pub(super) wanted: bool,
     /// Somebody waits for some of its chunks, and does so until then if no more is heard.
@@ -75,6 +80,28 @@ impl Transfer {
     /// Whether any of its content is here or to be here.
     pub(super) fn is_more_than_described(&self) -> bool {
         self.watched.is_some() || self.swarm.have().len() > u64::from(self.page_count())
+    }
+
+    /// So many stored bytes more are here.
+    pub(super) fn note_stored(&mut self, bytes: u64) {
+        self.have_bytes += bytes;
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// A chunk is in the store that another transfer brought: kept in mind as long as somebody looks whether it is.
+    pub(super) fn note_meanwhile(&mut self, chunk: ChunkId) {
+        if self.reads > 0 || self.stage == Stage::Opening {
+            self.meanwhile.insert(chunk);
+        }
+    }
+
+    /// Of these rows, which are said to be missing, those that are here by now.
+    pub(super) fn came_meanwhile(&mut self, rows: &[KnownChunk]) -> Vec<KnownChunk> {
+        let came = rows.iter().filter(|row| self.meanwhile.contains(&row.id)).copied().collect();
+        if self.reads == 0 {
+            self.meanwhile.clear();
+        }
+        came
     }
 
     /// Number of manifest pages: the first indexes.

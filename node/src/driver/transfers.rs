@@ -73,6 +73,8 @@ impl Driver {
             pages: pages.clone(),
             swarm: Swarm::new(config),
             stage: Stage::Opening,
+            reads: 0,
+            meanwhile: BTreeSet::new(),
             wanted,
             watched: None,
             content_known: false,
@@ -87,6 +89,7 @@ impl Driver {
             have_bytes: 0,
         };
         self.transfers.insert(release, transfer);
+        self.tell_all_elsewhere(&release);
         self.open_transfer(release, pages);
         if !wanted {
             self.tell_swarm_scope(&release);
@@ -168,7 +171,7 @@ impl Driver {
     }
 
     pub(super) fn on_opened(&mut self, release: ReleaseId, opened: Opened) {
-        let (now, held) = (self.now(), opened.held);
+        let (now, mut held) = (self.now(), opened.held);
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
         if let Some(problem) = opened.problem {
             let problem = Problem::store(Some(&transfer.collection), problem);
@@ -178,7 +181,10 @@ impl Driver {
         transfer.stage = if held.has_all_pages { Stage::Content } else { Stage::Pages };
         if first {
             let pages = (0..).map(ChunkIndex).zip(&transfer.pages.root().pages);
-            let pages = pages.map(|(index, page)| opening::known(index, &page.entry)).collect();
+            let pages: Vec<_> = pages.map(|(index, page)| opening::known(index, &page.entry)).collect();
+            for page in transfer.came_meanwhile(&pages) {
+                held.bytes += if held.chunks.insert(page.index) { u64::from(page.stored_len) } else { 0 };
+            }
             transfer.swarm.handle(now, Input::ChunksKnown(pages));
         }
         let bytes = held.bytes.saturating_sub(transfer.have_bytes);
@@ -212,8 +218,9 @@ impl Driver {
     }
 
     /// Reads pages for a swarm, off the loop.
-    fn read_pages(&self, release: ReleaseId, numbers: Vec<u32>) {
-        let Some(transfer) = self.transfers.get(&release) else { return };
+    fn read_pages(&mut self, release: ReleaseId, numbers: Vec<u32>) {
+        let Some(transfer) = self.transfers.get_mut(&release) else { return };
+        transfer.reads += 1;
         let (pages, have) = (transfer.pages.clone(), transfer.swarm.have().clone());
         self.spawn(async move {
             let asked = numbers.clone();
@@ -228,9 +235,12 @@ impl Driver {
         });
     }
 
-    pub(super) fn on_pages_read(&mut self, release: ReleaseId, read: PagesRead) {
+    pub(super) fn on_pages_read(&mut self, release: ReleaseId, mut read: PagesRead) {
         let now = self.now();
         let Some(transfer) = self.transfers.get_mut(&release) else { return };
+        transfer.reads = transfer.reads.saturating_sub(1);
+        let came = transfer.came_meanwhile(&read.chunks);
+        read.take_as_held(&came);
         if let Some(problem) = read.problem {
             let problem = Problem::store(Some(&transfer.collection), problem);
             self.problems.report(Topic::Content(transfer.collection.clone()), problem);
@@ -246,14 +256,7 @@ impl Driver {
         self.pump(&release);
     }
 
-    /// Carries out what a swarm has decided.
-    pub(super) fn pump(&mut self, release: &ReleaseId) {
-        while let Some(output) = self.transfers.get_mut(release).and_then(|t| t.swarm.poll_output()) {
-            self.carry_out(*release, output);
-        }
-    }
-
-    fn carry_out(&mut self, release: ReleaseId, output: Output) {
+    pub(super) fn carry_out(&mut self, release: ReleaseId, output: Output) {
         match output {
             Output::Request { peer, urgency, chunks } => {
                 self.parts.bulk.send(&peer, PeerMessage::Request { release, urgency, chunks: to_runs(&chunks) });
@@ -337,11 +340,12 @@ impl Driver {
     pub(super) fn pause_all(&mut self, paused: bool) {
         let now = self.now();
         let releases: Vec<_> = self.transfers.keys().copied().collect();
-        for release in releases {
-            if let Some(transfer) = self.transfers.get_mut(&release) {
-                transfer.swarm.handle(now, Input::Paused(paused));
-            }
-            self.pump(&release);
+        if paused {
+            // All of them first: none is to ask for what another has just given up.
+            self.transfers.values_mut().for_each(|transfer| transfer.swarm.handle(now, Input::Paused(true)));
+            releases.iter().for_each(|release| self.pump(release));
+        } else {
+            releases.iter().for_each(|release| self.drive(release, Input::Paused(false)));
         }
     }
 
@@ -355,11 +359,6 @@ impl Driver {
         let now = self.now();
         let due = |t: &&Transfer| t.swarm.next_deadline().is_some_and(|at| at <= now);
         let due: Vec<_> = self.transfers.values().filter(due).map(|transfer| transfer.release).collect();
-        for release in due {
-            if let Some(transfer) = self.transfers.get_mut(&release) {
-                transfer.swarm.handle(now, Input::Tick);
-            }
-            self.pump(&release);
-        }
+        due.iter().for_each(|release| self.drive(release, Input::Tick));
     }
 }

@@ -66,6 +66,27 @@ pub enum Verdict {
     Bad,
 }
 
+/// Chunks that other swarms of this node have under way. Nothing is asked in answer to the first two, so that a shell can tell
+/// all its swarms before any of them goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// These, and no others: for a swarm that was not told before, or not of everything.
+    All(Vec<ChunkId>),
+    /// Another swarm asked for these.
+    Begun(Vec<ChunkId>),
+    /// Another swarm asks for these no longer. Which of them are in the store, `Input::Held` has said before.
+    Ended(Vec<ChunkId>),
+}
+
+/// What changed of a swarm's chunks under way, for its siblings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flights {
+    /// Asked for since the last look.
+    pub begun: Vec<ChunkId>,
+    /// Asked for no longer: they came, or will not.
+    pub ended: Vec<ChunkId>,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -83,6 +104,8 @@ pub enum Input {
     },
     /// These chunks are in the store by other ways than this swarm: at start, or shared with another collection.
     Held(ChunkSet),
+    /// What other swarms of this node fetch is not asked for here.
+    Elsewhere(Elsewhere),
     /// A peer that takes part in this release is connected.
     PeerJoined {
         /// Who.

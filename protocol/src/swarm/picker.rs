@@ -25,6 +25,8 @@ pub(super) enum Place {
     Held,
     /// Asked for.
     InFlight,
+    /// Asked for by another swarm of this node.
+    Elsewhere,
     /// Nobody connected has it.
     Nowhere,
     /// Its importer will bring it nearer.
@@ -34,7 +36,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 
     fn number(self) -> usize {
         match self {
@@ -43,6 +45,7 @@ impl Place {
             Self::Nowhere => 2,
             Self::Waiting(_) => 3,
             Self::Ready(_) => 4,
+            Self::Elsewhere => 5,
         }
     }
 }
@@ -113,7 +116,7 @@ impl Picker {
         }
         let (id, len) = (chunk.id, chunk.stored_len);
         self.rows.insert(chunk.index, Row { id, len, is_page, place: Place::Nowhere, tie, holders: [0; LANES] });
-        self.by_id.insert(id, chunk.index);
+        self.by_id.entry(id).or_insert(chunk.index);
         self.known.insert(chunk.index);
         self.counts[Place::Nowhere.number()] += 1;
         self.missing_bytes += u64::from(len);

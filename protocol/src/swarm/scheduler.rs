@@ -1,13 +1,14 @@
 //! Joins importer, picker, peers and patience: takes what happened, says what to do.
 //!
 //! What must stay true after every input:
-//! - a chunk is asked of one peer at a time (two near the end, when the first is far too late), and never when held;
+//! - a chunk is asked of one peer at a time (two near the end, when the first is far too late), and never when held, nor when
+//!   another swarm of this node has asked for it;
 //! - over a lane that is a bottleneck only the importer asks; a running import is never displaced;
 //! - whatever a connected peer holds is asked for in the end: claims expire, importers stall, the silent are set aside;
 //! - same inputs at the same times, same outputs.
 //!
 //! Inside: `roster` peers come, go and tell; `placing` what is to be done about a chunk; `asking` fills pipelines;
-//! `arriving` what came; `timing` what is due; `sliding` which pages of a large collection are looked into.
+//! `arriving` what came; `timing` what is due; `sliding` which pages of a large collection are looked into; `sharing` what other swarms of this node fetch.
 
 #[cfg(test)]
 mod any_order;
@@ -15,6 +16,9 @@ mod arriving;
 mod asking;
 mod placing;
 mod roster;
+mod sharing;
+#[cfg(test)]
+mod siblings_test;
 mod sliding;
 #[cfg(test)]
 mod tests;
@@ -22,11 +26,12 @@ mod timing;
 
 use super::announcer::Announcer;
 use super::importer::Tree;
-use super::io::{EgressMode, Input, KnownChunk, Output, PeerProfile};
+use super::io::{EgressMode, Flights, Input, KnownChunk, Output, PeerProfile};
 use super::lane::{Lane, Slot, mix};
 use super::patience::Patience;
 use super::peers::Peers;
-use super::picker::Picker;
+use super::picker::{Picker, Place};
+use super::siblings::Siblings;
 use super::status::{PeerStatus, Status};
 use super::window::Window;
 use crate::content::chunk::ChunkIndex;
@@ -75,6 +80,7 @@ pub struct Swarm {
     evicted: Timestamp,
     /// Whom each chunk in flight was asked of.
     flights: BTreeMap<ChunkIndex, Vec<Slot>>,
+    siblings: Siblings,
     pages_known: bool,
     complete_told: bool,
     duplicates: u64,
@@ -103,6 +109,7 @@ impl Swarm {
             urgent: Vec::new(),
             evicted: Timestamp::default(),
             flights: BTreeMap::new(),
+            siblings: Siblings::default(),
             pages_known: false,
             complete_told: true,
             duplicates: 0,
@@ -113,6 +120,10 @@ impl Swarm {
     /// Takes note of what happened; `poll_output` then gives what to do.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         self.clock = self.clock.max(now);
+        let input = match input {
+            Input::Elsewhere(news) if self.handle_elsewhere(now, &news) => return,
+            other => other,
+        };
         // First what came: a sign of life at the last moment counts.
         self.apply(now, input);
         self.run_due(now);
@@ -146,7 +157,7 @@ impl Swarm {
                 self.mode = mode;
                 self.peers.wake_all();
             }
-            Input::Tick => {}
+            Input::Elsewhere(_) | Input::Tick => {}
         }
     }
 
@@ -195,7 +206,8 @@ impl Swarm {
     /// A snapshot for people. Costs a pass over the peers' have-maps: not for every event.
     pub fn status(&self) -> Status {
         let missing = self.missing_set();
-        let in_flight: ChunkSet = self.flights.keys().copied().collect();
+        let elsewhere = self.siblings.under_way().filter_map(|id| self.picker.index_of(id));
+        let in_flight: ChunkSet = self.flights.keys().copied().chain(elsewhere).collect();
         let nowhere = missing.difference(&self.peers.held_over(Lane::Group..=Lane::Doubtful)).difference(&in_flight);
         let siteless = missing.difference(&self.peers.held_over(Lane::Group..=Lane::Site));
         let missing = missing.len() as u32;

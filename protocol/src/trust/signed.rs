@@ -125,4 +125,9 @@ impl<T: SignedDocument> Signed<T> {
     pub fn value(&self) -> &T {
         &self.value
     }
+
+    /// The document alone.
+    pub fn into_value(self) -> T {
+        self.value
+    }
 }

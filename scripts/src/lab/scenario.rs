@@ -19,7 +19,7 @@ pub(crate) struct Scenario {
     #[serde(deserialize_with = "byte_count")]
     pub(crate) size: u64,
     pub(crate) mode: Mode,
-    /// A run that takes longer is over.
+    /// A run that takes longer is over; `idle` counts for so long.
     pub(crate) seconds_max: u64,
     #[serde(default)]
     pub(crate) measures: Measures,
@@ -44,6 +44,8 @@ pub(crate) enum Measures {
     Manners,
     /// How exactly rate limits hold.
     Limits,
+    /// What a site that has everything costs its link.
+    Idle,
 }
 
 /// A greedy TCP flow between the first site and a host without limits.

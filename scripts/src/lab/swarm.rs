@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use super::Bench;
 use super::links::{FLAGSHIP, Links, TRACKER};
 use super::outcome::{ChunkBooks, Measured};
+use super::scenario::Measures;
 use super::usage::{Meter, Usage};
 use crate::karez::{Guest, Node, Published, Running, Status, Tracker, Tracking};
 use crate::stop;
@@ -52,7 +53,9 @@ impl Network {
     pub(super) fn start(bench: &Bench<'_>, links: &Links) -> Result<Self> {
         let folder = bench.scratch;
         let place = links.place(TRACKER)?;
-        let tracking = Tracking { place: &place, announce_seconds: Some(ANNOUNCE_SECONDS) };
+        // An idle network is measured with the program's own pace.
+        let announce_seconds = (bench.scenario.measures != Measures::Idle).then_some(ANNOUNCE_SECONDS);
+        let tracking = Tracking { place: &place, announce_seconds };
         let tracker =
             Tracker::start(&bench.programs.tracker, &folder.join("tracker"), &folder.join("logs"), &tracking)?;
         let node = |name: &str, guest: &Guest<'_>| {

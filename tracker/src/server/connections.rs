@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 /// Connections at once; further ones wait in the operating system's queue. Below the usual limit of 1024 open files.
 const CONNECTIONS_MAX: usize = 768;
-/// Silence after which a connection is closed: two announce intervals, so that a node's connection is used again.
+/// Silence after which a connection is closed: more than the longer announce interval, so that a node's connection is used again.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
 
 /// A listener with both bounds.

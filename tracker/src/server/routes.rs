@@ -23,6 +23,8 @@ pub(super) const UPLOADS_MAX: usize = 16;
 const REQUEST_WITHIN: Duration = Duration::from_secs(60);
 /// Time for a release: the largest root at 128 kbit/s.
 const UPLOAD_WITHIN: Duration = Duration::from_secs(600);
+/// Announces up to this size are checked where they were received: a node with some hundred collections.
+const AT_ONCE_BYTES_MAX: usize = 16 << 10;
 /// What a signature's envelope adds to a document.
 const ENVELOPE_BYTES_MAX: usize = 256;
 
@@ -89,8 +91,17 @@ async fn announce(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let body = body?;
-    let answer = move |tracker: &Tracker| Ok(wire::encode(&tracker.announce(&body, source.ip(), now())?));
-    Ok(cbor(shared.work(answer).await?))
+    if body.len() > AT_ONCE_BYTES_MAX {
+        let answer = move |tracker: &Tracker| tracker.announce(tracker.hear(&body)?, source.ip(), now());
+        return Ok(cbor(wire::encode(&shared.work(answer).await?)));
+    }
+    // What only computes for microseconds is done here: a thread of its own costs as much again.
+    let announce = shared.tracker.hear(&body)?;
+    let answer = match shared.tracker.answer_at_once(announce, source.ip(), now()) {
+        Ok(answer) => answer?,
+        Err(announce) => shared.work(move |tracker| tracker.announce(*announce, source.ip(), now())).await?,
+    };
+    Ok(cbor(wire::encode(&answer)))
 }
 
 async fn release(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {

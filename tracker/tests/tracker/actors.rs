@@ -111,7 +111,12 @@ impl Node {
     }
 
     pub(crate) fn send(&self, tracker: &Tracker, announce: Announce) -> Result<AnnounceResponse, RequestError> {
-        tracker.announce(&self.sign(announce, &tracker.network()), SOURCE, NOW)
+        // As the server does it.
+        let announce = tracker.hear(&self.sign(announce, &tracker.network()))?;
+        match tracker.answer_at_once(announce, SOURCE, NOW) {
+            Ok(answer) => answer,
+            Err(announce) => tracker.announce(*announce, SOURCE, NOW),
+        }
     }
 
     /// Announces that it holds a version of a collection and wants it.

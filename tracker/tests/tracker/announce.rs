@@ -38,10 +38,21 @@ fn strangers_replays_and_false_signatures_are_refused() {
     let mut flipped = member.sign(member.announce(12), &tracker.network());
     *flipped.last_mut().unwrap() ^= 1;
     for bytes in [signed_by_another, flipped, b"hello".to_vec()] {
-        let refused = tracker.announce(&bytes, SOURCE, NOW).unwrap_err();
+        let refused = tracker.hear(&bytes).unwrap_err();
         assert_eq!(refused.reason(), RefusalReason::Malformed, "{refused:?}");
     }
     member.send(&tracker, member.announce(12)).unwrap();
+}
+
+#[test]
+fn who_lacks_something_announces_more_often() {
+    let (_folder, tracker) = tracker();
+    let site = Node::new(1);
+    site.enter(&tracker, &order("site"));
+    for (sequence, wanted, interval) in [(1, vec![], 60), (2, vec![collection(COURSE)], 30), (3, vec![], 60)] {
+        let announce = Announce { wanted, roster: 9, ..site.announce(sequence) };
+        assert_eq!(site.send(&tracker, announce).unwrap().interval, interval);
+    }
 }
 
 #[test]
@@ -55,7 +66,7 @@ fn the_roster_and_the_catalogue_come_once() {
     }
     let first = site.send(&tracker, site.announce(1)).unwrap();
     assert!(first.roster.is_some());
-    assert_eq!((first.catalogue, first.interval), (3, 30));
+    assert_eq!((first.catalogue, first.interval), (3, 60));
     let revisions: Vec<_> = first.releases.iter().map(|entry| entry.revision).collect();
     assert_eq!(revisions, [2, 3], "only the newest version of each collection, oldest first");
     let held = Announce { roster: 3, catalogue: 2, ..site.announce(2) };
@@ -83,7 +94,7 @@ fn a_large_catalogue_comes_in_several_answers() {
         let announce = Announce { roster: 9, catalogue: held, ..flagship.announce(sequence) };
         let response = flagship.send(&tracker, announce).unwrap();
         seen.extend(response.releases.iter().map(|entry| entry.revision));
-        assert_eq!(response.interval, if sequence == 1 { 1 } else { 30 });
+        assert_eq!(response.interval, if sequence == 1 { 1 } else { 60 });
         held = response.catalogue;
     }
     assert_eq!((seen, held), (vec![1, 2, 3, 4], 4));
@@ -141,7 +152,7 @@ fn the_origin_is_named_before_it_announces_holding_and_silent_nodes_come_last() 
     let late = |node: &Node, sequence, wanted: &[&str]| {
         let wanted = wanted.iter().map(|name| collection(name)).collect();
         let bytes = node.sign(Announce { wanted, ..node.announce(sequence) }, &tracker.network());
-        tracker.announce(&bytes, SOURCE, after_hours(1)).unwrap()
+        tracker.announce(tracker.hear(&bytes).unwrap(), SOURCE, after_hours(1)).unwrap()
     };
     late(&flagship, 1, &[]);
     let response = late(&asker, 1, &[COURSE, COURSE]);

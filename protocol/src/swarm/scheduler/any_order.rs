@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::content::hash::ChunkId;
-use crate::swarm::io::{KnownChunk, Verdict};
+use crate::swarm::io::{Elsewhere, KnownChunk, Verdict};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -32,6 +32,10 @@ fn any_chunks() -> impl Strategy<Value = Vec<ChunkIndex>> {
     proptest::collection::vec((0..CHUNKS + 2).prop_map(ChunkIndex), 0..8)
 }
 
+fn any_ids() -> impl Strategy<Value = Vec<ChunkId>> {
+    any_chunks().prop_map(|chunks| chunks.into_iter().map(|index| chunk(index.0).id).collect())
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let who = || (0..PEERS).prop_map(peer);
     prop_oneof![
@@ -52,6 +56,9 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => any_chunks().prop_map(Input::Urgent),
         1 => any::<bool>().prop_map(Input::Paused),
         1 => any::<bool>().prop_map(|fast| Input::Mode(if fast { EgressMode::Fast } else { EgressMode::Thrifty })),
+        1 => any_ids().prop_map(|chunks| Input::Elsewhere(Elsewhere::All(chunks))),
+        2 => any_ids().prop_map(|chunks| Input::Elsewhere(Elsewhere::Begun(chunks))),
+        2 => any_ids().prop_map(|chunks| Input::Elsewhere(Elsewhere::Ended(chunks))),
         6 => Just(Input::Tick),
     ]
 }
@@ -138,6 +145,7 @@ impl Shell {
         let honest = PeerId::from_bytes([77; 32]);
         let profile = PeerProfile { is_origin: false, domain: String::new(), uplink_group: None, weight: 1 };
         self.give(Input::Paused(false));
+        self.give(Input::Elsewhere(Elsewhere::All(vec![])));
         self.give(Input::PeerJoined { peer: honest, profile });
         self.give(Input::PeerHas { peer: honest, set: ChunkSet::full(CHUNKS) });
         let end = self.now + Duration::from_secs(600);

@@ -51,7 +51,7 @@ impl Swarm {
         for at in 0..self.urgent.len().min(URGENT_SCAN_MAX) {
             let chunk = self.picker.asked_as(self.urgent[at]);
             let Some(row) = self.picker.row(chunk) else { continue };
-            if matches!(row.place, Place::InFlight | Place::Nowhere) {
+            if matches!(row.place, Place::InFlight | Place::Elsewhere | Place::Nowhere) {
                 continue;
             }
             let Some(slot) = self.best_for_play(chunk, row.len) else { continue };

@@ -16,6 +16,7 @@ impl Swarm {
             return;
         }
         let place = match lane {
+            _ if self.is_elsewhere(chunk, &row.id) => Place::Elsewhere,
             None => Place::Nowhere,
             Some(lane) => match self.whose_turn(chunk, lane) {
                 Slot::ME => Place::Ready(lane),
@@ -49,6 +50,7 @@ impl Swarm {
     /// Moves a chunk and keeps what follows from it: who is waited for, and whom to look at again.
     pub(super) fn move_to(&mut self, now: Timestamp, chunk: ChunkIndex, place: Place) {
         let Some(old) = self.picker.set_place(chunk, place) else { return };
+        self.note_flight(chunk, (old, place));
         if let Place::Waiting(importer) = place {
             self.patience.await_one(now, importer);
         }
