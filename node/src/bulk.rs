@@ -40,7 +40,7 @@ use uploader::Uploader;
 pub use congestion::Manners;
 use congestion::Way;
 pub use endpoint::{BindError, BoundPort, bind};
-pub use limits::Limits;
+pub use crate::limits::Limits;
 
 /// What the lane needs to run.
 #[derive(Debug)]
@@ -89,6 +89,8 @@ pub enum Carried {
     Stream {
         /// Whether this side asked for it.
         opened: bool,
+        /// Through whom that connection goes, when it is not direct.
+        relay: Option<PeerId>,
     },
 }
 

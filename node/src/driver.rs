@@ -15,6 +15,7 @@ mod peers;
 mod problems;
 mod publication;
 mod readers;
+mod relays;
 mod report;
 mod roster;
 mod shown;
@@ -98,6 +99,8 @@ pub struct Parts {
     pub mode: EgressMode,
     /// Rate limits.
     pub limits: Limits,
+    /// What this node relays between members, if it does.
+    pub relay: Option<control::Relay>,
 }
 
 /// Where events come from.
@@ -169,6 +172,7 @@ pub struct Driver {
     /// Lost chunks that no page that is here names: of a release whose own page is lost, perhaps.
     unplaced: BTreeSet<karez_protocol::content::hash::ChunkId>,
     peers: Peers,
+    relays: relays::Relays,
     /// Addresses of this machine that are told to others, beside the one listened on.
     own_addresses: BTreeSet<SocketAddr>,
     contact: TrackerContact,
@@ -204,6 +208,7 @@ impl Driver {
             stored: BTreeSet::new(),
             unplaced: BTreeSet::new(),
             peers: Peers::new(remembered.addresses),
+            relays: relays::Relays::default(),
             own_addresses: BTreeSet::new(),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
@@ -332,7 +337,8 @@ impl Driver {
         self.end_watches(now);
         self.hear_of_damage();
         self.dial_round(now);
-        self.probe_udp(now);
+        self.probe_direct(now);
+        self.reserve_if_due(now);
         self.close_idle_lanes(now);
         self.look_for_disk(now);
         self.announce_if_due(now);

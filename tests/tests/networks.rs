@@ -4,5 +4,6 @@ mod networks {
     mod families;
     mod lan;
     mod moving;
+    mod relayed;
     mod udp_blocked;
 }

@@ -155,10 +155,12 @@ impl Tracker {
         let current = self.current()?;
         let member = current.member(&announce.peer).ok_or(RequestError::NotMember)?;
         let fresh = UnixSeconds(now.0 - (self.interval * SILENT_INTERVALS).as_secs() as i64);
-        let peers = {
+        let (peers, relays) = {
             let mut presence = held(&self.presence);
             presence.record(announce.clone(), source, now)?;
-            presence.peers(member, &announce.wanted, &current, fresh)
+            let peers = presence.peers(member, &announce.wanted, &current, fresh);
+            let relays = presence.relays(member, &peers, &current, fresh);
+            (peers, relays)
         };
         let roster = (announce.roster < current.version).then(|| current.roster.clone());
         let news = match &roster {
@@ -173,6 +175,7 @@ impl Tracker {
             releases: news.entries,
             peers,
             interval,
+            relays,
         })
     }
 

@@ -4,6 +4,7 @@ use super::carrier::Carrier;
 use super::congestion::Way;
 use super::door::Place;
 use super::lane::{self, Lane, Talk};
+use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
 use super::race::{self, NoConnection};
 use super::{CloseReason, Event, Manners, Shared, piped, tls};
@@ -208,7 +209,7 @@ async fn greet_and_run(
     };
     // From here on it is the one lane of a member.
     drop(place);
-    let lane = Lane::new(Carrier::Quic(connection), shared.config.limits.lane(), (peer, dialer), hello.session);
+    let lane = Lane::new(Carrier::Quic(connection), LaneLimits::new(&shared.config.limits), (peer, dialer), hello.session);
     lane::run(shared, lane, hello, Talk::Quic(reader, writer)).await;
 }
 
@@ -219,7 +220,7 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     if !shared.config.members.contains(&peer) || !place.identify(peer) {
         return;
     }
-    let ending = piped::Ending::new(pipe.address);
+    let ending = piped::Ending::new(&pipe);
     let mut ends = Box::new(piped::Ends::new(pipe.split()));
     let greeted = tokio::time::timeout(HELLO_TIMEOUT, ends.greet(my_hello(&shared))).await;
     let checked = match greeted {
@@ -229,7 +230,7 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     drop(place);
     match checked {
         Ok(hello) => {
-            let lane = Lane::new(Carrier::Stream(ending), shared.config.limits.lane(), (peer, dialer), hello.session);
+            let lane = Lane::new(Carrier::Stream(ending), LaneLimits::new(&shared.config.limits), (peer, dialer), hello.session);
             lane::run(shared, lane, hello, Talk::Stream(ends)).await;
         }
         Err(reason) => {

@@ -105,20 +105,24 @@ impl Lane {
     pub(super) fn carried(&self) -> Carried {
         match &self.carrier {
             Carrier::Quic(_) => Carried::Quic,
-            Carrier::Stream(_) => Carried::Stream { opened: self.dialer != self.peer },
+            Carrier::Stream(ending) => Carried::Stream { opened: self.dialer != self.peer, relay: ending.relay },
         }
     }
 
     /// Whether this lane takes the place of `old`. When both sides dialled at once, both keep the connection that the smaller
     /// peer id dialled; a second one by the same dialler, or by a peer that was restarted since, replaces the first. QUIC
-    /// replaces a stream; whoever asks for a stream while we see QUIC knows better than we do that it no longer works.
+    /// replaces a stream; whoever asks for a stream while we see QUIC knows better than we do that it no longer works. What is
+    /// direct replaces what goes through a relay.
     fn replaces(&self, old: &Self) -> bool {
         if !old.carrier.is_alive() || old.session != self.session {
             return true;
         }
         match (self.carried(), old.carried()) {
             (Carried::Quic, Carried::Stream { .. }) => true,
-            (Carried::Stream { opened }, Carried::Quic) => !opened,
+            (Carried::Stream { opened, .. }, Carried::Quic) => !opened,
+            (Carried::Stream { relay: new, .. }, Carried::Stream { relay: old, .. }) if new.is_some() != old.is_some() => {
+                new.is_none()
+            }
             _ => old.dialer >= self.dialer,
         }
     }

@@ -372,13 +372,16 @@ impl Driver {
     fn count(&mut self, peer: PeerId, release: &ReleaseId, bytes: u64) {
         let (flagship, group) = (self.is_flagship(&peer), self.same_group(&peer));
         self.counters.chunk_bytes_received += bytes;
-        self.peers.entry(peer).received += bytes;
+        let entry = self.peers.entry(peer);
+        entry.received += bytes;
+        let relayed = entry.detour.relay.is_some();
         let counters = &mut self.counters;
         match flagship {
             true => counters.bytes_from_flagship += bytes,
             false => counters.bytes_from_peers += bytes,
         }
         counters.bytes_from_group += if group { bytes } else { 0 };
+        counters.bytes_relayed += if relayed { bytes } else { 0 };
         let Some(transfer) = self.transfers.get_mut(release) else { return };
         transfer.meter.add(bytes);
         match flagship {

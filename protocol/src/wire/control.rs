@@ -32,12 +32,16 @@ pub struct Greeting {
     /// Version of the roster held.
     #[n(2)]
     pub roster: u64,
-    /// Addresses (`ip:port`) under which this node can be reached on both planes (TCP control, UDP bulk).
+    /// Where this node can be reached: `ip:port` on both planes (TCP control, UDP bulk), or `via/PEER`, see `relay::Address`.
     #[n(3)]
     pub addresses: Vec<String>,
     /// Releases held, whole or in part.
     #[n(4)]
     pub held: Vec<HeldVersion>,
+    /// Whether it relays between members.
+    #[n(5)]
+    #[cbor(default)]
+    pub relay: bool,
 }
 
 /// A release a node holds.
@@ -62,7 +66,7 @@ pub struct PeerAddress {
     /// Who.
     #[n(0)]
     pub peer: PeerId,
-    /// `ip:port`, best first.
+    /// `ip:port` or `via/PEER`, best first.
     #[n(1)]
     pub addresses: Vec<String>,
 }
