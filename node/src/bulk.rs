@@ -37,10 +37,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use uploader::Uploader;
 
+pub use crate::limits::Limits;
 pub use congestion::Manners;
 use congestion::Way;
 pub use endpoint::{BindError, BoundPort, bind};
-pub use crate::limits::Limits;
 
 /// What the lane needs to run.
 #[derive(Debug)]

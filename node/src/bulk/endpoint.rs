@@ -209,7 +209,8 @@ async fn greet_and_run(
     };
     // From here on it is the one lane of a member.
     drop(place);
-    let lane = Lane::new(Carrier::Quic(connection), LaneLimits::new(&shared.config.limits), (peer, dialer), hello.session);
+    let lane =
+        Lane::new(Carrier::Quic(connection), LaneLimits::new(&shared.config.limits), (peer, dialer), hello.session);
     lane::run(shared, lane, hello, Talk::Quic(reader, writer)).await;
 }
 
@@ -230,7 +231,12 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     drop(place);
     match checked {
         Ok(hello) => {
-            let lane = Lane::new(Carrier::Stream(ending), LaneLimits::new(&shared.config.limits), (peer, dialer), hello.session);
+            let lane = Lane::new(
+                Carrier::Stream(ending),
+                LaneLimits::new(&shared.config.limits),
+                (peer, dialer),
+                hello.session,
+            );
             lane::run(shared, lane, hello, Talk::Stream(ends)).await;
         }
         Err(reason) => {

@@ -120,7 +120,9 @@ impl Lane {
         match (self.carried(), old.carried()) {
             (Carried::Quic, Carried::Stream { .. }) => true,
             (Carried::Stream { opened, .. }, Carried::Quic) => !opened,
-            (Carried::Stream { relay: new, .. }, Carried::Stream { relay: old, .. }) if new.is_some() != old.is_some() => {
+            (Carried::Stream { relay: new, .. }, Carried::Stream { relay: old, .. })
+                if new.is_some() != old.is_some() =>
+            {
                 new.is_none()
             }
             _ => old.dialer >= self.dialer,

@@ -235,9 +235,7 @@ fn lane_text(context: &Context, peer: &PeerView) -> String {
     match (peer.lane.as_str(), peer.lane_reason.as_deref()) {
         ("lan", _) => context.text("lane-lan", &[]),
         ("direct", _) => context.text("lane-quic", &[]),
-        ("relayed", _) => {
-            context.text("lane-relayed", &[("relay", peer.relay.clone().unwrap_or_default().into())])
-        }
+        ("relayed", _) => context.text("lane-relayed", &[("relay", peer.relay.clone().unwrap_or_default().into())]),
         ("tcp", Some("udp-blocked")) => context.text("lane-udp-blocked", &[]),
         (other, _) => other.to_owned(),
     }

@@ -6,11 +6,11 @@ use super::lan;
 use karez_protocol::wire::control::CONTROL_PROTOCOL;
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::core::upgrade::Version;
 use libp2p::{StreamProtocol, Swarm, SwarmBuilder, Transport as _, identify, mdns, noise, ping, tcp, yamux};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -90,8 +90,7 @@ pub(super) fn swarm(mut seed: [u8; 32], lan: bool) -> Result<(Swarm<Behaviour>, 
     let key = Keypair::ed25519_from_bytes(&mut seed).expect("32 bytes are an Ed25519 secret");
     let (streams, noise) = (libp2p_stream::Behaviour::new(), noise::Config::new(&key)?);
     let (circuits, calls) = Circuits::new(streams.new_control());
-    let circuits =
-        circuits.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed();
+    let circuits = circuits.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed();
     let builder = SwarmBuilder::with_existing_identity(key).with_tokio();
     let builder = builder.with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?;
     let builder = builder.with_other_transport(|_| circuits).expect("it was made already");

@@ -14,12 +14,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
 pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new(LANE_PROTOCOL);
 
 /// Asks a connected member for a stream; the answer is an event.
-pub(super) async fn open(
-    mut streams: libp2p_stream::Control,
-    peer: PeerId,
-    way: Way,
-    events: mpsc::Sender<Event>,
-) {
+pub(super) async fn open(mut streams: libp2p_stream::Control, peer: PeerId, way: Way, events: mpsc::Sender<Event>) {
     let opened = tokio::time::timeout(OPEN_TIMEOUT, streams.open_stream(to_libp2p(&peer), PROTOCOL)).await;
     let event = match opened {
         Ok(Ok(stream)) => Event::Lane { peer, pipe: Pipe::new(stream, way.address, way.relay), opened: true },

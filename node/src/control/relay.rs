@@ -304,7 +304,9 @@ mod tests {
         assert!(books.reserved.contains_key(&peer(1)));
         books.release(&peer(1), second);
         assert!(books.reserved.is_empty());
-        (0..RESERVATIONS_MAX).for_each(|number| drop(books.reserve(PeerId::from_bytes([number as u8; 32]))));
+        let made =
+            (0..RESERVATIONS_MAX).filter_map(|number| books.reserve(PeerId::from_bytes([number as u8; 32]))).count();
+        assert_eq!(made, RESERVATIONS_MAX);
         assert_eq!(books.reserve(PeerId::from_bytes([[0; 16], [1; 16]].concat().try_into().unwrap())), None);
     }
 }

@@ -52,7 +52,8 @@ impl Ways {
 
 impl Loop {
     fn way_of(&self, endpoint: &ConnectedPoint) -> Option<Way> {
-        let (ConnectedPoint::Dialer { address, .. } | ConnectedPoint::Listener { send_back_addr: address, .. }) = endpoint;
+        let (ConnectedPoint::Dialer { address, .. } | ConnectedPoint::Listener { send_back_addr: address, .. }) =
+            endpoint;
         match relay_of(address).map(|relay| from_libp2p(&relay)) {
             None => socket_address(address).map(|address| Way { address, relay: None }),
             Some(relay) => {
