@@ -109,6 +109,8 @@ pub enum Event {
         roster: u64,
         /// What carries it.
         carried: Carried,
+        /// Where it sees this node, on QUIC.
+        seen_at: Option<SocketAddr>,
     },
     /// A connection has ended.
     Disconnected {

@@ -14,6 +14,7 @@ mod opening;
 mod peers;
 mod problems;
 mod publication;
+mod punch;
 mod readers;
 mod relays;
 mod report;
@@ -173,6 +174,7 @@ pub struct Driver {
     unplaced: BTreeSet<karez_protocol::content::hash::ChunkId>,
     peers: Peers,
     relays: relays::Relays,
+    seen: punch::Seen,
     /// Addresses of this machine that are told to others, beside the one listened on.
     own_addresses: BTreeSet<SocketAddr>,
     contact: TrackerContact,
@@ -209,6 +211,7 @@ impl Driver {
             unplaced: BTreeSet::new(),
             peers: Peers::new(remembered.addresses),
             relays: relays::Relays::default(),
+            seen: punch::Seen::default(),
             own_addresses: BTreeSet::new(),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
@@ -338,6 +341,7 @@ impl Driver {
         self.hear_of_damage();
         self.dial_round(now);
         self.probe_direct(now);
+        self.punch_if_due(now);
         self.reserve_if_due(now);
         self.close_idle_lanes(now);
         self.look_for_disk(now);

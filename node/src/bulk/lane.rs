@@ -195,7 +195,9 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     // What a replaced connection was asked for is not asked for on this one.
     shared.uploader.forget(&peer);
     let (address, carried) = (lane.carrier.address(), lane.carried());
-    let _ = shared.events.send(Event::Connected { peer, generation, address, roster: hello.roster, carried }).await;
+    let seen_at = hello.seen_at.and_then(|text| text.parse().ok()).filter(|_| carried == Carried::Quic);
+    let connected = Event::Connected { peer, generation, address, roster: hello.roster, carried, seen_at };
+    let _ = shared.events.send(connected).await;
     match (&lane.carrier, talk) {
         (Carrier::Quic(connection), Talk::Quic(reader, writer)) => tokio::select! {
             () = write_messages(writer, messages) => {}

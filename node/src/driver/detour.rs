@@ -90,8 +90,13 @@ impl Driver {
         // Behind a relay, either side may be the one that can reach the other again.
         let next_probe = (opened || relay.is_some()).then(|| Instant::now() + PROBE);
         let (udp_blocked, tcp_blocked) = (carried != Carried::Quic, relay.is_some());
-        self.peers.entry(peer).detour =
-            Detour { udp_blocked, tcp_blocked, relay, to_be_called: false, wanted: false, next_probe };
+        let entry = self.peers.entry(peer);
+        entry.detour = Detour { udp_blocked, tcp_blocked, relay, to_be_called: false, wanted: false, next_probe };
+        match relay {
+            Some(_) if opened => entry.punches.begin(Instant::now()),
+            Some(_) => {}
+            None => entry.punches.end(),
+        }
     }
 
     /// Tries direct ways again where a detour is in use.

@@ -125,6 +125,10 @@ impl Driver {
                 _ => ControlResponse::Nothing,
             },
             ControlRequest::Peers => ControlResponse::Peers(self.known_addresses()),
+            ControlRequest::Punch { addresses } => match self.answer_punch(peer, &addresses) {
+                Some(mine) => ControlResponse::Punch(mine),
+                None => ControlResponse::Nothing,
+            },
             ControlRequest::Roster { .. } => ControlResponse::Nothing,
         }
     }
@@ -139,6 +143,10 @@ impl Driver {
             (ControlRequest::Greet(_), ControlResponse::Greeting(greeting)) => self.on_greeting(peer, None, greeting),
             (ControlRequest::Roster { .. }, ControlResponse::Roster(bytes)) => self.learn_roster(&bytes),
             (ControlRequest::Release { .. }, ControlResponse::Release(release)) => self.on_release(peer, &release),
+            (ControlRequest::Punch { .. }, ControlResponse::Punch(theirs)) => {
+                self.on_punch_answer(peer, Some(&theirs));
+            }
+            (ControlRequest::Punch { .. }, ControlResponse::Nothing) => self.on_punch_answer(peer, None),
             (ControlRequest::Peers, ControlResponse::Peers(peers)) => {
                 peers.iter().take(LIST_MAX).for_each(|told| self.learn_addresses(told));
             }

@@ -23,9 +23,10 @@ impl Driver {
     pub(super) fn on_bulk(&mut self, event: bulk::Event) {
         use bulk::Event;
         match event {
-            Event::Connected { peer, generation, roster, carried, .. } => {
+            Event::Connected { peer, generation, roster, carried, seen_at, .. } => {
                 if self.on_lane(peer, generation, roster) {
                     self.note_carried(peer, carried);
+                    seen_at.into_iter().for_each(|address| self.note_seen(peer, address));
                 }
             }
             Event::Disconnected { peer, generation, reason, lost } => {

@@ -1,6 +1,7 @@
 //! Who is where, who is connected, and whom to dial.
 
 use super::detour::Detour;
+use super::punch::Punches;
 use super::transfer::Transfer;
 use super::{Driver, socket_addresses};
 use crate::bulk::CloseReason;
@@ -53,6 +54,7 @@ pub(super) struct Peer {
     idle_since: Option<Instant>,
     pub(super) received: u64,
     pub(super) detour: Detour,
+    pub(super) punches: Punches,
     /// Round trip of the control connection.
     pub(super) control_rtt: Option<Duration>,
 }

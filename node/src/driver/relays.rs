@@ -75,6 +75,10 @@ impl Driver {
         }
     }
 
+    pub(super) fn is_relay(&self, peer: &PeerId) -> bool {
+        self.relays.known.contains_key(peer)
+    }
+
     /// Through whom others may call this node.
     pub(super) fn told_relays(&self) -> impl Iterator<Item = String> + '_ {
         self.relays.of(Reservation::Held).map(|relay| Address::Via(relay).to_string())

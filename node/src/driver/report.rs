@@ -63,6 +63,7 @@ impl Driver {
                 same_group: self.same_group(id),
                 lane: lane.into(),
                 lane_reason: reason.map(Into::into),
+                punches: peer.punches.tries,
                 relay: peer.detour.relay.map(|relay| self.name_of(&relay)),
                 address: figures.map(|figures| figures.address.to_string()).unwrap_or_default(),
                 bytes_received: peer.received,

@@ -360,6 +360,9 @@ pub struct PeerView {
     /// The relay's name.
     #[serde(default)]
     pub relay: Option<String>,
+    /// Times that both sides dialled each other at once to get past their NATs, since the relay is in use.
+    #[serde(default)]
+    pub punches: u32,
     /// Its address.
     pub address: String,
     /// Chunk bytes received from it.

@@ -97,6 +97,13 @@ pub enum ControlRequest {
     /// Peers you know.
     #[n(3)]
     Peers,
+    /// Dial my bulk port at one of these now, and tell me where yours is: we only reach each other through a relay.
+    #[n(4)]
+    Punch {
+        /// `ip:port`, as others see them.
+        #[n(0)]
+        addresses: Vec<String>,
+    },
 }
 
 /// An answer.
@@ -114,9 +121,12 @@ pub enum ControlResponse {
     /// Peers.
     #[n(3)]
     Peers(#[n(0)] Vec<PeerAddress>),
-    /// Nothing newer.
+    /// Nothing newer, or nothing known.
     #[n(4)]
     Nothing,
+    /// I am dialling; dial me at one of these (`ip:port`).
+    #[n(5)]
+    Punch(#[n(0)] Vec<String>),
 }
 
 /// A release as it travels: the signed bytes and the root page they point to.
