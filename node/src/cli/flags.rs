@@ -34,7 +34,7 @@ pub(super) enum Command {
         invite: String,
     },
     /// Run the node in the foreground
-    Run(Run),
+    Run(Box<Run>),
     /// List the collections of the network
     Search {
         /// Words in title, name, description or creators; all collections without

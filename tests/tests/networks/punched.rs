@@ -8,8 +8,8 @@ const HOSTS: [&str; 6] = ["tracker", "hub", "nat1", "nat2", "flagship", "site"];
 
 /// Keeps the port of what goes out, and lets in only what was asked for.
 const CONE: &str = "table ip nat { \
-     chain out { type nat hook postrouting priority srcnat; oifname eth0 masquerade; } \
-     chain way { type filter hook forward priority 0; ct state established,related accept; iifname eth0 drop; } \
+     chain out { type nat hook postrouting priority srcnat; oifname eth0 masquerade; }; \
+     chain way { type filter hook forward priority 0; ct state established,related accept; iifname eth0 drop; }; \
      chain here { type filter hook input priority 0; ct state established,related accept; iifname eth0 drop; } }";
 
 /// The same with another port for each destination.
