@@ -68,10 +68,10 @@ impl Driver {
     /// A member says that it relays, or that it does not.
     pub(super) fn learn_relay(&mut self, peer: PeerId, relays: bool) {
         let known = &mut self.relays.known;
-        if !relays {
-            known.remove(&peer);
-        } else if peer != self.parts.key.peer() && known.len() < KNOWN_MAX {
+        if relays && peer != self.parts.key.peer() && known.len() < KNOWN_MAX {
             known.entry(peer).or_default();
+        } else if !relays && known.remove(&peer).is_some_and(|relay| relay.reservation == Reservation::Held) {
+            self.tell_relays();
         }
     }
 
