@@ -6,6 +6,7 @@ error-collection-name = '{ $found }' is not a collection name: it has the form P
 error-kind = '{ $found }' is not a kind of collection: use one of { $known }
 error-address = { $flag } takes an address with a port, for example 0.0.0.0:4041, not '{ $found }'
 error-rate = { $flag } takes a number of Mbit/s, for example 20 or 0.5, not '{ $found }'
+error-count = { $flag } takes a whole number from 1 to 100000, not '{ $found }'
 error-queue = { $flag } takes whole milliseconds from 1 to 1000, not '{ $found }'
 error-mode = --mode is thrifty or fast, not '{ $found }'
 error-no-home = this user has no home directory: say where the node's folder is with --home DIR
@@ -185,6 +186,7 @@ column-lane = LANE
 lane-lan = QUIC, on this LAN
 lane-quic = QUIC
 lane-udp-blocked = over the control connection: UDP blocked
+lane-relayed = relayed by { $relay }: no direct way
 column-rtt = ROUND TRIP
 
 ## Pulling and publishing
@@ -252,6 +254,10 @@ status-listen = listens  { $listen }; { $limits }; gateway { $gateway }
 status-tracker = tracker  { $url }, reachable
 status-tracker-away = tracker  { $url }, NOT reachable; last contact: { $last }. { $problem }
 status-bytes = bytes    received { $received } (flagship { $flagship } · peers { $peers }, of these group { $group }); sent { $sent }
+status-relay = relay    carried { $bytes } between others; circuits { $circuits } of { $most }, reachable here { $reservations }; limit { $limit }; refused { $refused }
+status-relay-unlimited = none
+status-through = through  others reach this node through { $relays } where nothing direct leads here
+status-relayed = ; through a relay { $bytes }
 status-store = store    { $used }
 status-store-quota = store    { $used } of { $quota } allowed
 status-damaged = ; { $chunks } chunks damaged, fetched again when somebody has them

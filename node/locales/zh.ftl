@@ -6,6 +6,7 @@ error-collection-name = “{ $found }”不是内容集的名称：格式为 发
 error-kind = “{ $found }”不是内容集的类型：请用 { $known } 之一
 error-address = { $flag } 需要带端口的地址，例如 0.0.0.0:4041，而不是“{ $found }”
 error-rate = { $flag } 需要以 Mbit/s 为单位的数字，例如 20 或 0.5，而不是“{ $found }”
+error-count = { $flag } 需要 1 到 100000 之间的整数，而不是“{ $found }”
 error-queue = { $flag } 需要 1 到 1000 之间的整毫秒数，而不是“{ $found }”
 error-mode = --mode 只能是 thrifty 或 fast，而不是“{ $found }”
 error-no-home = 当前用户没有主目录：请用 --home 目录 指明节点的目录
@@ -185,6 +186,7 @@ column-lane = 通道
 lane-lan = QUIC，本地局域网
 lane-quic = QUIC
 lane-udp-blocked = 走控制连接：UDP 不通
+lane-relayed = 经 { $relay } 中转：无法直连
 column-rtt = 往返时间
 
 ## 取回与发布
@@ -234,6 +236,10 @@ status-listen = 监听      { $listen }；{ $limits }；播放网关 { $gateway 
 status-tracker = 跟踪服务  { $url }，可以联系
 status-tracker-away = 跟踪服务  { $url }，无法联系；上次联系：{ $last }。{ $problem }
 status-bytes = 传输      接收 { $received }（旗舰 { $flagship } · 其他节点 { $peers }，其中同组 { $group }）；发送 { $sent }
+status-relay = 中转      已为其他节点转发 { $bytes }；线路 { $circuits }/{ $most }，可经此联系 { $reservations } 个；限速 { $limit }；拒绝 { $refused } 次
+status-relay-unlimited = 不限
+status-through = 中转途径  无法直连时，其他节点经 { $relays } 联系本节点
+status-relayed = ；经中转接收 { $bytes }
 status-store = 存储      { $used }
 status-store-quota = 存储      { $used }，限额 { $quota }
 status-damaged = ；损坏 { $chunks } 块，有节点有时会取回

@@ -16,7 +16,6 @@ mod queues;
 mod race;
 mod receiver;
 mod stamps;
-mod throttle;
 pub mod tls;
 mod uploader;
 
@@ -39,10 +38,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use uploader::Uploader;
 
+pub use crate::limits::Limits;
 pub use congestion::Manners;
 use congestion::Way;
 pub use endpoint::{BindError, BoundPort, bind};
-pub use limits::Limits;
 
 /// What the lane needs to run.
 #[derive(Debug)]
@@ -91,6 +90,8 @@ pub enum Carried {
     Stream {
         /// Whether this side asked for it.
         opened: bool,
+        /// Through whom that connection goes, when it is not direct.
+        relay: Option<PeerId>,
     },
 }
 
@@ -109,6 +110,8 @@ pub enum Event {
         roster: u64,
         /// What carries it.
         carried: Carried,
+        /// Where it sees this node, on QUIC.
+        seen_at: Option<SocketAddr>,
     },
     /// A connection has ended.
     Disconnected {

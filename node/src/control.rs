@@ -5,10 +5,15 @@
 //! are denied by the allow list before a protocol is negotiated. libp2p's types end at this module.
 
 mod behaviour;
+mod circuits;
 mod codec;
+mod event;
 mod lan;
 mod lanes;
 mod questions;
+mod relay;
+mod reservation;
+mod ways;
 
 use crate::pipe::Pipe;
 use behaviour::{Behaviour, BehaviourEvent};
@@ -16,23 +21,24 @@ use futures::StreamExt as _;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::{ControlRequest, ControlResponse};
 use lan::Lan;
-use libp2p::core::connection::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm};
 use questions::Questions;
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use ways::{Way, Ways};
+
+pub use event::Event;
+pub use relay::{Relay, RelayFigures};
 
 /// Commands that may wait.
 const COMMANDS_MAX: usize = 256;
 
 /// What the control plane needs to run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -40,6 +46,8 @@ pub struct Config {
     pub seed: [u8; 32],
     /// Whether members are looked for on the LAN.
     pub lan: bool,
+    /// What this node relays between members, if it does.
+    pub relay: Option<Relay>,
 }
 
 /// Why the control plane cannot start.
@@ -52,83 +60,12 @@ pub struct StartError {
     pub detail: String,
 }
 
-/// What the control plane reports.
-#[derive(Debug)]
-pub enum Event {
-    /// A member is connected.
-    Connected {
-        /// Who.
-        peer: PeerId,
-    },
-    /// The last connection to a member ended.
-    Disconnected {
-        /// Who.
-        peer: PeerId,
-    },
-    /// A member asks.
-    Request {
-        /// Who.
-        peer: PeerId,
-        /// From which host.
-        host: Option<IpAddr>,
-        /// What.
-        request: ControlRequest,
-        /// Where the answer goes.
-        reply: oneshot::Sender<ControlResponse>,
-    },
-    /// A member answered.
-    Response {
-        /// Who.
-        peer: PeerId,
-        /// To what.
-        request: ControlRequest,
-        /// What.
-        response: ControlResponse,
-    },
-    /// A stream that may carry a bulk lane.
-    Lane {
-        /// With whom.
-        peer: PeerId,
-        /// The stream.
-        pipe: Pipe,
-        /// Whether this node asked for it.
-        opened: bool,
-    },
-    /// A stream that was asked for cannot be had.
-    NoLane {
-        /// With whom.
-        peer: PeerId,
-        /// Why, for logs.
-        detail: String,
-    },
-    /// A round trip was measured.
-    RoundTrip {
-        /// To whom.
-        peer: PeerId,
-        /// How long it took.
-        rtt: Duration,
-    },
-    /// A member announces itself on the LAN, or somebody in its name.
-    OnLan {
-        /// Who.
-        peer: PeerId,
-        /// Where.
-        address: SocketAddr,
-    },
-    /// This machine has an address, or no longer.
-    Own {
-        /// Which.
-        address: SocketAddr,
-        /// Whether it is there.
-        here: bool,
-    },
-    /// Somebody who is not a member tried to connect.
-    StrangerRefused,
-}
-
 enum Command {
     OpenLane(PeerId),
     Dial(PeerId, Vec<SocketAddr>),
+    DialBeside(PeerId, Vec<SocketAddr>),
+    Call(PeerId, Vec<PeerId>),
+    Reserve(PeerId),
     Ask(PeerId, ControlRequest),
 }
 
@@ -145,7 +82,7 @@ impl Control {
     /// Listens and starts the loop.
     pub async fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, StartError> {
         let failed = |detail: String| StartError { address: config.listen, detail };
-        let mut swarm = behaviour::swarm(config.seed, config.lan).map_err(|e| failed(e.to_string()))?;
+        let (mut swarm, calls) = behaviour::swarm(config.seed, config.lan).map_err(|e| failed(e.to_string()))?;
         let is_both = config.listen.ip() == Ipv6Addr::UNSPECIFIED;
         // libp2p's sockets are of one family. IPv4 is first to get a port: loopback has it also where IPv6 is off.
         let first =
@@ -162,12 +99,12 @@ impl Control {
         if is_both && let Err(cause) = swarm.listen_on(multiaddr(SocketAddr::new(config.listen.ip(), port))) {
             tracing::info!(%cause, "no IPv6 for the control plane");
         }
+        swarm.listen_on(circuits::listened()).map_err(|e| failed(e.to_string()))?;
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (members, listed) = watch::channel(Vec::new());
-        tokio::spawn(
-            Loop { swarm, events, questions: Questions::default(), hosts: BTreeMap::new(), lan: Lan::default() }
-                .run(inbox, listed),
-        );
+        let (questions, ways, lan) = (Questions::default(), Ways::default(), Lan::default());
+        let begun = Loop { swarm, events, questions, ways, lan, relay: config.relay, calls };
+        tokio::spawn(begun.run(inbox, listed));
         Ok(Self { commands, members, port })
     }
 
@@ -185,6 +122,21 @@ impl Control {
     /// Connects to a member.
     pub fn dial(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
         self.command(Command::Dial(peer, addresses));
+    }
+
+    /// Tries for a direct connection with a member that is connected through a relay; it takes the relayed one's place.
+    pub fn dial_beside(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
+        self.command(Command::DialBeside(peer, addresses));
+    }
+
+    /// Connects to a member through one of these relays, to which this node is connected.
+    pub fn call(&self, peer: PeerId, relays: Vec<PeerId>) {
+        self.command(Command::Call(peer, relays));
+    }
+
+    /// Asks a connected relay to let others reach this node through it; `Reserved` or `NotReserved` follows.
+    pub fn reserve(&self, relay: PeerId) {
+        self.command(Command::Reserve(relay));
     }
 
     /// Asks a connected member.
@@ -228,12 +180,22 @@ fn from_libp2p(peer: &libp2p::PeerId) -> Option<PeerId> {
     PeerId::from_multihash(&peer.to_bytes())
 }
 
+/// The next of a stream that may not be there.
+async fn next_of<S: futures::Stream + Unpin>(streams: &mut Option<S>) -> Option<S::Item> {
+    match streams {
+        Some(streams) => streams.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Loop {
     swarm: Swarm<Behaviour>,
     events: mpsc::Sender<Event>,
     questions: Questions<OutboundRequestId>,
-    hosts: BTreeMap<PeerId, SocketAddr>,
+    ways: Ways,
     lan: Lan,
+    relay: Option<Relay>,
+    calls: mpsc::Sender<circuits::Call>,
 }
 
 impl Loop {
@@ -241,6 +203,9 @@ impl Loop {
         // Answers come back through small tasks, so that one slow answer does not hold up the loop.
         let mut streams = self.swarm.behaviour().streams.new_control();
         let mut incoming = streams.accept(lanes::PROTOCOL).expect("nobody else takes this protocol");
+        let mut called = streams.accept(circuits::CALLED).expect("nobody else takes this protocol");
+        let relaying = self.relay.is_some().then(|| streams.accept(circuits::RELAY));
+        let mut relayed = relaying.map(|accepted| accepted.expect("nobody else takes this protocol"));
         let (answers, mut answered) = mpsc::channel::<(ResponseChannel<ControlResponse>, ControlResponse)>(64);
         loop {
             let again = self.lan.deaf_until.unwrap_or_else(tokio::time::Instant::now);
@@ -252,6 +217,8 @@ impl Loop {
                 }
                 () = tokio::time::sleep_until(again), if self.lan.deaf_until.is_some() => self.listen_to_lan_again(),
                 Some((peer, stream)) = incoming.next() => self.on_stream(&peer, stream).await,
+                Some((relay, stream)) = called.next() => self.on_called(relay, stream),
+                Some((peer, stream)) = next_of(&mut relayed) => self.on_relay_stream(&peer, stream),
                 Ok(()) = listed.changed() => {
                     let members = listed.borrow_and_update().clone();
                     self.swarm.behaviour_mut().set_members(members.iter().map(to_libp2p));
@@ -268,15 +235,15 @@ impl Loop {
     /// A member wants to use this connection for a bulk lane.
     async fn on_stream(&mut self, peer: &libp2p::PeerId, stream: libp2p::Stream) {
         let Some(peer) = from_libp2p(peer) else { return };
-        let Some(address) = self.hosts.get(&peer) else { return };
-        let pipe = Pipe::new(stream, *address);
+        let Some(way) = self.ways.best(&peer) else { return };
+        let pipe = Pipe::new(stream, way.address, way.relay);
         let _ = self.events.send(Event::Lane { peer, pipe, opened: false }).await;
     }
 
     fn open_lane(&self, peer: PeerId) {
-        let Some(address) = self.hosts.get(&peer).copied() else { return };
+        let Some(way) = self.ways.best(&peer) else { return };
         let streams = self.swarm.behaviour().streams.new_control();
-        tokio::spawn(lanes::open(streams, peer, address, self.events.clone()));
+        tokio::spawn(lanes::open(streams, peer, way, self.events.clone()));
     }
 
     fn on_command(&mut self, command: Command) {
@@ -284,19 +251,26 @@ impl Loop {
             Command::OpenLane(peer) => self.open_lane(peer),
             Command::Dial(peer, addresses) => {
                 let addresses = addresses.into_iter().map(multiaddr).collect();
-                let options = DialOpts::peer_id(to_libp2p(&peer))
-                    .condition(PeerCondition::DisconnectedAndNotDialing)
-                    .addresses(addresses)
-                    .build();
-                if let Err(cause) = self.swarm.dial(options) {
-                    tracing::debug!(?peer, %cause, "control dial not begun");
-                }
+                self.dial(peer, addresses, PeerCondition::DisconnectedAndNotDialing);
             }
+            Command::DialBeside(peer, addresses) => {
+                let addresses = addresses.into_iter().map(multiaddr).collect();
+                self.dial(peer, addresses, PeerCondition::NotDialing);
+            }
+            Command::Call(peer, relays) => self.call(peer, &relays),
+            Command::Reserve(relay) => self.reserve(relay),
             Command::Ask(peer, request) => {
                 if let Some(request) = self.questions.admit(peer, request) {
                     self.ask(peer, request);
                 }
             }
+        }
+    }
+
+    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, condition: PeerCondition) {
+        let options = DialOpts::peer_id(to_libp2p(&peer)).condition(condition).addresses(addresses).build();
+        if let Err(cause) = self.swarm.dial(options) {
+            tracing::debug!(?peer, %cause, "control dial not begun");
         }
     }
 
@@ -326,24 +300,18 @@ impl Loop {
         answers: &mpsc::Sender<(ResponseChannel<ControlResponse>, ControlResponse)>,
     ) {
         match event {
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
-                let Some(peer) = from_libp2p(&peer_id) else { return };
-                let (ConnectedPoint::Dialer { address, .. } | ConnectedPoint::Listener { send_back_addr: address, .. }) =
-                    endpoint;
-                self.hosts.extend(socket_address(&address).map(|address| (peer, address)));
-                if num_established.get() == 1 {
-                    let _ = self.events.send(Event::Connected { peer }).await;
-                }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connection(&peer_id, connection_id, &endpoint).await;
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
-                let Some(peer) = from_libp2p(&peer_id) else { return };
-                self.hosts.remove(&peer);
-                self.questions.forget(&peer);
-                let _ = self.events.send(Event::Disconnected { peer }).await;
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.on_connection_closed(&peer_id, connection_id).await;
             }
             SwarmEvent::IncomingConnectionError { error: ListenError::Denied { .. }, .. }
             | SwarmEvent::OutgoingConnectionError { error: DialError::Denied { .. }, .. } => {
                 let _ = self.events.send(Event::StrangerRefused).await;
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                self.on_dial_failed(&peer, &error).await;
             }
             SwarmEvent::Behaviour(BehaviourEvent::Lan(event)) => self.on_lan(event).await,
             SwarmEvent::NewListenAddr { address, .. } => self.on_own(&address, true).await,
@@ -368,7 +336,7 @@ impl Loop {
             Ask::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 let Some(peer) = from_libp2p(&peer) else { return };
                 let (reply, answer) = oneshot::channel();
-                let host = self.hosts.get(&peer).map(SocketAddr::ip);
+                let host = self.ways.best(&peer).filter(|way| way.relay.is_none()).map(|way| way.address.ip());
                 let _ = self.events.send(Event::Request { peer, host, request, reply }).await;
                 let answers = answers.clone();
                 tokio::spawn(async move {

@@ -3,7 +3,7 @@
 use crate::api::{self, Doors};
 use crate::bulk::{self, BindError, BoundPort, Bulk, Limits, Manners};
 use crate::care::Care;
-use crate::control::{self, Control, StartError};
+use crate::control::{self, Control, Relay, StartError};
 use crate::driver::{Driver, Inboxes, Parts};
 use crate::gateway;
 use crate::handle::Handle;
@@ -18,6 +18,7 @@ use karez_content_tools::store::{Store, StoreError, StoreOptions};
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::plan::congestion;
 use karez_protocol::plan::limiter::Rates;
+use karez_protocol::plan::relay::Quotas;
 use karez_protocol::swarm::io::EgressMode;
 use karez_protocol::trust::roster::Roster;
 use karez_protocol::trust::{PublicKey, SignatureError, Signed};
@@ -54,6 +55,8 @@ pub struct RunConfig {
     pub queue: Duration,
     /// Whether members are looked for on the LAN.
     pub lan: bool,
+    /// Within what it relays between members, if it does.
+    pub relay: Option<Quotas>,
 }
 
 /// What a running daemon says of itself.
@@ -127,14 +130,17 @@ fn load(home: &Home) -> Result<Identity, RunError> {
 async fn listen(
     config: &RunConfig,
     seed: [u8; 32],
+    relay: Option<&Relay>,
     events: mpsc::Sender<control::Event>,
 ) -> Result<(Control, BoundPort), RunError> {
     let (address, mut tries) = (config.listen, PORT_TRIES);
     // On loopback there is nobody but this machine.
     let lan = config.lan && !address.ip().is_loopback();
+    let manners = manners(config);
     loop {
-        let control = Control::start(control::Config { listen: address, seed, lan }, events.clone()).await?;
-        match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed, manners(config)) {
+        let config = control::Config { listen: address, seed, lan, relay: relay.cloned() };
+        let control = Control::start(config, events.clone()).await?;
+        match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed, manners) {
             Ok(port) => return Ok((control, port)),
             Err(cause) if address.port() == 0 && tries > 1 => tracing::debug!(%cause, "trying another port"),
             Err(cause) => return Err(cause.into()),
@@ -202,8 +208,9 @@ pub async fn run(
 
     let (control_events, control_inbox) = mpsc::channel(EVENTS_MAX);
     let (bulk_events, bulk_inbox) = mpsc::channel(EVENTS_MAX);
-    let (control, port) = listen(&config, identity.key.seed(), control_events).await?;
     let limits = Limits::new(config.rates);
+    let relay = config.relay.map(|quotas| Relay::new(quotas, limits.clone()));
+    let (control, port) = listen(&config, identity.key.seed(), relay.as_ref(), control_events).await?;
     let bulk_config = bulk_config(&identity, limits.clone(), store.clone());
     let (members, shelf) = (bulk_config.members.clone(), bulk_config.shelf.clone());
     let bulk = Bulk::start(bulk_config, port, bulk_events);
@@ -227,6 +234,7 @@ pub async fn run(
         gateway: report.gateway.clone(),
         mode: config.mode,
         limits: limits.clone(),
+        relay,
         home,
     };
     let (handle, commands) = Handle::new();

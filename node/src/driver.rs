@@ -14,7 +14,9 @@ mod opening;
 mod peers;
 mod problems;
 mod publication;
+mod punch;
 mod readers;
+mod relays;
 mod report;
 mod roster;
 mod sharing;
@@ -100,6 +102,8 @@ pub struct Parts {
     pub mode: EgressMode,
     /// Rate limits.
     pub limits: Limits,
+    /// What this node relays between members, if it does.
+    pub relay: Option<control::Relay>,
 }
 
 /// Where events come from.
@@ -171,6 +175,8 @@ pub struct Driver {
     /// Lost chunks that no page that is here names: of a release whose own page is lost, perhaps.
     unplaced: BTreeSet<karez_protocol::content::hash::ChunkId>,
     peers: Peers,
+    relays: relays::Relays,
+    seen: punch::Seen,
     /// Addresses of this machine that are told to others, beside the one listened on.
     own_addresses: BTreeSet<SocketAddr>,
     contact: TrackerContact,
@@ -206,6 +212,8 @@ impl Driver {
             stored: BTreeSet::new(),
             unplaced: BTreeSet::new(),
             peers: Peers::new(remembered.addresses),
+            relays: relays::Relays::default(),
+            seen: punch::Seen::default(),
             own_addresses: BTreeSet::new(),
             contact: TrackerContact::new(now),
             waiting: Vec::new(),
@@ -334,7 +342,9 @@ impl Driver {
         self.end_watches(now);
         self.hear_of_damage();
         self.dial_round(now);
-        self.probe_udp(now);
+        self.probe_direct(now);
+        self.punch_if_due(now);
+        self.reserve_if_due(now);
         self.close_idle_lanes(now);
         self.look_for_disk(now);
         self.announce_if_due(now);

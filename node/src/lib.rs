@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod handle;
 pub mod home;
 pub mod keys;
+pub mod limits;
 pub mod membership;
 pub mod pipe;
 pub mod setup;

@@ -70,8 +70,8 @@ async fn run(context: &Context, home: Home, flags: RunFlags) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let RunFlags { listen, gateway, announce, rates, mode, queue, lan } = flags;
-    let config = RunConfig { listen, gateway, announce, rates, mode, queue, lan };
+    let RunFlags { listen, gateway, announce, rates, mode, queue, lan, relay } = flags;
+    let config = RunConfig { listen, gateway, announce, rates, mode, queue, lan, relay };
     match daemon::run(home, config, |ready| greet(context, ready), interrupted()).await {
         Ok(()) => {
             context.tell(&context.text("run-stopped", &[]));

@@ -1,6 +1,7 @@
 //! A two-way stream of bytes between two members, whoever made it: what the control plane can lend to the bulk lane.
 
 use futures::{AsyncRead, AsyncWrite};
+use karez_protocol::trust::PeerId;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -11,8 +12,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 /// The stream, and where its other end is.
 pub struct Pipe {
     stream: Box<dyn ByteStream>,
-    /// Where the other end is.
+    /// Where the other end is; behind a relay, where the relay is.
     pub address: SocketAddr,
+    /// Through whom it goes, when it is not direct.
+    pub relay: Option<PeerId>,
 }
 
 /// The end one reads from.
@@ -22,8 +25,12 @@ pub type Writing = Box<dyn AsyncWrite + Send + Unpin>;
 
 impl Pipe {
     /// A pipe over a stream.
-    pub fn new(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, address: SocketAddr) -> Self {
-        Self { stream: Box::new(stream), address }
+    pub fn new(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: SocketAddr,
+        relay: Option<PeerId>,
+    ) -> Self {
+        Self { stream: Box::new(stream), address, relay }
     }
 
     /// Its two ends.

@@ -2,6 +2,7 @@
 
 pub mod congestion;
 pub mod limiter;
+pub mod relay;
 pub mod time;
 pub mod turns;
 

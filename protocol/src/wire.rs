@@ -7,6 +7,7 @@ pub mod control;
 pub mod frame;
 pub mod peer;
 pub mod record;
+pub mod relay;
 pub mod stamp;
 pub mod tracker;
 

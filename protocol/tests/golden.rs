@@ -165,7 +165,8 @@ fn messages_encode_as_documented() {
     let release = ReleaseId::from_bytes([8; 32]);
     let run = Run { first: 3, count: 4 };
     let network = NetworkId::from_bytes([1; 32]);
-    let hello = Hello { versions: PROTOCOL, network, roster: 5, agent: "karez/0.1.0".into(), session: 0x1234 };
+    let (agent, session) = ("karez/0.1.0".into(), 0x1234);
+    let hello = Hello { versions: PROTOCOL, network, roster: 5, agent, session, seen_at: None };
     check("hello", &encode(&PeerMessage::Hello(hello)));
     let collection = "bj4/algebra-1".parse().unwrap();
     check("interest", &encode(&PeerMessage::Interest { collection, release, wants: true }));

@@ -197,6 +197,7 @@ async fn announced(bad: &Bad) -> quinn::Endpoint {
         wanted: vec![],
         roster: 0,
         catalogue: 0,
+        relay: false,
     };
     let signed = Signed::sign(announce, &bad.network, bad.key.signing());
     bad.tracker.announce(&signed).await.expect("the tracker takes a member's announce");

@@ -72,6 +72,26 @@ impl Network {
         }
     }
 
+    /// Moves a host behind another one: 192.168.1.2 at `eth1`, nothing else. What the NAT does is for rules on `nat`.
+    pub fn put_behind(&self, nat: &str, host: &str) {
+        let (place, outside) = (self.place(host), self.place(nat));
+        self.on(host, "ip link del eth0");
+        must(
+            "ip",
+            &["link", "add", "eth1", "netns", &place, "type", "veth", "peer", "name", "inside", "netns", &outside],
+        );
+        for line in
+            ["ip addr add 192.168.1.1/24 dev inside", "ip link set inside up", "sysctl -qw net.ipv4.ip_forward=1"]
+        {
+            self.on(nat, line);
+        }
+        for line in
+            ["ip addr add 192.168.1.2/24 dev eth1", "ip link set eth1 up", "ip route add default via 192.168.1.1"]
+        {
+            self.on(host, line);
+        }
+    }
+
     /// The namespace of a host.
     pub fn place(&self, host: &str) -> String {
         format!("{}-{host}", self.prefix)

@@ -4,5 +4,7 @@ mod networks {
     mod families;
     mod lan;
     mod moving;
+    mod punched;
+    mod relayed;
     mod udp_blocked;
 }

@@ -97,6 +97,7 @@ fn requests(address: &str, network: NetworkId, members: u32, count: usize) -> Re
             wanted: collection(HELD).into_iter().filter(|_| member.is_multiple_of(HUNGRY)).collect(),
             roster: u64::MAX,
             catalogue: 0,
+            relay: false,
         };
         let body = Signed::sign(announce, &network, key).bytes().to_vec();
         let head = format!(

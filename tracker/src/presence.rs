@@ -13,6 +13,7 @@ use karez_protocol::content::name::CollectionName;
 use karez_protocol::trust::PeerId;
 use karez_protocol::trust::roster::Member;
 use karez_protocol::wire::control::PeerAddress;
+use karez_protocol::wire::relay::Address;
 use karez_protocol::wire::tracker::{Announce, CollectionPeers};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,6 +25,8 @@ pub(crate) const PEERS_MAX: usize = 64;
 const ANSWER_PEERS_MAX: usize = 4_096;
 /// Fewest peers named for one collection when many are wanted.
 const PEERS_MIN: usize = 8;
+/// Relays named in one answer: a site reserves at two, and calls others through theirs.
+const RELAYS_MAX: usize = 16;
 /// Releases and wishes of one node that are remembered.
 const HELD_MAX: usize = 4_096;
 
@@ -48,6 +51,7 @@ struct Node {
 pub(crate) struct Presence {
     nodes: HashMap<PeerId, Node>,
     by_collection: HashMap<CollectionName, BTreeMap<PeerId, Holding>>,
+    relays: BTreeSet<PeerId>,
     unsaved: BTreeSet<PeerId>,
 }
 
@@ -97,6 +101,10 @@ impl Presence {
                 self.by_collection.entry(name.clone()).or_default().insert(peer, holding);
             }
         }
+        match announce.relay {
+            true => self.relays.insert(peer),
+            false => self.relays.remove(&peer),
+        };
         self.nodes.insert(peer, Node { seen, announce });
         self.unsaved.insert(peer);
     }
@@ -114,13 +122,39 @@ impl Presence {
         let of = |name: &CollectionName| {
             let candidates = self.candidates(asker, name, current, fresh);
             let peers = ordering::order(asker, &candidates, cap);
-            let address = |peer: PeerId| {
-                let addresses = self.nodes.get(&peer).map(|node| node.announce.addresses.clone()).unwrap_or_default();
-                PeerAddress { peer, addresses }
-            };
-            CollectionPeers { collection: name.clone(), peers: peers.into_iter().map(address).collect() }
+            let peers = peers.into_iter().map(|peer| self.address(peer)).collect();
+            CollectionPeers { collection: name.clone(), peers }
         };
         wanted.into_iter().map(of).collect()
+    }
+
+    fn address(&self, peer: PeerId) -> PeerAddress {
+        let addresses = self.nodes.get(&peer).map(|node| node.announce.addresses.clone()).unwrap_or_default();
+        PeerAddress { peer, addresses }
+    }
+
+    /// The relays nearest to a node, and those through which the peers named to it are reached.
+    pub(crate) fn relays(
+        &self,
+        asker: &Member,
+        named: &[CollectionPeers],
+        current: &Current,
+        fresh: UnixSeconds,
+    ) -> Vec<PeerAddress> {
+        let candidate = |peer: &PeerId| {
+            let node = self.nodes.get(peer).filter(|node| node.seen >= fresh && !node.announce.addresses.is_empty())?;
+            let member = current.member(peer).filter(|_| *peer != asker.peer)?;
+            Some(Candidate { member, share: Share::Whole, stale: false, seen: node.seen.0, origin: false })
+        };
+        let candidates: Vec<_> = self.relays.iter().filter_map(candidate).collect();
+        let mut relays = ordering::order(asker, &candidates, RELAYS_MAX);
+        let addresses = named.iter().flat_map(|list| &list.peers).flat_map(|peer| &peer.addresses);
+        for relay in addresses.filter_map(|text| relay_in(text)).filter(|relay| self.relays.contains(relay)) {
+            if relays.len() < PEERS_MAX && !relays.contains(&relay) && relay != asker.peer {
+                relays.push(relay);
+            }
+        }
+        relays.into_iter().map(|peer| self.address(peer)).collect()
     }
 
     fn candidates<'a>(
@@ -153,6 +187,7 @@ impl Presence {
                 unlink(&mut self.by_collection, &node.announce);
             }
             self.unsaved.remove(&peer);
+            self.relays.remove(&peer);
         }
     }
 
@@ -227,12 +262,27 @@ fn unlink(by_collection: &mut HashMap<CollectionName, BTreeMap<PeerId, Holding>>
     }
 }
 
-/// Addresses that others can use: an unspecified host becomes the address that the request came from; a loopback
+fn relay_in(text: &str) -> Option<PeerId> {
+    match text.parse() {
+        Ok(Address::Via(relay)) => Some(relay),
+        _ => None,
+    }
+}
+
+/// Addresses that others can use, relays among them: an unspecified host becomes the address that the request came from; a loopback
 /// address helps only those on the same machine.
 fn usable(addresses: &[String], source: IpAddr) -> Vec<String> {
     let source = source.to_canonical();
     let mut usable: Vec<String> = Vec::new();
-    for mut address in addresses.iter().filter_map(|address| address.parse::<SocketAddr>().ok()) {
+    for text in addresses {
+        let mut address = match text.parse() {
+            Ok(Address::Direct(address)) => address,
+            Ok(Address::Via(_)) if !usable.contains(text) => {
+                usable.push(text.clone());
+                continue;
+            }
+            _ => continue,
+        };
         if address.ip().is_unspecified() {
             address = SocketAddr::new(source, address.port());
         }

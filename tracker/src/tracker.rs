@@ -17,6 +17,7 @@ use karez_protocol::trust::invite::Invite;
 use karez_protocol::trust::roster::{Member, Publisher};
 use karez_protocol::trust::{PeerId, Signed};
 use karez_protocol::wire;
+use karez_protocol::wire::control::PeerAddress;
 use karez_protocol::wire::control::SignedRelease;
 use karez_protocol::wire::tracker::{Announce, AnnounceResponse, CollectionPeers, JoinRequest, JoinResponse};
 use rusqlite::{Connection, TransactionBehavior};
@@ -172,10 +173,10 @@ impl Tracker {
             return Err(announce.into());
         };
         let interval = self.interval_for(&announce);
-        let peers = self.record(&mut presence, announce, &current, (source, now));
-        Ok(peers.map(|peers| {
+        let found = self.record(&mut presence, announce, &current, (source, now));
+        Ok(found.map(|(peers, relays)| {
             let releases = Vec::new();
-            AnnounceResponse { roster: None, catalogue: current.revision, releases, peers, interval }
+            AnnounceResponse { roster: None, catalogue: current.revision, releases, peers, relays, interval }
         }))
     }
 
@@ -185,19 +186,21 @@ impl Tracker {
         (self.interval * factor).as_secs() as u32
     }
 
-    /// Notes what a member announced; where others are that have what it wants.
+    /// Notes what a member announced; where others are that have what it wants, and the relays to reach them by.
     fn record(
         &self,
         presence: &mut Presence,
         announce: Announce,
         current: &Current,
         (source, now): (IpAddr, UnixSeconds),
-    ) -> Result<Vec<CollectionPeers>, RequestError> {
+    ) -> Result<(Vec<CollectionPeers>, Vec<PeerAddress>), RequestError> {
         let member = current.member(&announce.peer).ok_or(RequestError::NotMember)?;
         let fresh = UnixSeconds(now.0 - (self.interval * IDLE_FACTOR * SILENT_INTERVALS).as_secs() as i64);
         let wanted = announce.wanted.clone();
         presence.record(announce, source, now)?;
-        Ok(presence.peers(member, &wanted, current, fresh))
+        let peers = presence.peers(member, &wanted, current, fresh);
+        let relays = presence.relays(member, &peers, current, fresh);
+        Ok((peers, relays))
     }
 
     /// `POST /v1/announce`, second half: from a node whose request came from `source`.
@@ -210,7 +213,7 @@ impl Tracker {
         let current = self.current()?;
         let (known_roster, known_catalogue) = (announce.roster, announce.catalogue);
         let interval = self.interval_for(&announce);
-        let peers = self.record(&mut held(&self.presence), announce, &current, (source, now))?;
+        let (peers, relays) = self.record(&mut held(&self.presence), announce, &current, (source, now))?;
         let roster = (known_roster < current.version).then(|| current.roster.clone());
         let news = match &roster {
             Some(bytes) if bytes.len() > catalogue::ANSWER_BYTES_MAX => News::postponed(known_catalogue),
@@ -224,6 +227,7 @@ impl Tracker {
             releases: news.entries,
             peers,
             interval,
+            relays,
         })
     }
 

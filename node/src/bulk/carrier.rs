@@ -93,6 +93,6 @@ impl Carrier {
 }
 
 /// A socket of both families shows IPv4 addresses mapped into IPv6.
-fn plain(address: SocketAddr) -> SocketAddr {
+pub(super) fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -1,9 +1,10 @@
 //! The socket: binding, accepting, dialling, greeting.
 
-use super::carrier::Carrier;
+use super::carrier::{self, Carrier};
 use super::congestion::Way;
 use super::door::Place;
 use super::lane::{self, Lane, Talk};
+use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
 use super::race::{self, NoConnection};
 use super::{CloseReason, Event, Manners, Shared, piped, tls};
@@ -211,7 +212,8 @@ async fn greet_and_run(
     };
     // From here on it is the one lane of a member.
     drop(place);
-    let lane = Lane::new(Carrier::Quic(connection), shared.config.limits.lane(), (peer, dialer), hello.session);
+    let lane =
+        Lane::new(Carrier::Quic(connection), LaneLimits::new(&shared.config.limits), (peer, dialer), hello.session);
     lane::run(shared, lane, hello, Talk::Quic(reader, writer)).await;
 }
 
@@ -222,9 +224,9 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     if !shared.config.members.contains(&peer) || !place.identify(peer) {
         return;
     }
-    let ending = piped::Ending::new(pipe.address);
+    let ending = piped::Ending::new(&pipe);
     let mut ends = Box::new(piped::Ends::new(pipe.split()));
-    let greeted = tokio::time::timeout(HELLO_TIMEOUT, ends.greet(my_hello(&shared))).await;
+    let greeted = tokio::time::timeout(HELLO_TIMEOUT, ends.greet(my_hello(&shared, None))).await;
     let checked = match greeted {
         Ok(Ok(theirs)) => check_hello(&shared, &theirs).map(|()| theirs),
         _ => Err(CloseReason::Violation),
@@ -232,7 +234,12 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     drop(place);
     match checked {
         Ok(hello) => {
-            let lane = Lane::new(Carrier::Stream(ending), shared.config.limits.lane(), (peer, dialer), hello.session);
+            let lane = Lane::new(
+                Carrier::Stream(ending),
+                LaneLimits::new(&shared.config.limits),
+                (peer, dialer),
+                hello.session,
+            );
             lane::run(shared, lane, hello, Talk::Stream(ends)).await;
         }
         Err(reason) => {
@@ -245,13 +252,14 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     }
 }
 
-fn my_hello(shared: &Shared) -> Hello {
+fn my_hello(shared: &Shared, they: Option<SocketAddr>) -> Hello {
     Hello {
         versions: PROTOCOL,
         network: shared.config.network,
         roster: shared.roster.load(Ordering::Relaxed),
         agent: concat!("karez/", env!("CARGO_PKG_VERSION")).into(),
         session: shared.session,
+        seen_at: they.map(|address| address.to_string()),
     }
 }
 
@@ -270,7 +278,8 @@ async fn greet(
     let streams = if dialled { connection.open_bi().await } else { connection.accept_bi().await };
     let (send, receive) = streams.map_err(|_| CloseReason::Violation)?;
     let (mut reader, mut writer) = (MessageReader::new(receive), MessageWriter::new(send));
-    writer.write(&PeerMessage::Hello(my_hello(shared))).await.map_err(|_| CloseReason::Violation)?;
+    let hello = my_hello(shared, Some(carrier::plain(connection.remote_address())));
+    writer.write(&PeerMessage::Hello(hello)).await.map_err(|_| CloseReason::Violation)?;
     let Ok(PeerMessage::Hello(theirs)) = reader.read(HELLO_BYTES_MAX).await else { return Err(CloseReason::Violation) };
     check_hello(shared, &theirs)?;
     Ok((theirs, reader, writer))

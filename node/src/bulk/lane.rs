@@ -4,8 +4,8 @@ use super::carrier::Carrier;
 use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
 use super::stamps::{self, Stamps};
-use super::throttle::Flow;
 use super::{Carried, CloseReason, Event, LaneFigures, Shared, congestion, piped, receiver, uploader};
+use crate::limits::Flow;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
@@ -113,20 +113,26 @@ impl Lane {
     pub(super) fn carried(&self) -> Carried {
         match &self.carrier {
             Carrier::Quic(_) => Carried::Quic,
-            Carrier::Stream(_) => Carried::Stream { opened: self.dialer != self.peer },
+            Carrier::Stream(ending) => Carried::Stream { opened: self.dialer != self.peer, relay: ending.relay },
         }
     }
 
     /// Whether this lane takes the place of `old`. When both sides dialled at once, both keep the connection that the smaller
     /// peer id dialled; a second one by the same dialler, or by a peer that was restarted since, replaces the first. QUIC
-    /// replaces a stream; whoever asks for a stream while we see QUIC knows better than we do that it no longer works.
+    /// replaces a stream; whoever asks for a stream while we see QUIC knows better than we do that it no longer works. What is
+    /// direct replaces what goes through a relay.
     fn replaces(&self, old: &Self) -> bool {
         if !old.carrier.is_alive() || old.session != self.session {
             return true;
         }
         match (self.carried(), old.carried()) {
             (Carried::Quic, Carried::Stream { .. }) => true,
-            (Carried::Stream { opened }, Carried::Quic) => !opened,
+            (Carried::Stream { opened, .. }, Carried::Quic) => !opened,
+            (Carried::Stream { relay: new, .. }, Carried::Stream { relay: old, .. })
+                if new.is_some() != old.is_some() =>
+            {
+                new.is_none()
+            }
             _ => old.dialer >= self.dialer,
         }
     }
@@ -197,7 +203,9 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     // What a replaced connection was asked for is not asked for on this one.
     shared.uploader.forget(&peer);
     let (address, carried) = (lane.carrier.address(), lane.carried());
-    let _ = shared.events.send(Event::Connected { peer, generation, address, roster: hello.roster, carried }).await;
+    let seen_at = hello.seen_at.and_then(|text| text.parse().ok()).filter(|_| carried == Carried::Quic);
+    let connected = Event::Connected { peer, generation, address, roster: hello.roster, carried, seen_at };
+    let _ = shared.events.send(connected).await;
     match (&lane.carrier, talk) {
         (Carrier::Quic(connection), Talk::Quic(reader, writer)) => tokio::select! {
             () = write_messages(writer, messages) => {}

@@ -7,8 +7,10 @@
 use super::carrier::Wire;
 use super::lane::{Frame, Lane};
 use super::{CloseReason, Shared, receiver};
-use crate::pipe::{Reading, Writing};
+use crate::limits::TCP_WIRE_PERCENT;
+use crate::pipe::{Pipe, Reading, Writing};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
+use karez_protocol::trust::PeerId;
 use karez_protocol::wire;
 use karez_protocol::wire::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
@@ -30,13 +32,11 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Chunks taken in hand: one under way, and one that may be more urgent.
 const IN_HAND_MAX: usize = 2;
 
-/// What a byte costs on the wire in hundredths: headers of TCP and IP, records of Noise and Yamux, acknowledgements.
-const WIRE_PERCENT: u64 = 104;
-
 /// How a piped lane ends, and what it carried.
 #[derive(Debug)]
 pub(super) struct Ending {
     pub(super) address: SocketAddr,
+    pub(super) relay: Option<PeerId>,
     why: watch::Sender<Option<Why>>,
     sent: AtomicU64,
     received: AtomicU64,
@@ -49,8 +49,9 @@ enum Why {
 }
 
 impl Ending {
-    pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, why: watch::Sender::new(None), sent: AtomicU64::new(0), received: AtomicU64::new(0) }
+    pub(super) fn new(pipe: &Pipe) -> Self {
+        let (address, relay) = (pipe.address, pipe.relay);
+        Self { address, relay, why: watch::Sender::new(None), sent: AtomicU64::new(0), received: AtomicU64::new(0) }
     }
 
     fn set(&self, why: Why) {
@@ -72,7 +73,7 @@ impl Ending {
 
     /// What it carried so far, as near as the headers are known: the kernel sends them.
     pub(super) fn wire(&self) -> Wire {
-        let wire = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed) * WIRE_PERCENT / 100;
+        let wire = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed) * TCP_WIRE_PERCENT / 100;
         Wire { sent: wire(&self.sent), received: wire(&self.received) }
     }
 

@@ -38,6 +38,13 @@ pub(super) enum Wrong {
         /// What was typed.
         found: String,
     },
+    /// Not a count.
+    Count {
+        /// The flag.
+        flag: &'static str,
+        /// What was typed.
+        found: String,
+    },
     /// Not a number of Mbit/s.
     Rate {
         /// The flag.
@@ -76,6 +83,7 @@ impl Spoken for Wrong {
             Self::Kind { found, known } => ("error-kind", with([("found", found), ("known", known)])),
             Self::Address { flag, found } => ("error-address", with([("flag", *flag), ("found", found)])),
             Self::Queue { flag, found } => ("error-queue", with([("flag", *flag), ("found", found)])),
+            Self::Count { flag, found } => ("error-count", with([("flag", *flag), ("found", found)])),
             Self::Rate { flag, found } => ("error-rate", with([("flag", *flag), ("found", found)])),
             Self::Mode { found } => ("error-mode", with([("found", found)])),
             Self::Pin { found } => ("error-pin", with([("found", found)])),

@@ -34,7 +34,7 @@ pub(super) enum Command {
         invite: String,
     },
     /// Run the node in the foreground
-    Run(Run),
+    Run(Box<Run>),
     /// List the collections of the network
     Search {
         /// Words in title, name, description or creators; all collections without
@@ -238,6 +238,29 @@ pub(super) struct LimitFlags {
     pub(super) peer_down_mbit: Option<String>,
 }
 
+/// What a node relays between others.
+#[derive(Debug, clap::Args)]
+pub(super) struct RelayFlags {
+    /// Carry bytes between members that cannot reach each other; this node must be reachable from outside
+    #[arg(long)]
+    pub(super) relay: bool,
+    /// Most that all relayed circuits carry together, in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "N", default_value = "20", requires = "relay")]
+    pub(super) relay_mbit: String,
+    /// Circuits that may be open at once
+    #[arg(long, value_name = "N", default_value = "64", requires = "relay")]
+    pub(super) relay_circuits: String,
+    /// Of these, circuits with any one member
+    #[arg(long, value_name = "N", default_value = "8", requires = "relay")]
+    pub(super) relay_peer_circuits: String,
+    /// Bytes after which a circuit ends, for example 16G
+    #[arg(long, value_name = "BYTES", default_value = "16G", requires = "relay")]
+    pub(super) relay_circuit_bytes: String,
+    /// Minutes after which a circuit ends
+    #[arg(long, value_name = "N", default_value = "240", requires = "relay")]
+    pub(super) relay_circuit_minutes: String,
+}
+
 /// Flags of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
@@ -258,6 +281,8 @@ pub(super) struct Run {
     /// Do not look for members on the local network (multicast DNS)
     #[arg(long)]
     pub(super) no_lan: bool,
+    #[command(flatten)]
+    pub(super) relay: RelayFlags,
     /// Address told to other nodes instead of the one listened on; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub(super) announce: Vec<String>,

@@ -4,7 +4,7 @@ use super::care::QuotaChange;
 use super::complaint::Wrong;
 use super::context::Context;
 use super::flags::LimitFlags;
-use super::flags::{Command, Flags, Run};
+use super::flags::{Command, Flags, RelayFlags, Run};
 use crate::api::event::ExportOrder;
 use crate::api::event::LimitsOrder;
 use crate::api::event::care::{RoomOrder, ScrubOrder};
@@ -15,7 +15,8 @@ use karez_content_tools::speech::Voice;
 use karez_content_tools::store::Pin;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::plan::limiter::Rates;
+use karez_protocol::plan::limiter::{BytesPerSecond, Rates};
+use karez_protocol::plan::relay::Quotas;
 use karez_protocol::swarm::io::EgressMode;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -28,6 +29,9 @@ const MBIT: f64 = 125_000.0;
 const MBIT_MAX: f64 = 1_000_000.0;
 /// Delays that a link can have: more than a second is nobody's wish.
 const QUEUE_MS: RangeInclusive<u64> = 1..=1_000;
+
+/// Numbers of circuits and minutes that make sense.
+const COUNTS: RangeInclusive<usize> = 1..=100_000;
 
 /// A command line, understood.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ pub struct RunFlags {
     pub queue: Duration,
     /// Whether members are looked for on the LAN.
     pub lan: bool,
+    /// Within what it relays between members, if it does.
+    pub relay: Option<Quotas>,
 }
 
 /// A question to the running daemon.
@@ -266,7 +272,24 @@ fn run_flags(run: &Run) -> Result<RunFlags, Wrong> {
         mode,
         queue: queue("--queue-ms", &run.queue_ms)?,
         lan: !run.no_lan,
+        relay: run.relay.relay.then(|| quotas(&run.relay)).transpose()?,
     })
+}
+
+fn quotas(flags: &RelayFlags) -> Result<Quotas, Wrong> {
+    let minutes = count("--relay-circuit-minutes", &flags.relay_circuit_minutes)?;
+    Ok(Quotas {
+        circuits: count("--relay-circuits", &flags.relay_circuits)?,
+        peer_circuits: count("--relay-peer-circuits", &flags.relay_peer_circuits)?,
+        circuit_bytes: size(flags.relay_circuit_bytes.clone())?,
+        circuit_time: Duration::from_secs(60 * minutes as u64),
+        rate: BytesPerSecond(rate("--relay-mbit", &flags.relay_mbit)?),
+    })
+}
+
+fn count(flag: &'static str, text: &str) -> Result<usize, Wrong> {
+    let number = text.parse::<usize>().ok().filter(|number| COUNTS.contains(number));
+    number.ok_or_else(|| Wrong::Count { flag, found: text.into() })
 }
 
 fn address(flag: &'static str, text: &str) -> Result<SocketAddr, Wrong> {

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::{figure, limit};
 use crate::api::client::Client;
 use crate::api::event::LimitsView;
-use crate::handle::view::{CollectionState, NodeView, PeerView, Status};
+use crate::handle::view::{CollectionState, NodeView, PeerView, RelayView, Status};
 use crate::trouble::Problem;
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -77,7 +77,11 @@ fn node_lines(context: &Context, status: &Status) -> String {
         ("group", counters.bytes_from_group),
         ("sent", counters.chunk_bytes_sent),
     ];
-    [
+    let mut bytes = context.text("status-bytes", &figures.map(|(name, bytes)| (name, figure::bytes(bytes).into())));
+    if counters.bytes_relayed > 0 {
+        bytes += &context.text("status-relayed", &[("bytes", figure::bytes(counters.bytes_relayed).into())]);
+    }
+    let mut lines = vec![
         context.text(
             "status-node",
             &[
@@ -97,10 +101,30 @@ fn node_lines(context: &Context, status: &Status) -> String {
             ],
         ),
         tracker_line(context, status),
-        context.text("status-bytes", &figures.map(|(name, bytes)| (name, figure::bytes(bytes).into()))),
+        bytes,
         care::status_line(context, &status.care),
-    ]
-    .join("\n")
+    ];
+    if !node.reachable_through.is_empty() {
+        lines.push(context.text("status-through", &[("relays", node.reachable_through.join(", ").into())]));
+    }
+    lines.extend(node.relay.as_ref().map(|relay| relay_line(context, relay)));
+    lines.join("\n")
+}
+
+fn relay_line(context: &Context, relay: &RelayView) -> String {
+    let limit = match relay.rate_limit {
+        0 => context.text("status-relay-unlimited", &[]),
+        rate => figure::rate(rate),
+    };
+    let figures = [
+        ("bytes", figure::bytes(relay.bytes).into()),
+        ("circuits", relay.circuits.into()),
+        ("most", relay.circuits_max.into()),
+        ("reservations", relay.reservations.into()),
+        ("limit", limit.into()),
+        ("refused", relay.refused.into()),
+    ];
+    context.text("status-relay", &figures)
 }
 
 fn limits(node: &NodeView) -> LimitsView {
@@ -223,6 +247,7 @@ fn lane_text(context: &Context, peer: &PeerView) -> String {
     match (peer.lane.as_str(), peer.lane_reason.as_deref()) {
         ("lan", _) => context.text("lane-lan", &[]),
         ("direct", _) => context.text("lane-quic", &[]),
+        ("relayed", _) => context.text("lane-relayed", &[("relay", peer.relay.clone().unwrap_or_default().into())]),
         ("tcp", Some("udp-blocked")) => context.text("lane-udp-blocked", &[]),
         (other, _) => other.to_owned(),
     }

@@ -1,24 +1,27 @@
 //! The libp2p behaviours in use and every limit set: the defaults are unlimited.
 
+use super::circuits::{Call, Circuits};
 use super::codec::ControlCodec;
 use super::lan;
 use karez_protocol::wire::control::CONTROL_PROTOCOL;
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{StreamProtocol, Swarm, SwarmBuilder, identify, mdns, noise, ping, tcp, yamux};
+use libp2p::{StreamProtocol, Swarm, SwarmBuilder, Transport as _, identify, mdns, noise, ping, tcp, yamux};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Members connected at once; a county hub serves some hundreds of sites.
 const CONNECTIONS_MAX: u32 = 512;
 /// Handshakes in progress at once, each way.
 const PENDING_MAX: u32 = 64;
-/// Connections with one peer: two when both dial at once.
-const PER_PEER_MAX: u32 = 2;
+/// Connections with one peer: two when both dial at once, and as many through a relay, until direct ones take over.
+const PER_PEER_MAX: u32 = 4;
 /// Idle connections close after this; greetings come more often than that while something is going on.
 const IDLE: Duration = Duration::from_secs(120);
 /// A 16 MB roster over a 2 Mbit/s link.
@@ -37,7 +40,7 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    fn new(key: &Keypair, lan: bool) -> Self {
+    fn new(key: &Keypair, streams: libp2p_stream::Behaviour, lan: bool) -> Self {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_MAX))
             .with_max_pending_outgoing(Some(PENDING_MAX))
@@ -58,7 +61,7 @@ impl Behaviour {
             // Rare: an idle site may spend 2 MB a day on everything together.
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(60))),
             ask: request_response::Behaviour::with_codec(ControlCodec, [(protocol, ProtocolSupport::Full)], timing),
-            streams: libp2p_stream::Behaviour::new(),
+            streams,
             lan: Toggle::from(lan.then(|| lan::discovery(key.public().to_peer_id())).flatten()),
         }
     }
@@ -82,11 +85,16 @@ impl Behaviour {
     }
 }
 
-/// A swarm on TCP with Noise and Yamux.
-pub(super) fn swarm(mut seed: [u8; 32], lan: bool) -> Result<Swarm<Behaviour>, noise::Error> {
+/// A swarm on TCP, and on circuits through relays, with Noise and Yamux; and where incoming circuits are handed in.
+pub(super) fn swarm(mut seed: [u8; 32], lan: bool) -> Result<(Swarm<Behaviour>, mpsc::Sender<Call>), noise::Error> {
     let key = Keypair::ed25519_from_bytes(&mut seed).expect("32 bytes are an Ed25519 secret");
+    let (streams, noise) = (libp2p_stream::Behaviour::new(), noise::Config::new(&key)?);
+    let (circuits, calls) = Circuits::new(streams.new_control());
+    let circuits = circuits.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed();
     let builder = SwarmBuilder::with_existing_identity(key).with_tokio();
     let builder = builder.with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?;
-    let builder = builder.with_behaviour(|key| Behaviour::new(key, lan)).expect("making the behaviours cannot fail");
-    Ok(builder.with_swarm_config(|config| config.with_idle_connection_timeout(IDLE)).build())
+    let builder = builder.with_other_transport(|_| circuits).expect("it was made already");
+    let behaviour = |key: &Keypair| Behaviour::new(key, streams, lan);
+    let builder = builder.with_behaviour(behaviour).expect("making the behaviours cannot fail");
+    Ok((builder.with_swarm_config(|config| config.with_idle_connection_timeout(IDLE)).build(), calls))
 }

@@ -122,6 +122,7 @@ impl Driver {
             wanted: self.transfers.values().filter(|t| t.is_hungry()).map(|t| t.collection.clone()).collect(),
             roster: self.parts.roster.value().version,
             catalogue: self.catalogue.revision,
+            relay: self.parts.relay.is_some(),
         };
         let signed = Signed::sign(announce, &self.parts.network, self.parts.key.signing());
         let tracker = self.parts.tracker.clone();
@@ -164,6 +165,7 @@ impl Driver {
                 tracing::debug!(%cause, "a release from the tracker was not taken");
             }
         }
+        self.learn_relays(&response.relays);
         // As far as this answer reaches; lower than before when the tracker was restored from a backup.
         self.catalogue.revision = response.catalogue;
         for told in &response.peers {

@@ -1,9 +1,11 @@
-//! The detour over the control connection: taken when QUIC gets no answer, left as soon as it does again.
+//! The detour over the control connection: taken when QUIC gets no answer, left as soon as it does again. When the control
+//! connection cannot be had either, it goes through a relay.
 //!
 //! What must stay true: QUIC is always tried first or beside, never given up: whoever took the detour probes it from time to
-//! time. A detour costs nothing while no lane is wanted.
+//! time, and so does either side of a relayed one, with TCP as well. A detour costs nothing while no lane is wanted.
 
 use super::Driver;
+use super::peers::Peer;
 use crate::bulk::Carried;
 use crate::pipe::Pipe;
 use karez_protocol::trust::PeerId;
@@ -12,14 +14,20 @@ use std::time::{Duration, Instant};
 /// How often QUIC is tried again meanwhile: some six packets each time, 2 kbit/s.
 const PROBE: Duration = Duration::from_secs(30);
 
-/// Whether UDP gets through to a peer, and what is done about it.
+/// Whether a peer can be reached directly, and what is done about it.
 #[derive(Debug, Default)]
 pub(super) struct Detour {
     /// QUIC got no answer last time.
     pub(super) udp_blocked: bool,
+    /// Neither did TCP.
+    pub(super) tcp_blocked: bool,
+    /// Through whom the lane goes now.
+    pub(super) relay: Option<PeerId>,
+    /// It is to be called through a relay as soon as one is connected.
+    pub(super) to_be_called: bool,
     /// The detour is to be taken when the control connection stands.
     wanted: bool,
-    /// When QUIC is tried again beside a lane that this node opened.
+    /// When direct ways are tried again beside the lane.
     next_probe: Option<Instant>,
 }
 
@@ -33,12 +41,29 @@ impl Driver {
     pub(super) fn take_detour(&mut self, peer: PeerId) {
         let entry = self.peers.entry(peer);
         entry.detour.wanted = !entry.control;
+        let (addresses, has_relay) = (entry.dialable(), !entry.relays().is_empty());
         if entry.control {
             self.parts.control.open_lane(peer);
+        } else if addresses.is_empty() || (entry.detour.tcp_blocked && has_relay) {
+            self.call(peer);
         } else {
-            let addresses = entry.dialable();
             self.parts.control.dial(peer, addresses);
         }
+    }
+
+    /// TCP got no answer.
+    pub(super) fn on_tcp_blocked(&mut self, peer: PeerId) {
+        let entry = self.peers.entry(peer);
+        entry.detour.tcp_blocked = true;
+        if entry.detour.wanted && !entry.control && entry.lane.is_none() {
+            self.call(peer);
+        }
+    }
+
+    /// The relay did not help: next time TCP is tried again before.
+    pub(super) fn on_not_called(&mut self, peer: PeerId) {
+        tracing::debug!(peer = self.name_of(&peer), "not reached through a relay");
+        self.peers.entry(peer).detour.tcp_blocked = false;
     }
 
     /// The control connection stands now.
@@ -58,19 +83,36 @@ impl Driver {
 
     /// A lane stands.
     pub(super) fn note_carried(&mut self, peer: PeerId, carried: Carried) {
-        let next_probe = (carried == Carried::Stream { opened: true }).then(|| Instant::now() + PROBE);
-        let udp_blocked = carried != Carried::Quic;
-        self.peers.entry(peer).detour = Detour { udp_blocked, wanted: false, next_probe };
+        let (opened, relay) = match carried {
+            Carried::Quic => (false, None),
+            Carried::Stream { opened, relay } => (opened, relay),
+        };
+        // Behind a relay, either side may be the one that can reach the other again.
+        let next_probe = (opened || relay.is_some()).then(|| Instant::now() + PROBE);
+        let (udp_blocked, tcp_blocked) = (carried != Carried::Quic, relay.is_some());
+        let entry = self.peers.entry(peer);
+        entry.detour = Detour { udp_blocked, tcp_blocked, relay, to_be_called: false, wanted: false, next_probe };
+        match relay {
+            Some(_) if opened => entry.punches.begin(Instant::now()),
+            Some(_) => {}
+            None => entry.punches.end(),
+        }
     }
 
-    /// Tries QUIC again where a detour is in use.
-    pub(super) fn probe_udp(&mut self, now: Instant) {
-        let due = |peer: &super::peers::Peer| peer.lane.is_some() && peer.detour.next_probe.is_some_and(|at| at <= now);
+    /// Tries direct ways again where a detour is in use.
+    pub(super) fn probe_direct(&mut self, now: Instant) {
+        let due = |peer: &Peer| peer.lane.is_some() && peer.detour.next_probe.is_some_and(|at| at <= now);
         let due: Vec<PeerId> = self.peers.iter().filter(|(_, peer)| due(peer)).map(|(id, _)| *id).collect();
         for peer in due {
             let entry = self.peers.entry(peer);
             entry.detour.next_probe = Some(now + PROBE);
             let addresses = entry.dialable();
+            if addresses.is_empty() {
+                continue;
+            }
+            if entry.detour.relay.is_some() {
+                self.parts.control.dial_beside(peer, addresses.clone());
+            }
             self.parts.bulk.dial(peer, addresses);
         }
     }

@@ -7,6 +7,7 @@ use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::control::{
     ControlRequest, ControlResponse, Greeting, HeldVersion, LIST_MAX, PeerAddress, SignedRelease,
 };
+use karez_protocol::wire::relay::Address;
 use minicbor::bytes::ByteVec;
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,15 +20,24 @@ impl Driver {
     pub(super) fn on_control(&mut self, event: control::Event) {
         use control::Event;
         match event {
-            Event::Connected { peer } => {
-                self.peers.entry(peer).control = true;
+            Event::Connected { peer, relay } => {
+                let entry = self.peers.entry(peer);
+                (entry.control, entry.control_relayed) = (true, relay.is_some());
                 self.take_wanted_detour(peer);
+                if relay.is_none() {
+                    self.peers.entry(peer).detour.tcp_blocked = false;
+                    self.call_through(peer);
+                }
                 self.parts.control.ask(peer, ControlRequest::Greet(self.greeting()));
                 if !self.contact.is_reachable() {
                     self.parts.control.ask(peer, ControlRequest::Peers);
                 }
             }
             Event::Disconnected { peer } => self.peers.entry(peer).control = false,
+            Event::Unreachable { peer, relayed: false } => self.on_tcp_blocked(peer),
+            Event::Unreachable { peer, relayed: true } => self.on_not_called(peer),
+            Event::Reserved { relay } => self.on_reserved(relay),
+            Event::NotReserved { relay, detail } => self.on_not_reserved(relay, &detail),
             Event::Request { peer, host, request, reply } => {
                 let response = self.answer(peer, host, request);
                 // The asker may be gone by now.
@@ -52,14 +62,15 @@ impl Driver {
             roster: self.parts.roster.value().version,
             addresses: self.told_addresses(),
             held: self.held_versions(),
+            relay: self.parts.relay.is_some(),
         }
     }
 
-    /// Addresses told to others: the one listened on, and those of IPv6 by which anybody may reach this machine. An IPv4
+    /// Addresses told to others: the one listened on, the relays through which this node may be called, and those of IPv6 by which anybody may reach this machine. An IPv4
     /// address is what others see anyway.
     pub(super) fn told_addresses(&self) -> Vec<String> {
         let own = self.own_addresses.iter().map(SocketAddr::to_string);
-        self.parts.addresses.iter().cloned().chain(own).collect()
+        self.parts.addresses.iter().cloned().chain(own).chain(self.told_relays()).collect()
     }
 
     fn on_own_address(&mut self, address: SocketAddr, here: bool) {
@@ -114,6 +125,10 @@ impl Driver {
                 _ => ControlResponse::Nothing,
             },
             ControlRequest::Peers => ControlResponse::Peers(self.known_addresses()),
+            ControlRequest::Punch { addresses } => match self.answer_punch(peer, &addresses) {
+                Some(mine) => ControlResponse::Punch(mine),
+                None => ControlResponse::Nothing,
+            },
             ControlRequest::Roster { .. } => ControlResponse::Nothing,
         }
     }
@@ -128,6 +143,10 @@ impl Driver {
             (ControlRequest::Greet(_), ControlResponse::Greeting(greeting)) => self.on_greeting(peer, None, greeting),
             (ControlRequest::Roster { .. }, ControlResponse::Roster(bytes)) => self.learn_roster(&bytes),
             (ControlRequest::Release { .. }, ControlResponse::Release(release)) => self.on_release(peer, &release),
+            (ControlRequest::Punch { .. }, ControlResponse::Punch(theirs)) => {
+                self.on_punch_answer(peer, Some(&theirs));
+            }
+            (ControlRequest::Punch { .. }, ControlResponse::Nothing) => self.on_punch_answer(peer, None),
             (ControlRequest::Peers, ControlResponse::Peers(peers)) => {
                 peers.iter().take(LIST_MAX).for_each(|told| self.learn_addresses(told));
             }
@@ -146,8 +165,13 @@ impl Driver {
             return;
         }
         let addresses = greeting.addresses.iter().filter_map(|text| text.parse().ok());
-        let addresses = addresses.filter_map(|address| reachable(address, host)).collect();
+        let mut addresses: Vec<_> = addresses.filter_map(|address| reachable(address, host)).collect();
+        if !addresses.iter().any(|text| matches!(text.parse(), Ok(Address::Direct(_)))) {
+            // Seen through a relay, it does not know where it is; what was known before may still be true.
+            addresses.extend(self.peers.entry(peer).dialable_told());
+        }
         self.learn_addresses(&PeerAddress { peer, addresses });
+        self.learn_relay(peer, greeting.relay);
         if greeting.roster > self.parts.roster.value().version {
             self.parts.control.ask(peer, ControlRequest::Roster { newer_than: self.parts.roster.value().version });
         }
@@ -182,7 +206,8 @@ fn is_routed(address: IpAddr) -> bool {
 }
 
 /// A node that listens everywhere does not know its address: the host it was seen from stands in.
-fn reachable(address: SocketAddr, host: Option<IpAddr>) -> Option<String> {
+fn reachable(address: Address, host: Option<IpAddr>) -> Option<String> {
+    let Address::Direct(address) = address else { return Some(address.to_string()) };
     match (address.ip().is_unspecified(), host) {
         (false, _) => Some(address.to_string()),
         (true, Some(host)) => Some(SocketAddr::new(host, address.port()).to_string()),

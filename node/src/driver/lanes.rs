@@ -24,9 +24,10 @@ impl Driver {
     pub(super) fn on_bulk(&mut self, event: bulk::Event) {
         use bulk::Event;
         match event {
-            Event::Connected { peer, generation, roster, carried, .. } => {
+            Event::Connected { peer, generation, roster, carried, seen_at, .. } => {
                 if self.on_lane(peer, generation, roster) {
                     self.note_carried(peer, carried);
+                    seen_at.into_iter().for_each(|address| self.note_seen(peer, address));
                 }
             }
             Event::Disconnected { peer, generation, reason, lost } => {
@@ -352,13 +353,16 @@ impl Driver {
     fn count(&mut self, peer: PeerId, release: &ReleaseId, bytes: u64) {
         let (flagship, group) = (self.is_flagship(&peer), self.same_group(&peer));
         self.counters.chunk_bytes_received += bytes;
-        self.peers.entry(peer).received += bytes;
+        let entry = self.peers.entry(peer);
+        entry.received += bytes;
+        let relayed = entry.detour.relay.is_some();
         let counters = &mut self.counters;
         match flagship {
             true => counters.bytes_from_flagship += bytes,
             false => counters.bytes_from_peers += bytes,
         }
         counters.bytes_from_group += if group { bytes } else { 0 };
+        counters.bytes_relayed += if relayed { bytes } else { 0 };
         let Some(transfer) = self.transfers.get_mut(release) else { return };
         transfer.meter.add(bytes);
         match flagship {

@@ -1,6 +1,7 @@
 //! Who is where, who is connected, and whom to dial.
 
 use super::detour::Detour;
+use super::punch::Punches;
 use super::transfer::Transfer;
 use super::{Driver, socket_addresses};
 use crate::bulk::CloseReason;
@@ -8,6 +9,7 @@ use crate::state::Change;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::{HeldVersion, PeerAddress};
+use karez_protocol::wire::relay::Address;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -36,6 +38,8 @@ pub(super) struct Peer {
     /// Number of its bulk connection.
     pub(super) lane: Option<u64>,
     pub(super) control: bool,
+    /// The control connection goes through a relay.
+    pub(super) control_relayed: bool,
     /// Collections it is known to hold or fetch; true when it said that it holds all.
     pub(super) collections: BTreeMap<CollectionName, bool>,
     /// Whether it said what it holds since this node started.
@@ -50,6 +54,7 @@ pub(super) struct Peer {
     idle_since: Option<Instant>,
     pub(super) received: u64,
     pub(super) detour: Detour,
+    pub(super) punches: Punches,
     /// Round trip of the control connection.
     pub(super) control_rtt: Option<Duration>,
 }
@@ -122,6 +127,25 @@ impl Peer {
         self.lan.iter().copied().chain(told).collect()
     }
 
+    /// Addresses that were told, those of relays left out.
+    pub(super) fn dialable_told(&self) -> Vec<String> {
+        socket_addresses(&self.addresses).iter().map(SocketAddr::to_string).collect()
+    }
+
+    /// Through whom it may be called.
+    pub(super) fn relays(&self) -> Vec<PeerId> {
+        let relay = |text: &String| match text.parse() {
+            Ok(Address::Via(relay)) => Some(relay),
+            _ => None,
+        };
+        self.addresses.iter().filter_map(relay).collect()
+    }
+
+    /// Whether the control connection stands and goes through nobody else.
+    pub(super) fn is_direct(&self) -> bool {
+        self.control && !self.control_relayed
+    }
+
     /// Whether this address is one of the LAN.
     pub(super) fn is_on_lan(&self, address: SocketAddr) -> bool {
         self.lan.iter().any(|known| known.ip() == address.ip())
@@ -142,8 +166,9 @@ impl Driver {
         if told.peer == self.me() || self.member(&told.peer).is_none() {
             return;
         }
-        let addresses: Vec<_> = told.addresses.iter().take(ADDRESSES_MAX).cloned().collect();
-        if socket_addresses(&addresses).is_empty() || self.peers.entry(told.peer).addresses == addresses {
+        let known = |text: &&String| text.parse::<Address>().is_ok();
+        let addresses: Vec<_> = told.addresses.iter().filter(known).take(ADDRESSES_MAX).cloned().collect();
+        if addresses.is_empty() || self.peers.entry(told.peer).addresses == addresses {
             return;
         }
         let peer = self.peers.entry(told.peer);
@@ -206,7 +231,7 @@ impl Driver {
         entry.dialling = true;
         let addresses = entry.dialable();
         let (control, udp_blocked) = (entry.control, entry.detour.udp_blocked);
-        if udp_blocked {
+        if udp_blocked || addresses.is_empty() {
             self.take_detour(peer);
         } else if !control {
             self.parts.control.dial(peer, addresses.clone());

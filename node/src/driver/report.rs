@@ -37,6 +37,8 @@ impl Driver {
             down_limit: limits.down.0,
             peer_up_limit: limits.peer_up.0,
             peer_down_limit: limits.peer_down.0,
+            reachable_through: self.reserved_at(),
+            relay: self.relay_view(),
         }
     }
 
@@ -49,18 +51,21 @@ impl Driver {
             let figures = self.parts.bulk.figures(id);
             let rates = rates.iter().filter(|(peer, _)| peer == id).map(|(_, rate)| rate);
             let rtt = figures.and_then(|figures| figures.rtt).or(peer.control_rtt);
+            let on_lan = figures.is_some_and(|figures| peer.is_on_lan(figures.address));
+            let (lane, reason) = match (&peer.detour.relay, peer.detour.udp_blocked) {
+                (Some(_), _) => ("relayed", Some("no-direct-way")),
+                (None, true) => ("tcp", Some("udp-blocked")),
+                (None, false) => (if on_lan { "lan" } else { "direct" }, None),
+            };
             PeerView {
                 name: self.name_of(id),
                 peer: id.to_string(),
                 role: if self.is_flagship(id) { "flagship" } else { "site" }.into(),
                 same_group: self.same_group(id),
-                lane: match figures.map(|figures| peer.is_on_lan(figures.address)) {
-                    _ if peer.detour.udp_blocked => "tcp",
-                    Some(true) => "lan",
-                    _ => "direct",
-                }
-                .into(),
-                lane_reason: peer.detour.udp_blocked.then(|| "udp-blocked".into()),
+                lane: lane.into(),
+                lane_reason: reason.map(Into::into),
+                punches: peer.punches.tries,
+                relay: peer.detour.relay.map(|relay| self.name_of(&relay)),
                 address: figures.map(|figures| figures.address.to_string()).unwrap_or_default(),
                 bytes_received: peer.received,
                 bytes_sent: figures.map_or(0, |figures| figures.sent),

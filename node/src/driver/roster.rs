@@ -51,10 +51,12 @@ impl Driver {
         self.parts.publisher.as_ref().is_some_and(|(name, _)| name == collection.publisher())
     }
 
-    /// What the roster says of a peer, for one collection.
+    /// What the roster says of a peer, for one collection, as far as the peer is reached directly.
     pub(super) fn profile(&self, peer: &PeerId, collection: &CollectionName) -> PeerProfile {
         let publisher = self.parts.roster.value().publisher(collection.publisher());
-        let member = self.member(peer);
+        // Behind a relay everything crosses the relay's link: nothing is nearer for it, and nobody waits for what it imports.
+        let is_relayed = self.peers.get(peer).is_some_and(|peer| peer.detour.relay.is_some());
+        let member = self.member(peer).filter(|_| !is_relayed);
         PeerProfile {
             is_origin: publisher.is_some_and(|publisher| publisher.peer == *peer),
             domain: member.map(|member| member.domain.clone()).unwrap_or_default(),

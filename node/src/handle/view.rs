@@ -285,6 +285,35 @@ pub struct NodeView {
     pub peer_up_limit: u64,
     /// Rate limit down from any one peer, bytes a second; 0 is none.
     pub peer_down_limit: u64,
+    /// Names of the relays through which others may reach this node.
+    #[serde(default)]
+    pub reachable_through: Vec<String>,
+    /// What this node relays between members, if it does.
+    #[serde(default)]
+    pub relay: Option<RelayView>,
+}
+
+/// A relay at work. Bytes are those of circuits, each counted once; they cross this node's link in both directions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayView {
+    /// Members that may be called through it now.
+    pub reservations: u64,
+    /// Circuits now.
+    pub circuits: u64,
+    /// Bytes carried since the daemon started.
+    pub bytes: u64,
+    /// Refused or ended since the daemon started because a quota was used up.
+    pub refused: u64,
+    /// Most to carry, bytes a second; 0 is no limit.
+    pub rate_limit: u64,
+    /// Circuits there may be.
+    pub circuits_max: u64,
+    /// Of these, with any one member.
+    pub peer_circuits_max: u64,
+    /// Bytes that one circuit may carry.
+    pub circuit_bytes_max: u64,
+    /// Seconds that one circuit may last.
+    pub circuit_s_max: u64,
 }
 
 /// The tracker, as seen from here.
@@ -313,6 +342,9 @@ pub struct Counters {
     pub bytes_from_peers: u64,
     /// From sites of this node's uplink group.
     pub bytes_from_group: u64,
+    /// Of the received: through a relay, from whomever.
+    #[serde(default)]
+    pub bytes_relayed: u64,
     /// Chunks received that were already held.
     pub refetched_chunks: u64,
     /// Chunks whose bytes were false.
@@ -332,11 +364,18 @@ pub struct PeerView {
     pub role: String,
     /// Whether it is in this node's uplink group.
     pub same_group: bool,
-    /// How bytes travel: `direct` (QUIC), `lan` (QUIC to where the peer announces itself on this LAN), or `tcp` (over the control connection).
+    /// How bytes travel: `direct` (QUIC), `lan` (QUIC to where the peer announces itself on this LAN), `tcp` (over the control
+    /// connection) or `relayed` (over a control connection through a relay).
     pub lane: String,
-    /// Why not `direct`: `udp-blocked`.
+    /// Why not `direct`: `udp-blocked`, `no-direct-way`.
     #[serde(default)]
     pub lane_reason: Option<String>,
+    /// The relay's name.
+    #[serde(default)]
+    pub relay: Option<String>,
+    /// Times that both sides dialled each other at once to get past their NATs, since the relay is in use.
+    #[serde(default)]
+    pub punches: u32,
     /// Its address.
     pub address: String,
     /// Chunk bytes received from it.

@@ -71,6 +71,8 @@ impl Limiter {
         self.refill(now);
         self.rate = rate;
         self.tokens = self.tokens.min(self.burst());
+        // What nobody limited is not owed.
+        self.tokens = if rate.0 == 0 { 0.0 } else { self.tokens };
     }
 
     fn burst(&self) -> f64 {
@@ -110,6 +112,9 @@ impl Limiter {
 
     /// The wire carried `bytes` since the last call, headers and all: what was not taken before is owed now.
     pub fn carried(&mut self, bytes: u64, now: Timestamp) {
+        if self.rate.0 == 0 {
+            return;
+        }
         self.refill(now);
         let paid = bytes.min(self.ahead);
         self.ahead -= paid;
@@ -202,5 +207,16 @@ mod tests {
         assert_eq!(limiter.take(u64::MAX / 2, Timestamp(5)), Duration::ZERO);
         limiter.set_rate(BytesPerSecond(1_000), Timestamp(10));
         assert!(limiter.take(1_000, Timestamp(10)) >= Duration::from_millis(940));
+    }
+
+    #[test]
+    fn what_passed_without_a_limit_is_not_owed_under_a_later_one() {
+        let mut limiter = Limiter::new(BytesPerSecond(0), Timestamp(0));
+        limiter.carried(1 << 30, Timestamp(0));
+        limiter.set_rate(BytesPerSecond(1_000), Timestamp(1));
+        assert_eq!(limiter.take(1_000, Timestamp(1)), Duration::from_secs(1));
+        limiter.set_rate(BytesPerSecond(0), Timestamp(1));
+        limiter.set_rate(BytesPerSecond(1_000), Timestamp(2));
+        assert_eq!(limiter.take(1_000, Timestamp(2)), Duration::from_secs(1));
     }
 }

@@ -32,12 +32,16 @@ pub struct Greeting {
     /// Version of the roster held.
     #[n(2)]
     pub roster: u64,
-    /// Addresses (`ip:port`) under which this node can be reached on both planes (TCP control, UDP bulk).
+    /// Where this node can be reached: `ip:port` on both planes (TCP control, UDP bulk), or `via/PEER`, see `relay::Address`.
     #[n(3)]
     pub addresses: Vec<String>,
     /// Releases held, whole or in part.
     #[n(4)]
     pub held: Vec<HeldVersion>,
+    /// Whether it relays between members.
+    #[n(5)]
+    #[cbor(default)]
+    pub relay: bool,
 }
 
 /// A release a node holds.
@@ -62,7 +66,7 @@ pub struct PeerAddress {
     /// Who.
     #[n(0)]
     pub peer: PeerId,
-    /// `ip:port`, best first.
+    /// `ip:port` or `via/PEER`, best first.
     #[n(1)]
     pub addresses: Vec<String>,
 }
@@ -93,6 +97,13 @@ pub enum ControlRequest {
     /// Peers you know.
     #[n(3)]
     Peers,
+    /// Dial my bulk port at one of these now, and tell me where yours is: we only reach each other through a relay.
+    #[n(4)]
+    Punch {
+        /// `ip:port`, as others see them.
+        #[n(0)]
+        addresses: Vec<String>,
+    },
 }
 
 /// An answer.
@@ -110,9 +121,12 @@ pub enum ControlResponse {
     /// Peers.
     #[n(3)]
     Peers(#[n(0)] Vec<PeerAddress>),
-    /// Nothing newer.
+    /// Nothing newer, or nothing known.
     #[n(4)]
     Nothing,
+    /// I am dialling; dial me at one of these (`ip:port`).
+    #[n(5)]
+    Punch(#[n(0)] Vec<String>),
 }
 
 /// A release as it travels: the signed bytes and the root page they point to.

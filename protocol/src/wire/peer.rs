@@ -52,6 +52,9 @@ pub struct Hello {
     /// Random number of this run of the program: a new one tells that connections from before are dead.
     #[n(4)]
     pub session: u64,
+    /// Where the sender sees the receiver: `ip:port`, on QUIC.
+    #[n(5)]
+    pub seen_at: Option<String>,
 }
 
 /// A message of the chunk protocol.
@@ -189,6 +192,7 @@ mod tests {
             roster: 7,
             agent: "karez/0.1".into(),
             session: 9,
+            seen_at: Some("203.0.113.9:4041".into()),
         };
         for message in [
             PeerMessage::Hello(hello),

@@ -58,7 +58,7 @@ pub struct Announce {
     /// Grows with every announce of this node (milliseconds of Unix time or more): a replay is refused.
     #[n(2)]
     pub sequence: u64,
-    /// `ip:port` on both planes.
+    /// `ip:port` on both planes, or `via/PEER`, see `relay::Address`.
     #[n(3)]
     pub addresses: Vec<String>,
     /// Releases held, whole or in part.
@@ -73,6 +73,10 @@ pub struct Announce {
     /// Revision of the catalogue held, see [`AnnounceResponse::catalogue`].
     #[n(7)]
     pub catalogue: u64,
+    /// Whether it relays between members.
+    #[n(8)]
+    #[cbor(default)]
+    pub relay: bool,
 }
 
 /// Answer to an announce.
@@ -94,6 +98,10 @@ pub struct AnnounceResponse {
     /// Seconds until the next announce is due.
     #[n(4)]
     pub interval: u32,
+    /// Members that relay, best first for the asking site.
+    #[n(5)]
+    #[cbor(default)]
+    pub relays: Vec<PeerAddress>,
 }
 
 /// A release in the catalogue.
@@ -181,7 +189,7 @@ impl SignedDocument for JoinRequest {
 impl Document for Announce {
     const NAME: &'static str = "announce";
     const FORMAT: u16 = 1;
-    const FIELD_MAX: u16 = 7;
+    const FIELD_MAX: u16 = 8;
     const BYTES_MAX: usize = 1 << 20;
 
     fn header(&self) -> &Header {

@@ -90,7 +90,7 @@ fn greeting(bad: &Bad) -> Greeting {
     let invented = |number| format!("{}/none-{number}", bad.collection.publisher()).parse().expect("a name");
     let collections = [bad.collection.clone()].into_iter().chain((0..INVENTED).map(invented));
     let held = collections.map(|collection| HeldVersion { collection, version: AHEAD, complete: true }).collect();
-    Greeting { versions: PROTOCOL, network: bad.network, roster: 0, addresses: vec![], held }
+    Greeting { versions: PROTOCOL, network: bad.network, roster: 0, addresses: vec![], held, relay: false }
 }
 
 /// Sends this request over and over, and answers each question for a release with `release`.

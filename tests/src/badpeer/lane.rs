@@ -42,7 +42,7 @@ pub(super) async fn receive(stream: &mut quinn::RecvStream) -> Option<PeerMessag
 }
 
 pub(super) fn hello(bad: &Bad) -> Hello {
-    Hello { versions: PROTOCOL, network: bad.network, roster: 0, agent: "bad".into(), session: 1 }
+    Hello { versions: PROTOCOL, network: bad.network, roster: 0, agent: "bad".into(), session: 1, seen_at: None }
 }
 
 impl Lane {

@@ -103,6 +103,7 @@ impl Node {
             wanted: Vec::new(),
             roster: 0,
             catalogue: 0,
+            relay: false,
         }
     }
 

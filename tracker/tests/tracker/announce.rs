@@ -19,6 +19,31 @@ fn peers_for(node: &Node, tracker: &Tracker, sequence: u64) -> Vec<PeerId> {
 }
 
 #[test]
+fn relays_are_named_nearest_first_with_those_that_peers_are_reached_through() {
+    let (_folder, tracker) = tracker();
+    let (asker, near, far, holder) = (Node::new(1), Node::new(2), Node::new(3), Node::new(4));
+    asker.enter(&tracker, &placed("asker", "gansu/minqin", None));
+    near.enter(&tracker, &placed("near", "gansu/minqin", None));
+    far.enter(&tracker, &placed("far", "yunnan/lijiang", None));
+    holder.enter(&tracker, &placed("holder", "yunnan/lijiang", None));
+    for relay in [&far, &near] {
+        relay.send(&tracker, Announce { relay: true, ..relay.announce(1) }).unwrap();
+    }
+    let via = format!("via/{}", far.peer());
+    let addresses = vec!["0.0.0.0:7000".to_owned(), via.clone(), via.clone()];
+    let wanted = vec![collection(COURSE)];
+    holder.send(&tracker, Announce { addresses, wanted: wanted.clone(), ..holder.announce(1) }).unwrap();
+    let told = asker.send(&tracker, Announce { wanted, ..asker.announce(1) }).unwrap();
+    let relays: Vec<_> = told.relays.iter().map(|relay| relay.peer).collect();
+    assert_eq!(relays, [near.peer(), far.peer()]);
+    assert_eq!(told.peers[0].peers[0].addresses[1..], [via]);
+
+    near.send(&tracker, near.announce(2)).unwrap();
+    let told = asker.send(&tracker, asker.announce(2)).unwrap();
+    assert_eq!(told.relays.iter().map(|relay| relay.peer).collect::<Vec<_>>(), [far.peer()]);
+}
+
+#[test]
 fn strangers_replays_and_false_signatures_are_refused() {
     let (_folder, tracker) = tracker();
     let (member, stranger) = (Node::new(1), Node::new(2));

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: one at a time has the turn; whoever gives up waiting, or is dropped while it has the turn, holds nobody up.
 
-use super::limits::Which;
+use super::Which;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::plan::Timestamp;
 use karez_protocol::plan::limiter::{Limiter, Rates};
@@ -14,10 +14,10 @@ use tokio::sync::{Notify, watch};
 
 /// What bytes belong to: how urgent they are, and of which release.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Flow {
-    pub(super) urgency: Urgency,
+pub(crate) struct Flow {
+    pub(crate) urgency: Urgency,
     /// `None` shares nothing: in the order of coming.
-    pub(super) release: Option<ReleaseId>,
+    pub(crate) release: Option<ReleaseId>,
 }
 
 impl Default for Flow {
@@ -65,7 +65,7 @@ impl Queue {
 
 /// A limiter with its queue.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     start: Instant,
     which: Which,
     rates: watch::Receiver<Rates>,
@@ -113,12 +113,12 @@ impl Throttle {
     }
 
     /// The wire carried so much since the last call.
-    pub(super) fn carried(&self, bytes: u64) {
+    pub(crate) fn carried(&self, bytes: u64) {
         self.with(|limiter, now| limiter.carried(bytes, now));
     }
 
     /// Waits for the turn, and until so many bytes may move.
-    pub(super) async fn pass(&self, bytes: u64, flow: Flow) {
+    pub(crate) async fn pass(&self, bytes: u64, flow: Flow) {
         if self.which.of(&self.rates.borrow()).0 == 0 {
             return;
         }
