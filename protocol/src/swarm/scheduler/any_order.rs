@@ -99,9 +99,13 @@ impl Shell {
             Input::Paused(paused) => self.is_paused = *paused,
             _ => {}
         }
+        let is_only_noted = matches!(input, Input::Elsewhere(_));
         self.swarm.handle(self.now, input);
         while let Some(output) = self.swarm.poll_output() {
             self.judge(output);
+        }
+        if is_only_noted && self.swarm.next_deadline().is_some_and(|due| due <= self.now) {
+            return self.give(Input::Tick);
         }
         assert!(self.swarm.next_deadline().is_none_or(|due| due > self.now), "no deadline lies in the past");
         let status = self.swarm.status();

@@ -17,7 +17,7 @@ impl Swarm {
         self.flights.keys().filter_map(|chunk| self.picker.row(*chunk)).map(|row| row.id)
     }
 
-    /// True when that is all there is to it: nothing is asked in answer.
+    /// True when that is all there is to it: nothing is asked in answer, and what is due waits for the next input.
     pub(super) fn handle_elsewhere(&mut self, now: Timestamp, news: &Elsewhere) -> bool {
         match news {
             Elsewhere::All(chunks) => {
