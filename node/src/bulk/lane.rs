@@ -13,12 +13,17 @@ use karez_protocol::wire::peer::{Hello, MESSAGE_BYTES_MAX, PeerMessage, from_run
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Semaphore, mpsc};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Messages that may wait for a peer to read; more means that it does not.
 const OUTBOX_MAX: usize = 1_024;
 /// Messages of one peer that may wait to be handled: each may have 4 MiB.
 const PLACES: usize = 2;
+/// Chunks of one lane that are verified and stored at once: one for each stream, and there are fewer.
+const JUDGING_MAX: u32 = 8;
+/// A disk that takes longer is not waited for when a lane ends.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 /// Chunks that may be outstanding at one peer; ours ask for far fewer.
 pub(super) const OUTSTANDING_MAX: usize = 4_096;
 
@@ -52,6 +57,7 @@ pub(super) struct Lane {
     /// Credit that the peer has, in bytes; 0 until the lane runs.
     pub(super) window: AtomicU32,
     places: Arc<Semaphore>,
+    judging: Arc<Semaphore>,
     dialer: PeerId,
     session: u64,
     outbox: mpsc::Sender<PeerMessage>,
@@ -76,6 +82,7 @@ impl Lane {
             limits,
             window: AtomicU32::new(0),
             places: Arc::new(Semaphore::new(PLACES)),
+            judging: Arc::new(Semaphore::new(JUDGING_MAX as usize)),
             dialer,
             session,
             outbox,
@@ -89,6 +96,17 @@ impl Lane {
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return false };
         let event = Event::Message { peer: self.peer, generation: self.generation, message, place };
         shared.events.send(event).await.is_ok()
+    }
+
+    /// A place among the chunks that are being verified and stored; none when the lane has ended.
+    pub(super) async fn judging(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.judging).acquire_owned().await.ok()
+    }
+
+    /// Waits for the chunks that arrived whole: whoever hears that the lane has ended asks others for what is not here.
+    async fn settle(&self) {
+        let _ = tokio::time::timeout(SETTLES_WITHIN, self.judging.acquire_many(JUDGING_MAX)).await;
+        self.judging.close();
     }
 
     /// Queues a message; false when the peer does not read.
@@ -159,8 +177,8 @@ impl Lanes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(peer).cloned()
     }
 
-    /// An error when the newcomer is not kept.
-    fn insert(&self, lane: &Arc<Lane>) -> Result<(), CloseReason> {
+    /// The lane whose place it takes, if any; an error when the newcomer is not kept.
+    fn insert(&self, lane: &Arc<Lane>) -> Result<Option<Arc<Lane>>, CloseReason> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = lanes.get(&lane.peer) {
             if !lane.replaces(old) {
@@ -170,8 +188,7 @@ impl Lanes {
         } else if lanes.len() >= LANES_MAX {
             return Err(CloseReason::Busy);
         }
-        lanes.insert(lane.peer, lane.clone());
-        Ok(())
+        Ok(lanes.insert(lane.peer, lane.clone()))
     }
 
     fn remove(&self, lane: &Lane) -> bool {
@@ -196,9 +213,10 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     let (peer, generation) = (lane.peer, lane.generation);
     let ends = lane.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some((messages, frames)) = ends else { return };
-    if let Err(reason) = shared.lanes.insert(&lane) {
-        lane.close(reason);
-        return;
+    match shared.lanes.insert(&lane) {
+        Ok(None) => {}
+        Ok(Some(old)) => old.settle().await,
+        Err(reason) => return lane.close(reason),
     }
     // What a replaced connection was asked for is not asked for on this one.
     shared.uploader.forget(&peer);
@@ -223,6 +241,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     }
     let (reason, lost) = (lane.carrier.end().unwrap_or("protocol violation".into()), lane.carrier.is_lost());
     lane.close(CloseReason::Violation);
+    lane.settle().await;
     if shared.lanes.remove(&lane) {
         shared.uploader.forget(&peer);
     }

@@ -118,22 +118,28 @@ fn fit_window(lane: &Lane, connection: &quinn::Connection) {
     }
 }
 
-/// Verifies and stores off the async threads; false when the driver is gone.
+/// Verifies and stores off the async threads; false when the driver is gone or the lane has ended. Goes on when the lane ends: what
+/// is stored must be told, or it would be fetched again.
 async fn judge(shared: &Arc<Shared>, lane: &Lane, header: FrameHeader, stored: Vec<u8>) -> bool {
     // Asked for, but the release was dropped since: nothing to tell anybody.
     let Some(pages) = shared.config.shelf.get(&header.release) else { return true };
+    let Some(place) = lane.judging().await else { return false };
     let bytes = stored.len() as u64;
-    let (chunk, codec) = (header.chunk, header.codec);
-    let judged = tokio::task::spawn_blocking(move || match pages.entry(chunk) {
-        Ok(Some(entry)) => verify_and_store(pages.store(), &entry, codec, stored),
-        Ok(None) => Outcome::Bad,
-        Err(LoadError::MissingPage { .. }) => Outcome::NoPage,
-        Err(cause) => Outcome::NotStored { fault: (&cause).into() },
+    let FrameHeader { release, chunk, codec, .. } = header;
+    let (events, peer) = (shared.events.clone(), lane.peer);
+    let told = tokio::spawn(async move {
+        let judged = tokio::task::spawn_blocking(move || match pages.entry(chunk) {
+            Ok(Some(entry)) => verify_and_store(pages.store(), &entry, codec, stored),
+            Ok(None) => Outcome::Bad,
+            Err(LoadError::MissingPage { .. }) => Outcome::NoPage,
+            Err(cause) => Outcome::NotStored { fault: (&cause).into() },
+        });
+        let outcome = judged.await.unwrap_or_else(|e| Outcome::NotStored { fault: StoreFault::other(&e) });
+        let told = events.send(Event::Chunk { peer, release, chunk, bytes, outcome }).await;
+        drop(place);
+        told.is_ok()
     });
-    let judged = judged.await;
-    let outcome = judged.unwrap_or_else(|e| Outcome::NotStored { fault: StoreFault::other(&e) });
-    let (release, chunk) = (header.release, header.chunk);
-    shared.events.send(Event::Chunk { peer: lane.peer, release, chunk, bytes, outcome }).await.is_ok()
+    told.await.unwrap_or(false)
 }
 
 fn verify_and_store(store: &Store, entry: &ChunkEntry, codec: Codec, stored: Vec<u8>) -> Outcome {

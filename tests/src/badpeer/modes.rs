@@ -123,6 +123,7 @@ pub const MODES: &[Mode] = &[
     mode("crowd-half-open", "1,000 handshakes that are begun and never go on", BOUNDED, Alone(crowds::half_opened), Bounded),
     mode("crowd-garbage", "5,000 datagrams of noise a second and 500 connections that send noise", BOUNDED, Alone(crowds::garbage), Bounded),
 
+    mode("relay-greedy", "opens circuits or reservations at a relay without end", "refused beyond the quota of a member, and of all", ShownBy("node/src/control/relay.rs circuits_are_counted_all_together_and_by_member"), Ignored),
     mode("hostile-names", "publishes 300 names that climb out, are reserved or look alike", "each gets a place inside the folder", ShownBy("content-tools/src/export/names/tests.rs every_name_of_the_corpus"), Ignored),
     mode("hostile-bundles", "hands over bundles with links, forged records and foreign chunks", "nothing comes in that no accepted release names; bundles have no paths", ShownBy("content-tools/src/bundle/tests.rs nothing_comes_in_that_no_accepted_release_names, what_is_no_bundle_is_refused"), Ignored),
     mode("hostile-texts", "puts markup into names that pages show", "it is shown and not run", ShownBy("node/src/gateway/tests.rs pages_show_names_and_run_nothing"), Ignored),
