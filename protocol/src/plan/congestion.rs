@@ -62,7 +62,7 @@ const SHARING: f64 = 8.0;
 /// Rounds above the target, in spite of all steps back and at the cost of rate, until even the floor is too much.
 const ROUNDS_UNTIL_RESTING: u32 = 4;
 /// Least part of the floor that is sent: a packet in so many round trips, but no longer than this.
-const RESTING_SHARE_MIN: f64 = 1.0 / 4.0;
+const RESTING_SHARE_MIN: f64 = 1.0 / 8.0;
 const REST_MAX: Duration = Duration::from_secs(2);
 /// What CUBIC keeps after a loss (RFC 9438).
 const KEPT_AFTER_LOSS: f64 = 0.7;
