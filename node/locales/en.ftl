@@ -71,6 +71,7 @@ error-pack-unpack = nothing was published: { $path } cannot be unpacked, as { $c
     [large] it holds more than 200 000 files or 256 GiB
     [name] { $detail }
     [link] { $detail }
+    [sparse] { $detail }
    *[broken] it cannot be read ({ $detail })
   }. Unpack it by hand
 error-pack-collision = nothing was published: '{ $path }' is in the folder and in an archive or rendition. Rename one of them

@@ -71,6 +71,7 @@ error-pack-unpack = 没有发布：无法解压 { $path }，{ $cause ->
     [large] 里面超过 20 万个文件或 256 GiB
     [name] 里面有无法发布的名称（{ $detail }）
     [link] 里面的硬链接所指的文件不在包中（{ $detail }）
+    [sparse] 里面有稀疏文件，打包时请不要用 --sparse（{ $detail }）
    *[broken] 读不出来（{ $detail }）
   }。请自行解压
 error-pack-collision = 没有发布：“{ $path }”既在目录中，又在压缩包或低清版本中。请改其中一个的名称

@@ -42,6 +42,8 @@ pub struct ImportProgress {
 
 /// Pages looked at for one that stands in for a damaged one. The bundle leaves out those of which the site holds all.
 const PAGES_AHEAD: usize = 64;
+/// Times that one is looked for: a bundle with more damage has little else, and each look costs milliseconds.
+const STAND_INS_MAX: u32 = 1_000;
 
 /// Records that were left out, one behind the other for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +99,7 @@ pub fn import(
     let report = ImportReport { site: descriptor.site.clone(), slots: descriptor.slots.clone(), ..Default::default() };
     let total = descriptor.parts.iter().map(|part| part.len).sum();
     let (judged, rows, pages) = (HashMap::new(), HashMap::new(), PagesOf::default());
-    let mut import = Import { store, offered, report, judged, pages, rows, is_lost: false };
+    let mut import = Import { store, offered, report, judged, pages, rows, is_lost: false, stand_ins: 0 };
     let mut before = 0;
     for (number, part) in (1..).zip(&descriptor.parts) {
         import.part(dir, &descriptor, number, &mut |at| progress(ImportProgress { bytes: before + at, total }))?;
@@ -133,6 +135,8 @@ struct Import<'a> {
     rows: HashMap<ChunkId, (ChunkEntry, bool)>,
     /// Whether damage may have swallowed the page that the next chunk belongs to.
     is_lost: bool,
+    /// How often a page was looked for that stands in for a lost one.
+    stand_ins: u32,
 }
 
 /// Pages of a release, in order, and which comes next.
@@ -298,7 +302,8 @@ impl Import<'_> {
 
     fn chunk(&mut self, scan: &mut Scan, at: u64, record: &Record) -> Result<Result<(), Fault>, BundleError> {
         let id = record.entry.id;
-        if self.is_lost && !self.rows.contains_key(&id) {
+        if self.is_lost && self.stand_ins < STAND_INS_MAX && !self.rows.contains_key(&id) {
+            self.stand_ins += 1;
             self.stand_in(&id)?;
         }
         match self.rows.get(&id).map(|(_, here)| *here) {

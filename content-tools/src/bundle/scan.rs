@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// Bytes looked at in one go for the next record behind damage.
 const WINDOW: usize = 1 << 20;
+/// The first piece of it.
+const WINDOW_MIN: usize = 4 << 10;
 
 /// What stands next in a part.
 #[derive(Debug)]
@@ -86,8 +88,11 @@ impl Scan {
     /// Where the next sound header stands, from `from` on; the end when there is none. What a window holds is looked at in
     /// memory: a file of nothing but marks costs no more reads than another.
     fn next_header(&mut self, mut from: u64) -> u64 {
+        // The next record is mostly near: damage at every record must not cost a long read each.
+        let mut len = WINDOW_MIN;
         while from + RECORD_HEADER_LEN as u64 <= self.end {
-            let mut window = vec![0; WINDOW.min((self.end - from) as usize)];
+            let mut window = vec![0; len.min((self.end - from) as usize)];
+            len = (len * 4).min(WINDOW);
             let read = self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_exact(&mut window));
             let (bundle, part) = (self.bundle, self.part);
             let sound = |(at, header): (usize, &[u8])| {

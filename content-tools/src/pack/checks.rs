@@ -12,7 +12,7 @@ use super::media;
 use super::natural;
 use super::skipped::{SkipReason, Skips, leftover_path};
 use super::walk::{Place, SourceFile, Tree};
-use crate::package::{self, Archive, Findings, Gate, Notices, Passed, Subject, Unpacked};
+use crate::package::{self, Archive, Findings, Gate, Notices, Passed, Subject, UnpackError, Unpacked};
 use karez_protocol::content::manifest::{Kind, Metadata};
 use karez_protocol::content::path::ContentPath;
 use std::collections::BTreeSet;
@@ -91,6 +91,7 @@ fn place(
     let endings = [".tar.gz", ".tgz", ".tar.zst", ".tzst", ".gz"];
     let ending = endings.iter().find(|ending| lower.ends_with(**ending)).map_or(0, |ending| ending.len());
     let folder = &path[..path.len() - ending];
+    let before = files.len();
     for (inside, member) in unpacked.members {
         if let Some(reason) = leftover_path(inside.as_str()) {
             skipped.add(format!("{folder}/{inside}"), reason);
@@ -107,6 +108,10 @@ fn place(
             Passed::Device => SkipReason::Device,
         };
         skipped.add(format!("{folder}/{name}"), reason);
+    }
+    if files.len() == before {
+        // As with a folder: a version without files would delete everything at the sites.
+        return Err(PackError::Unpack { path: archive.on_disk(), source: UnpackError::Nothing });
     }
     Ok(())
 }

@@ -70,6 +70,12 @@ pub enum UnpackError {
         /// What it names.
         target: String,
     },
+    /// A member that tar packed as a map of holes and what is between them.
+    #[error("its member '{name}' is a sparse file: pack it without --sparse")]
+    Sparse {
+        /// The member, with unreadable bytes replaced.
+        name: String,
+    },
     /// It holds no file: most likely it is no tar at all.
     #[error("it holds no files, or is no tar archive")]
     Nothing,
@@ -124,6 +130,9 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
         }
         let name = text(&entry.path_bytes())?;
         allowed.set(entry.size().saturating_add(HEAD_BYTES_MAX));
+        if is_sparse(&mut entry)? {
+            return Err(UnpackError::Sparse { name: shortened(&name) });
+        }
         match entry.header().entry_type() {
             // These say something about others.
             EntryType::Directory | EntryType::XGlobalHeader => {}
@@ -147,6 +156,15 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
     if unpacked.members.is_empty() { Err(UnpackError::Nothing) } else { Ok(unpacked) }
 }
 
+/// Holes cost an archive nothing and a disk their size; in the newer form the member's own bytes begin with their map.
+fn is_sparse(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<bool> {
+    if entry.header().entry_type().is_gnu_sparse() {
+        return Ok(true);
+    }
+    let Some(mut extensions) = entry.pax_extensions()? else { return Ok(false) };
+    Ok(extensions.any(|extension| extension.is_ok_and(|it| it.key_bytes().starts_with(b"GNU.sparse."))))
+}
+
 fn write_member(entry: &mut tar::Entry<'_, impl Read>, on_disk: PathBuf) -> Result<Member, UnpackError> {
     let mut member = File::create_new(&on_disk)?;
     let size = io::copy(entry, &mut member)?;
@@ -167,6 +185,9 @@ impl Unpacked {
     }
 
     fn pass(&mut self, name: String, what: Passed) {
+        if let Ok(path) = plain(&name).parse::<ContentPath>() {
+            self.members.remove(&path);
+        }
         self.passed.insert(plain(&name).to_owned(), what);
     }
 

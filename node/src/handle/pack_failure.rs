@@ -181,6 +181,7 @@ fn unpack_cause(error: &UnpackError) -> &'static str {
         UnpackError::TooLarge => "large",
         UnpackError::Name { .. } => "name",
         UnpackError::Link { .. } => "link",
+        UnpackError::Sparse { .. } => "sparse",
         UnpackError::Io(_) => "broken",
     }
 }

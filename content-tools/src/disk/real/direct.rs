@@ -15,8 +15,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Offsets, lengths and memory are multiples of this; no common device wants more.
 const BLOCK: usize = 4096;
-/// What arrives chunk by chunk is shorter, and asked for by others at once: the cache is the place for it.
-const BYTES_MIN: usize = 256 << 10;
+/// What arrives chunk by chunk is shorter (a record of the longest chunk has 256 KiB and a header), and asked for by others at
+/// once: the cache is the place for it.
+const BYTES_MIN: usize = 384 << 10;
 /// Bytes of one system call.
 const STAGE_BYTES: usize = 1 << 20;
 

@@ -132,6 +132,20 @@ fn leftovers_in_archives_are_none_of_the_files() {
 }
 
 #[test]
+fn an_archive_of_leftovers_or_holes_is_refused_and_the_later_of_two_members_stays() {
+    use tar::EntryType::{GNUSparse, Regular, Symlink};
+    for members in [&[(".DS_Store", Regular, &b"x"[..])][..], &[("film", GNUSparse, b"")]] {
+        packed(&[("x.tgz", &tar_gz(members))], true, |_, result| {
+            assert!(matches!(result, Err(PackError::Unpack { .. })), "{result:?}");
+        });
+    }
+    let archive = tar_gz(&[("a", Regular, b"a"), ("b", Regular, b"b"), ("a", Symlink, b"")]);
+    packed(&[("x.tgz", &archive)], true, |store, result| {
+        assert_eq!(paths(store, &result.unwrap()), ["x/b"]);
+    });
+}
+
+#[test]
 fn hostile_archives_are_refused() {
     use tar::EntryType::{GNULongName, Regular};
     let unpack = |archive: Vec<u8>, wanted: &str| {
