@@ -53,8 +53,13 @@ pub struct Node {
 
 /// Runs a program of ours to its end.
 pub async fn run(program: &str, args: &[&str]) -> Output {
+    run_in(&std::env::temp_dir(), program, args).await
+}
+
+/// The same in a folder: what a program writes where it stands must not land in the sources.
+async fn run_in(dir: &Path, program: &str, args: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(process::binary(program));
-    command.args(args).env("RUST_LOG", "warn").env("LANG", "en_US.UTF-8").kill_on_drop(true);
+    command.current_dir(dir).args(args).env("RUST_LOG", "warn").env("LANG", "en_US.UTF-8").kill_on_drop(true);
     let output = tokio::time::timeout(DEADLINE, command.output()).await;
     output.unwrap_or_else(|_| panic!("{program} {args:?} did not end")).expect("our program starts")
 }
@@ -293,7 +298,14 @@ impl Node {
     /// A command of this node, whatever comes of it.
     pub async fn command(&self, args: &[&str]) -> Output {
         let home = self.home.display().to_string();
-        run("karez", &[&["--home", &home], args].concat()).await
+        run_in(&self.home, "karez", &[&["--home", &home], args].concat()).await
+    }
+
+    /// Asserts that its status says this in a language.
+    pub async fn shows(&self, language: &str, words: &str) {
+        let shown = self.command(&["--lang", language, "status"]).await;
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.contains(words), "{shown}");
     }
 
     /// Publishes a folder.

@@ -58,9 +58,7 @@ async fn two_sites_that_nobody_can_dial_copy_through_a_relay() {
         (&hub, "en", "between others; circuits 1 of 64"),
         (&hub, "zh", "线路 1/64"),
     ] {
-        let shown = node.command(&["--lang", language, "status"]).await;
-        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-        assert!(shown.contains(words), "{shown}");
+        node.shows(language, words).await;
     }
     let row = site.complete("bj4/shui", 1).await;
     let copy = cluster.path("copy");

@@ -38,9 +38,7 @@ async fn without_udp_everything_arrives_within_the_limits_and_status_says_how() 
     assert_eq!(site.status().await["peers"][0]["lane_reason"], "udp-blocked");
     for (language, words) in [("en", "over the control connection: UDP blocked"), ("zh", "走控制连接：UDP 不通")]
     {
-        let shown = site.command(&["--lang", language, "status"]).await;
-        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-        assert!(shown.contains(words), "{shown}");
+        site.shows(language, words).await;
     }
     let row = site.complete("bj4/shui", 1).await;
     let copy = cluster.path("copy");

@@ -40,6 +40,14 @@ fn file_names_are_nouns_of_the_domain() {
     report("no util, common, types, helpers, misc, and `swarm.rs` beside `swarm/` for mod.rs", bad.collect());
 }
 
+#[test]
+fn tests_leave_nothing_among_the_sources() {
+    let known = ["Cargo.toml", "lab", "linkem", "sim", "src", "tests"];
+    let here = std::fs::read_dir(env!("CARGO_MANIFEST_DIR")).expect("the package's folder");
+    let names = here.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    report("what is in tests/ was put there by hand", names.filter(|name| !known.contains(&&**name)).collect());
+}
+
 struct Function {
     place: String,
     lines: usize,
