@@ -7,6 +7,7 @@
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
@@ -33,12 +34,14 @@ enum State {
     Impossible,
 }
 
-/// A handle that goes around the cache, and memory to write from.
+/// A handle that goes around the cache.
 #[derive(Debug)]
-struct Handle {
-    file: File,
-    /// Longer by a block than what is used of it, which begins at a multiple of [`BLOCK`].
-    stage: Vec<u8>,
+struct Handle(File);
+
+thread_local! {
+    /// Memory to write from: one for all files of a thread that writes. Longer by a block than what is used of it, which begins at
+    /// a multiple of [`BLOCK`].
+    static STAGE: RefCell<Vec<u8>> = RefCell::new(vec![0; STAGE_BYTES + BLOCK]);
 }
 
 impl Direct {
@@ -53,8 +56,8 @@ impl Direct {
         if matches!(*state, State::Untried) {
             *state = Handle::open(cached).map_or(State::Impossible, State::Open);
         }
-        let State::Open(handle) = &mut *state else { return Ok(false) };
-        match handle.write(cached, Pieces { pieces, at: 0 }, len, offset) {
+        let State::Open(handle) = &*state else { return Ok(false) };
+        match STAGE.with_borrow_mut(|stage| handle.write(stage, cached, Pieces { pieces, at: 0 }, len, offset)) {
             // Larger blocks are wanted, or none: all of it is written again by the caller.
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
                 *state = State::Impossible;
@@ -70,12 +73,12 @@ impl Handle {
     fn open(cached: &File) -> Option<Self> {
         let path = format!("/proc/self/fd/{}", cached.as_raw_fd());
         let file = File::options().write(true).custom_flags(OFlags::DIRECT.bits() as i32).open(path).ok()?;
-        Some(Self { file, stage: vec![0; STAGE_BYTES + BLOCK] })
+        Some(Self(file))
     }
 
-    fn write(&mut self, cached: &File, mut pieces: Pieces<'_>, len: usize, mut offset: u64) -> io::Result<()> {
-        let begin = self.stage.as_ptr().align_offset(BLOCK);
-        let stage = &mut self.stage[begin..begin + STAGE_BYTES];
+    fn write(&self, stage: &mut [u8], cached: &File, mut pieces: Pieces<'_>, len: usize, mut offset: u64) -> io::Result<()> {
+        let begin = stage.as_ptr().align_offset(BLOCK);
+        let stage = &mut stage[begin..begin + STAGE_BYTES];
         let end = offset + len as u64;
         while offset < end {
             // To the next block first, then as much as fits; only the last piece is no whole number of blocks.
@@ -84,7 +87,7 @@ impl Handle {
             let bytes = &mut stage[..next.min(end - offset) as usize];
             pieces.fill(bytes);
             let whole = if to_block > 0 { 0 } else { bytes.len() / BLOCK * BLOCK };
-            self.file.write_all_at(&bytes[..whole], offset)?;
+            self.0.write_all_at(&bytes[..whole], offset)?;
             cached.write_all_at(&bytes[whole..], offset + whole as u64)?;
             offset += bytes.len() as u64;
         }
