@@ -8,6 +8,7 @@ mod carrier;
 mod congestion;
 mod door;
 mod endpoint;
+mod gate;
 mod lane;
 mod limits;
 mod messages;

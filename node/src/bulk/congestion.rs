@@ -1,18 +1,17 @@
 //! The controller of `protocol::plan` put to work: quinn's clock and numbers in, a window out.
 //!
-//! What must stay true: nothing is decided here. The class is read at every acknowledgement, so a switch needs no message. A lane
-//! rests only while somebody wakes it, sends nothing urgent, and brings no chunks the other way, which need its small messages.
+//! What must stay true: nothing is decided here. The class is read at every acknowledgement, so a switch needs no message. The window
+//! is kept by the [`Gate`], not by quinn.
 
-use super::endpoint::ONE_WAY_STREAMS;
+use super::gate::Gate;
 use karez_protocol::plan::Timestamp;
-use karez_protocol::plan::congestion::{Class, Config, Controller, Uplink};
+use karez_protocol::plan::congestion::{Class, Config, Controller, Pacer, Uplink};
 use quinn::congestion;
 use quinn_proto::RttEstimator;
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
 
 /// A connection stays urgent for so long after an urgent chunk: a player asks every few seconds.
 const URGENT_FOR: Duration = Duration::from_secs(5);
@@ -52,15 +51,15 @@ impl congestion::ControllerFactory for Way {
         if self.manners.always_urgent {
             controller.set_class(Class::Urgent);
         }
-        Box::new(Congestion { controller, clock, way: self })
+        let gate = Arc::new(Gate::new(self.started, Pacer::new(now, controller.window(), controller.mtu())));
+        Box::new(Congestion { controller, clock, gate, round_trip: Duration::ZERO, way: self })
     }
 }
 
+/// quinn's own window and pacer, which hold acknowledgements up, stand open (from 4 GiB it does not pace).
+const NO_WINDOW: u64 = 1 << 40;
 /// What the peer's stamps said is forgotten after so long without one.
 const REVERSE_FOR: Duration = Duration::from_millis(500);
-/// A lane on which a chunk's bytes arrived does not rest for so long.
-const RECEIVING_FOR: Duration = Duration::from_secs(2);
-
 /// The endpoint's clock, and what a path is told from outside.
 #[derive(Debug, Clone)]
 struct Clock {
@@ -74,11 +73,6 @@ struct Told {
     /// Microseconds of queue on the way back, and until when they count.
     reverse: AtomicU64,
     reverse_until: AtomicU64,
-    receiving_until: AtomicU64,
-    /// Until when nothing is to leave, and whether somebody will wake the connection then: nothing else would.
-    rests_until: AtomicU64,
-    is_watched: AtomicBool,
-    rests: Notify,
 }
 
 impl Clock {
@@ -94,17 +88,6 @@ impl Clock {
     fn is_urgent(&self, now: Timestamp) -> bool {
         now.0 < self.told.urgent_until.load(Ordering::Relaxed)
     }
-
-    /// How long nothing is to leave from now on.
-    fn rest(&self) -> Option<Duration> {
-        let until = Timestamp(self.told.rests_until.load(Ordering::Relaxed));
-        if until == Timestamp(0) || !self.told.is_watched.load(Ordering::Relaxed) {
-            return None;
-        }
-        let now = self.timestamp(Instant::now());
-        let is_receiving = now.0 < self.told.receiving_until.load(Ordering::Relaxed);
-        (now < until && !is_receiving && !self.is_urgent(now)).then(|| until.since(now))
-    }
 }
 
 /// One path's controller.
@@ -112,7 +95,19 @@ impl Clock {
 struct Congestion {
     controller: Controller,
     clock: Clock,
+    gate: Arc<Gate>,
+    round_trip: Duration,
     way: Arc<Way>,
+}
+
+impl Congestion {
+    fn tell_gate(&self, tell: impl FnOnce(&mut Pacer)) {
+        let (controller, round_trip) = (&self.controller, self.round_trip);
+        self.gate.tell(|pacer| {
+            tell(pacer);
+            pacer.set_window(controller.window(), controller.mtu(), round_trip, controller.rests_until());
+        });
+    }
 }
 
 /// Somebody waits for what is sent on this connection now. A path that is replaced forgets it until the next urgent chunk.
@@ -132,53 +127,42 @@ pub(super) fn tell_reverse(connection: &quinn::Connection, queue: Duration) {
     }
 }
 
-/// Bytes of a chunk arrived on this connection.
-pub(super) fn note_receiving(connection: &quinn::Connection) {
-    if let Some(clock) = clock(connection) {
-        let until = clock.timestamp(Instant::now()) + RECEIVING_FOR;
-        clock.told.receiving_until.store(until.0, Ordering::Relaxed);
-    }
-}
-
-/// Wakes a connection whenever a rest is over, as long as it lives. A path that takes the place of this one does not rest.
-pub(super) async fn keep_awake(connection: &quinn::Connection) {
-    let Some(clock) = clock(connection) else { return std::future::pending().await };
-    clock.told.is_watched.store(true, Ordering::Relaxed);
-    loop {
-        clock.told.rests.notified().await;
-        while let Some(rest) = clock.rest() {
-            tokio::time::sleep(rest).await;
-        }
-        // It has this number already; but quinn looks whether anything may leave.
-        connection.set_max_concurrent_uni_streams(ONE_WAY_STREAMS.into());
-    }
+/// The gate of the path that a connection has now.
+pub(super) fn gate(connection: &quinn::Connection) -> Option<Arc<Gate>> {
+    path(connection).map(|path| path.gate)
 }
 
 fn clock(connection: &quinn::Connection) -> Option<Clock> {
-    connection.congestion_state().into_any().downcast::<Congestion>().ok().map(|path| path.clock)
+    path(connection).map(|path| path.clock)
+}
+
+fn path(connection: &quinn::Connection) -> Option<Box<Congestion>> {
+    connection.congestion_state().into_any().downcast().ok()
 }
 
 impl congestion::Controller for Congestion {
-    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _: bool, _: &RttEstimator) {
+    fn on_sent(&mut self, _: Instant, bytes: u64, _: u64) {
+        self.gate.handle_sent(bytes);
+    }
+
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _: bool, round_trip: &RttEstimator) {
+        self.round_trip = round_trip.get();
         self.controller.handle_ack(self.clock.timestamp(now), self.clock.timestamp(sent), bytes);
     }
 
-    fn on_end_acks(&mut self, now: Instant, _: u64, app_limited: bool, _: Option<u64>) {
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, _: bool, _: Option<u64>) {
         let now = self.clock.timestamp(now);
         let is_urgent = self.way.manners.always_urgent || self.clock.is_urgent(now);
         self.controller.set_class(if is_urgent { Class::Urgent } else { Class::Background });
         self.controller.set_reverse(self.clock.reverse(now));
-        let controller = &mut self.controller;
+        let (controller, app_limited) = (&mut self.controller, !self.gate.has_more(now));
         self.way.with_uplink(|uplink| controller.handle_acks_end(uplink, now, app_limited));
-        let rests_until = self.controller.rests_until();
-        self.clock.told.rests_until.store(rests_until.0, Ordering::Relaxed);
-        if now < rests_until {
-            self.clock.told.rests.notify_one();
-        }
+        self.tell_gate(|pacer| pacer.set_in_flight(in_flight));
     }
 
     fn on_congestion_event(&mut self, _: Instant, _: Instant, is_persistent: bool, lost_bytes: u64) {
         self.controller.handle_loss(lost_bytes, is_persistent);
+        self.tell_gate(|pacer| pacer.handle_loss(lost_bytes));
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
@@ -186,7 +170,7 @@ impl congestion::Controller for Congestion {
     }
 
     fn window(&self) -> u64 {
-        if self.clock.rest().is_some() { 0 } else { self.controller.window() }
+        NO_WINDOW
     }
 
     fn clone_box(&self) -> Box<dyn congestion::Controller> {
@@ -194,7 +178,7 @@ impl congestion::Controller for Congestion {
     }
 
     fn initial_window(&self) -> u64 {
-        self.controller.window()
+        NO_WINDOW
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

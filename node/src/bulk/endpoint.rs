@@ -36,7 +36,7 @@ const STRANGER_WINDOW: u32 = 16 << 10;
 /// Bytes of time stamps that may wait to be sent or read; the oldest go first.
 const STAMPS_WAITING: usize = 64 * stamp::STAMP_BYTES;
 /// Streams a peer may open one way: one for each urgency, and one spare.
-pub(super) const ONE_WAY_STREAMS: u32 = 4;
+const ONE_WAY_STREAMS: u32 = 4;
 
 /// Why the bulk socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -279,7 +279,7 @@ async fn greet(
     let (send, receive) = streams.map_err(|_| CloseReason::Violation)?;
     let (mut reader, mut writer) = (MessageReader::new(receive), MessageWriter::new(send));
     let hello = my_hello(shared, Some(carrier::plain(connection.remote_address())));
-    writer.write(&PeerMessage::Hello(hello)).await.map_err(|_| CloseReason::Violation)?;
+    writer.write(&PeerMessage::Hello(hello), None).await.map_err(|_| CloseReason::Violation)?;
     let Ok(PeerMessage::Hello(theirs)) = reader.read(HELLO_BYTES_MAX).await else { return Err(CloseReason::Violation) };
     check_hello(shared, &theirs)?;
     Ok((theirs, reader, writer))

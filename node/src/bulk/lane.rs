@@ -1,10 +1,11 @@
 //! One connection between two members: its tasks, its outboxes, its place among the other lanes.
 
 use super::carrier::Carrier;
+use super::gate::Gated;
 use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
 use super::stamps::{self, Stamps};
-use super::{Carried, CloseReason, Event, LaneFigures, Shared, congestion, piped, receiver, uploader};
+use super::{Carried, CloseReason, Event, LaneFigures, Shared, piped, receiver, uploader};
 use crate::limits::Flow;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
@@ -226,12 +227,11 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     let _ = shared.events.send(connected).await;
     match (&lane.carrier, talk) {
         (Carrier::Quic(connection), Talk::Quic(reader, writer)) => tokio::select! {
-            () = write_messages(writer, messages) => {}
+            () = write_messages(connection, writer, messages) => {}
             () = read_messages(&shared, &lane, reader) => {}
             () = uploader::write_frames(&shared, &lane, connection, frames) => {}
             () = receiver::run(&shared, &lane, connection) => {}
             () = stamps::read(&lane, connection) => {}
-            () = congestion::keep_awake(connection) => {}
             () = lane.carrier.closed() => {}
         },
         (Carrier::Stream(ending), Talk::Stream(ends)) => {
@@ -248,9 +248,14 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     let _ = shared.events.send(Event::Disconnected { peer, generation, reason, lost }).await;
 }
 
-async fn write_messages(mut writer: MessageWriter, mut messages: mpsc::Receiver<PeerMessage>) {
+async fn write_messages(
+    connection: &quinn::Connection,
+    mut writer: MessageWriter,
+    mut messages: mpsc::Receiver<PeerMessage>,
+) {
+    let mut gated = Gated::new(connection);
     while let Some(message) = messages.recv().await {
-        if writer.write(&message).await.is_err() {
+        if writer.write(&message, Some(&mut gated)).await.is_err() {
             return;
         }
     }

@@ -1,7 +1,11 @@
 //! Length-prefixed messages on the lane's two-way stream.
 
-use karez_protocol::wire::peer::PeerMessage;
+use super::gate::Gated;
+use karez_protocol::wire::peer::{PeerMessage, Urgency};
 use karez_protocol::wire::{self, WireError};
+
+/// Messages of at most so many bytes, which steer chunks, wait for no window.
+const SHORT_BYTES_MAX: usize = 4 << 10;
 
 /// Why no further message can be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +56,24 @@ impl MessageWriter {
         Self(stream)
     }
 
-    /// Writes one message.
-    pub(super) async fn write(&mut self, message: &PeerMessage) -> Result<(), MessageError> {
+    /// Writes one message; a long one through the gate, if there is one.
+    pub(super) async fn write(
+        &mut self,
+        message: &PeerMessage,
+        mut gated: Option<&mut Gated<'_>>,
+    ) -> Result<(), MessageError> {
         let body = wire::encode(message);
         self.0.write_all(&(body.len() as u32).to_le_bytes()).await.map_err(|_| MessageError::Ended)?;
-        self.0.write_all(&body).await.map_err(|_| MessageError::Ended)
+        let mut rest = &body[..];
+        while !rest.is_empty() {
+            let now = match &mut gated {
+                Some(gated) if body.len() > SHORT_BYTES_MAX => gated.pass(Urgency::Play, rest.len()).await,
+                _ => rest.len(),
+            };
+            let (piece, later) = rest.split_at(now);
+            self.0.write_all(piece).await.map_err(|_| MessageError::Ended)?;
+            rest = later;
+        }
+        Ok(())
     }
 }

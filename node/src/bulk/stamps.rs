@@ -34,7 +34,6 @@ impl Stamps {
         let now = self.now();
         if now.0 >= self.due_micros.load(Ordering::Relaxed) {
             self.due_micros.store((now + EVERY).0, Ordering::Relaxed);
-            congestion::note_receiving(connection);
             // A peer that takes none is one of an older version.
             let _ = connection.send_datagram(stamp::to_bytes(now.0).to_vec().into());
         }

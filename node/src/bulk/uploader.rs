@@ -1,5 +1,6 @@
 //! Sending chunks: one loop shares the uplink fairly between releases, one writer per lane keeps its streams.
 
+use super::gate::Gated;
 use super::lane::{Frame, Lane};
 use super::queues::{Job, Queues};
 use super::{Event, Shared, congestion};
@@ -163,11 +164,15 @@ async fn write_frame(
         }
     };
     let bytes = stored.len() as u64;
+    let mut gated = Gated::new(connection);
     stream.write_all(&header).await?;
     while !stored.is_empty() {
-        let piece = stored.split_to(stored.len().min(lane.limits.piece_up()));
+        let mut piece = stored.split_to(stored.len().min(lane.limits.piece_up()));
         lane.limits.pass_up(&lane.carrier, piece.len() as u64, flow).await;
-        stream.write_chunk(piece).await?;
+        while !piece.is_empty() {
+            let now = gated.pass(urgency, piece.len()).await;
+            stream.write_chunk(piece.split_to(now)).await?;
+        }
     }
     Ok(bytes)
 }

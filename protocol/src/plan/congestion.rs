@@ -18,6 +18,7 @@
 //! 3. BBR: its probing keeps the queue full in quinn, and it does not make room.
 
 mod delay;
+mod pacer;
 mod reverse;
 mod round;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod uplink;
 
 use super::time::Timestamp;
 use delay::{BaseDelay, Jitter};
+pub use pacer::{Leave, Pacer};
 pub use reverse::ReversePath;
 use round::{Batch, Round};
 use std::time::Duration;
@@ -174,6 +176,11 @@ impl Controller {
     /// When the next packets may leave; in the past where it does not rest.
     pub fn rests_until(&self) -> Timestamp {
         self.rests_until
+    }
+
+    /// Bytes of the largest packet.
+    pub fn mtu(&self) -> u64 {
+        self.mtu
     }
 
     /// The class in force.

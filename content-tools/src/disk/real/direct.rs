@@ -76,7 +76,14 @@ impl Handle {
         Some(Self(file))
     }
 
-    fn write(&self, stage: &mut [u8], cached: &File, mut pieces: Pieces<'_>, len: usize, mut offset: u64) -> io::Result<()> {
+    fn write(
+        &self,
+        stage: &mut [u8],
+        cached: &File,
+        mut pieces: Pieces<'_>,
+        len: usize,
+        mut offset: u64,
+    ) -> io::Result<()> {
         let begin = stage.as_ptr().align_offset(BLOCK);
         let stage = &mut stage[begin..begin + STAGE_BYTES];
         let end = offset + len as u64;
