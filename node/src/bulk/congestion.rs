@@ -5,7 +5,7 @@
 
 use super::gate::Gate;
 use karez_protocol::plan::Timestamp;
-use karez_protocol::plan::congestion::{Class, Config, Controller, Pacer, Uplink};
+use karez_protocol::plan::congestion::{ACK_DELAY_MAX, ACK_DELAY_MAX_URGENT, Class, Config, Controller, Pacer, Uplink};
 use quinn::congestion;
 use quinn_proto::RttEstimator;
 use std::any::Any;
@@ -36,6 +36,11 @@ pub(super) struct Way {
 impl Way {
     pub(super) fn new(manners: Manners) -> Self {
         Self { manners, started: Instant::now(), uplink: Mutex::default() }
+    }
+
+    /// How long a peer may wait before it acknowledges a single packet.
+    pub(super) fn ack_delay_max(&self) -> Duration {
+        if self.manners.always_urgent { ACK_DELAY_MAX_URGENT } else { ACK_DELAY_MAX }
     }
 
     fn with_uplink<T>(&self, act: impl FnOnce(&mut Uplink) -> T) -> T {

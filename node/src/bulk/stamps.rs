@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Several in the time whose least counts; each is a small packet on a way that may be full.
-const EVERY: Duration = Duration::from_millis(40);
+const EVERY: Duration = Duration::from_millis(90);
 
 /// When a lane's next stamp is due.
 #[derive(Debug)]

@@ -45,6 +45,11 @@ const INITIAL_WINDOW_PACKETS: u64 = 10;
 /// The longest that the other side may wait for a second packet before it acknowledges a single one: short beside any target. The
 /// protocol's own 25 ms would look like a queue.
 pub const ACK_DELAY_MAX: Duration = Duration::from_millis(4);
+/// The same where all is urgent: that target bears it, and acknowledgements mostly find chunks to travel with. Alone they
+/// took 7 % of an uplink of 5 Mbit/s that received 7 from eight peers.
+pub const ACK_DELAY_MAX_URGENT: Duration = Duration::from_millis(25);
+/// The other side acknowledges at once when so many packets wait for it. The delay of the newest is what is looked at.
+pub const ACK_PACKETS: u32 = 8;
 const WINDOW_PACKETS_MIN: u64 = 1;
 /// Time between two looks at the path without our queue; but not more than one round trip in so many.
 const DRAIN_EVERY: Duration = Duration::from_secs(10);
