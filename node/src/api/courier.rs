@@ -247,8 +247,10 @@ fn add(taken: &mut BundleTaken, dir: &Path, done: bundle::ImportReport) {
         },
         reason: damage.fault.to_string(),
     };
-    let room = DAMAGES_MAX.saturating_sub(taken.damages.len());
-    taken.damages.extend(done.damages.into_iter().take(room).map(view));
+    let mut damages = done.damages;
+    let unlisted = damages.split_off(damages.len().min(DAMAGES_MAX.saturating_sub(taken.damages.len())));
+    taken.damages_more += done.damages_more + unlisted.iter().map(|damage| damage.records).sum::<u64>();
+    taken.damages.extend(damages.into_iter().map(view));
 }
 
 fn part(dir: &Path, number: u32) -> PathBuf {
