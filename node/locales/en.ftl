@@ -309,6 +309,7 @@ error-not-plain = { $path } is no plain file of a bundle: do not trust this stic
 error-damaged-bundle = { $path } is damaged: export the bundle again
 error-foreign-bundle = { $path } was made for another network: this node cannot use it
 error-incomplete = { $collection } version { $version } is not complete here: pull it first
+error-not-here = { $collection } is not here, or not all of it: `karez ls` lists what is here, `karez pull { $collection }` fetches it
 error-small-stick = the bundle needs { $needed }, but only { $free } are free at { $path }: use a larger stick
 error-full-stick = no space is left at { $path }: free some, or use a larger stick, and run the same command again
 error-read-back = { $path } reads back differently than it was written: do not use this stick

@@ -288,6 +288,7 @@ error-not-plain = { $path } 不是数据包应有的普通文件：请不要信�
 error-damaged-bundle = { $path } 已损坏：请重新导出数据包
 error-foreign-bundle = { $path } 是为另一个网络制作的：本节点不能使用
 error-incomplete = { $collection } 第 { $version } 版在本机不齐全：请先取回
+error-not-here = 本机没有 { $collection }，或不齐全：`karez ls` 列出本机已有的，`karez pull { $collection }` 取回
 error-small-stick = 数据包需要 { $needed }，而 { $path } 只剩 { $free }：请换更大的存储盘
 error-full-stick = { $path } 没有剩余空间：请腾出空间或换更大的存储盘，再执行同一命令
 error-read-back = { $path } 读回的与写入的不同：请不要再用这个存储盘

@@ -195,7 +195,7 @@ fn chosen(courier: &Courier, asked: &[String]) -> Result<Vec<HeldRelease>, ApiEr
     });
     let here: BTreeSet<_> = releases.iter().map(|held| held.collection.to_string()).collect();
     if let Some(missing) = asked.iter().find(|name| !here.contains(*name)) {
-        return Err(HandleError::NotReady { collection: missing.clone() }.into());
+        return Err(RequestError::from(CourierError::NotHere { collection: missing.clone() }).into());
     }
     releases.retain(|held| asked.is_empty() || asked.contains(&held.collection.to_string()));
     Ok(releases)

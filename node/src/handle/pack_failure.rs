@@ -51,7 +51,7 @@ pub enum PackFailure {
         skipped: u64,
         /// The first of that.
         #[serde(default)]
-        first: Option<SkippedView>,
+        first: Option<Box<SkippedView>>,
     },
     /// The node's home or store, or a folder in or around them.
     #[error("{path} belongs to this node, and lies in the folder to be published or around it: keep them apart")]
@@ -133,10 +133,10 @@ pub enum PackFailure {
         /// The archive.
         path: String,
         /// What is wrong: `empty`, `large`, `link`, `sparse`, or `broken`.
-        cause: String,
+        cause: Box<str>,
         /// The member that is wrong, or nothing.
         #[serde(default)]
-        member: String,
+        member: Box<str>,
         /// The same in words.
         detail: String,
     },
@@ -249,7 +249,7 @@ impl From<PackError> for HandleError {
             PackError::Empty { dir, skipped } => PackFailure::Empty {
                 path: lossy(&dir),
                 skipped: skipped.total(),
-                first: skipped.list.first().map(SkippedView::from),
+                first: skipped.list.first().map(|first| Box::new(first.into())),
             },
             PackError::OwnFolder { path } => PackFailure::OwnFolder { path: lossy(&path) },
             PackError::Unreadable { path, source } => unreadable(&path, &source),

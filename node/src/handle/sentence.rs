@@ -72,7 +72,7 @@ impl Spoken for PackFailure {
                 ("error-pack-item-left-out", with([("path", path), ("key", key), ("reason", why)]))
             }
             Self::Unpack { path, cause, member, detail } => {
-                let arguments = [("path", path), ("cause", cause), ("member", member), ("detail", detail)];
+                let arguments = [("path", &**path), ("cause", &**cause), ("member", &**member), ("detail", &**detail)];
                 ("error-pack-unpack", with(arguments))
             }
             Self::Collision { path } => at("error-pack-collision", path),
