@@ -13,26 +13,42 @@ error-locked = the store { $dir } is in use by another Karez process: stop that 
 error-read-only = the store { $dir } cannot be written to: its disk or folder is read-only. Make it writable, or use a copy
 error-disk-full = no space left on the disk of { $path }: free some and try again; nothing stored before is lost
 error-quota = the store { $dir } has reached its quota of { $bytes } bytes: `karez-content gc` gives back what is not needed, or raise the quota
+error-system = { $path } cannot be used: { $detail }
+error-file-changed = { $path } was changed, moved or removed, and no longer holds what is to be read from it: pack its folder again
+error-chunk-damaged = chunk { $chunk } is damaged on disk: pack the folder again, or let the node fetch it
+error-chunk-gone = chunk { $chunk } was stored and cannot be found any more: check the disk, then try again
+error-away = { $path } is not there, nor is its disk: attach the disk again
+error-poisoned = an earlier write to the disk of { $dir } failed: check the disk, then start again
+error-newer-format = { $path } was written by a newer Karez: update this program
+error-index = the index of the store failed ({ $detail }): it is rebuilt when the store is opened the next time
+error-damaged-release = { $path } is damaged, and what it named may still be needed: nothing was removed. Remove the file, then pull or pack that again
+error-not-whole = { $name } is not whole in this store, so nothing was removed: finish pulling it, or pack it again (`karez gc` in the running node need not wait)
+error-damaged-pins = { $path } is damaged, so nothing is compacted: remove it and pin again what must stay
+error-no-collection = this is no description of a collection, or it is damaged: { $detail }
 error-not-a-folder = { $path } is not a folder: put the file into a folder of its own and pack that
 error-empty = { $path } holds no file to pack: what was packed before stays as it is
+error-empty-skipped = { $path } holds no file to pack ({ left-out }): what was packed before stays as it is
 error-store-inside = the store { $path } lies inside the folder, or the folder inside the store: keep them apart
 error-changing = { $path } is being changed by another program: wait until it is finished, then pack again
 error-name-encoding = the name { $path } is not UTF-8: rename it (convmv turns old GBK names into UTF-8)
 error-compressed-tar = { $path } is a compressed archive: after any change inside, all of it would have to be sent again. Unpack it, or pack with --unpack
 error-compressed-tar-by-hand = { $path } is a compressed archive: after any change inside, all of it would have to be sent again. Unpack it
 error-unreadable-inside = { $path } cannot be read: { $detail }; make it readable or take it out of the folder
-error-unpack = { $path } cannot be unpacked: { $detail }; unpack it by hand
-error-name = { $path } cannot be packed: { $detail }; rename it
+error-unpack = { $path } cannot be unpacked, as { unpack-fault }; unpack it by hand
+error-name = { $path } cannot be packed, as { name-fault }: rename it
 error-names = { $count } names cannot be packed:
     {"    "}{ $lines }
     Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
 error-description = { $path } is not right: { $lines }
 error-unknown-item = { $path } describes item '{ $key }', but there is no such folder or file: correct the name
+error-item-left-out = { $path } describes item '{ $key }', which is left out ({ skip-reason }): finish or rename it, or take the entry out
 error-collision = '{ $path }' is in the folder and in an archive or rendition: rename one of them
 error-sensitivity = collection.toml says sensitivity = "{ $found }": only open collections can be published so far, and everything published can be read by all members
 error-refused = nothing was packed: clear tags with a DICOM de-identification tool, unpack archives, or take the files out of the folder
 error-too-large = the folder is too large for one collection ({ $detail }): split it
 error-no-ffmpeg = renditions need { $program }, which is not installed on this machine (Debian and Ubuntu: apt install ffmpeg)
+error-ffmpeg = ffmpeg failed on { $path }: { $line } (its log is { $log })
+error-ffmpeg-start = ffmpeg cannot be started: { $detail }
 
 ## Results
 files = { $count ->
@@ -78,6 +94,7 @@ quote-exact = content to fetch: exactly { $wire } of { $stored } bytes; with hea
 quote-upper = content to fetch: at most { $wire } of { $stored } bytes (the manifest's pages are not here); with headers at most about { $framed } on the wire
 gc-keep = keep { $name }: the newest, or pinned
 gc-drop = drop { $name }: there is a newer one
+gc-drop-damaged = drop { $name }: its release file is damaged, and there is a newer one
 gc-draft = draft
 gc-release = release
 gc-would-free = { $bytes } bytes would come free by rewriting { $segments ->

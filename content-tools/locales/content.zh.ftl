@@ -13,26 +13,42 @@ error-locked = 存储 { $dir } 正被另一个 Karez 进程使用：请先停止
 error-read-only = 无法写入存储 { $dir }：所在磁盘或目录只读。请设为可写，或使用副本
 error-disk-full = { $path } 所在磁盘已满：请腾出空间后再试，已存内容不会丢失
 error-quota = 存储 { $dir } 已达限额 { $bytes } 字节：用 `karez-content gc` 腾出不需要的，或提高限额
+error-system = 无法使用 { $path }：{ $detail }
+error-file-changed = { $path } 已被改动、移动或删除，其中不再有要读的内容：请重新打包它所在的目录
+error-chunk-damaged = 磁盘上的块 { $chunk } 已损坏：请重新打包该目录，或由节点重新取回
+error-chunk-gone = 存过的块 { $chunk } 找不到了：请检查磁盘后再试
+error-away = { $path } 不在，它所在的磁盘也不在：请重新接上该磁盘
+error-poisoned = 先前向 { $dir } 所在磁盘写入失败：请检查磁盘后重新启动
+error-newer-format = { $path } 由更新版本的 Karez 写出：请升级本程序
+error-index = 存储的索引出错（{ $detail }）：下次打开存储时会重建
+error-damaged-release = { $path } 已损坏，其中记录的内容可能仍有用：没有清理任何内容。请删除该文件，然后重新取回或打包
+error-not-whole = { $name } 在此存储中不齐全，因此没有清理任何内容：请取回其余部分或重新打包（运行中的节点可用 `karez gc`，不必等待）
+error-damaged-pins = { $path } 已损坏，因此不会清理任何内容：请删除它，再重新固定需要保留的
+error-no-collection = 这不是内容集的描述，或已损坏：{ $detail }
 error-not-a-folder = { $path } 不是目录：请把文件放进单独的目录再打包
 error-empty = { $path } 中没有可打包的文件：以前打包的保持原样
+error-empty-skipped = { $path } 中没有可打包的文件（{ left-out }）：以前打包的保持原样
 error-store-inside = 存储 { $path } 在要打包的目录之内，或目录在存储之内：请把两者分开
 error-changing = { $path } 正被其他程序改动：请等它完成后再打包
 error-name-encoding = 名称 { $path } 不是 UTF-8：请改名（convmv 可把旧的 GBK 名称转为 UTF-8）
 error-compressed-tar = { $path } 是压缩包，里面改动一处，整个包就要重新传送。请先解压，或加上 --unpack
 error-compressed-tar-by-hand = { $path } 是压缩包，里面改动一处，整个包就要重新传送。请先解压
 error-unreadable-inside = 无法读取 { $path }：{ $detail }；请设为可读，或移出目录
-error-unpack = 无法解压 { $path }：{ $detail }；请自行解压
-error-name = 无法打包 { $path }：{ $detail }；请改名
+error-unpack = 无法解压 { $path }，{ unpack-fault }；请自行解压
+error-name = 无法打包 { $path }，{ name-fault }：请改名
 error-names = 有 { $count } 个名称无法打包：
     {"    "}{ $lines }
     请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
 error-description = { $path } 有误：{ $lines }
 error-unknown-item = { $path } 中写了“{ $key }”，但没有这个目录或文件：请更正名称
+error-item-left-out = { $path } 中写了“{ $key }”，但它没有收入（{ skip-reason }）：请补全或改名，或删去这一项
 error-collision = “{ $path }”既在目录中，又在压缩包或低清版本中：请改其中一个的名称
 error-sensitivity = collection.toml 中写的是 sensitivity = "{ $found }"：目前只能发布公开（open）内容集，发布的内容所有成员都能看到
 error-refused = 没有打包：请用 DICOM 去标识工具清除标签，解压压缩包，或把这些文件移出目录
 error-too-large = 目录太大，放不进一个内容集（{ $detail }）：请拆分
 error-no-ffmpeg = 制作低清版本需要 { $program }，本机没有安装（Debian、Ubuntu：apt install ffmpeg）
+error-ffmpeg = ffmpeg 处理 { $path } 失败：{ $line }（日志：{ $log }）
+error-ffmpeg-start = 无法启动 ffmpeg：{ $detail }
 
 ## 结果
 files = { $count } 个文件
@@ -60,6 +76,7 @@ quote-exact = 需取回的内容：正好 { $wire } 字节，共 { $stored } 字
 quote-upper = 需取回的内容：最多 { $wire } 字节，共 { $stored } 字节（清单各页不在这里）；连同报文头最多约 { $framed } 字节经过网络
 gc-keep = 保留 { $name }：最新版本，或已固定
 gc-drop = 删除 { $name }：已有更新的版本
+gc-drop-damaged = 删除 { $name }：它的版本文件已损坏，且已有更新的版本
 gc-draft = 草稿
 gc-release = 发布版
 gc-would-free = 重写 { $segments } 个段可腾出 { $bytes } 字节

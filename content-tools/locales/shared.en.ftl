@@ -51,16 +51,60 @@ dicom-big-endian = it is written big endian, which DICOM has retired
 dicom-too-large = it is larger or deeper than a DICOM file may be
 dicom-name-identity = an identity card number
 dicom-name-patient = the patient's name or number
-skip-link = a link, which is not followed
-skip-pipe = a named pipe
-skip-socket = a socket
-skip-device = a device
-skip-system = kept by an operating system
-skip-lock = left by an office program while a document is open
-skip-unfinished = a download that has not ended
-skip-version-control = kept by a version control program
 skipped-leftovers = { $count ->
     [one] left out: { $path }, which a system or program left there (--json says why)
    *[other] left out: { $count } files and folders that systems and programs left there, such as { $path } (--json says which and why)
 }
 skipped-more = left out: { $count } more
+
+## Why something cannot be packed
+name-fault = { $rule ->
+    [encoding] its name is not UTF-8 (convmv turns old GBK names into it)
+    [control] its name has a control character
+    [long] its path has more than 1024 bytes, or a name in it more than 255
+   *[other] its name is not allowed
+}
+unpack-fault = { $cause ->
+    [empty] it holds no files, or is no tar archive
+    [large] it holds more than 200 000 files or 256 GiB
+    [link] its member '{ $member }' is a hard link to something that is not in the archive
+    [sparse] its member '{ $member }' is a sparse file: pack it without --sparse
+   *[broken] it cannot be read ({ $detail })
+}
+left-out = { $count ->
+    [one] { $first } is left out: { skip-reason }
+   *[other] { $count } files and folders are left out, such as { $first }: { skip-reason }
+}
+skip-reason = { $reason ->
+    [link] a link, which is not followed
+    [pipe] a named pipe
+    [socket] a socket
+    [device] a device
+    [lock] left by an office program while a document is open
+    [unfinished] a download that has not ended
+    [version_control] kept by a version control program
+   *[system] kept by an operating system
+}
+
+## What operating systems say
+system-error = { $words } (system error { $number })
+system-read-only = the disk or folder is read-only
+system-no-space = the disk is full
+system-permission = there is no right to
+system-not-found = there is no such file or folder
+system-exists = something of that name is there already
+system-is-a-directory = it is a folder, not a file
+system-not-a-directory = something in the path is no folder
+system-links = there are too many hard links
+system-name = that disk does not take the name, or it is too long
+system-file-too-large = the file is larger than that disk's format allows
+system-busy = it is in use
+system-io = a read or write failed, the disk may be damaged
+system-open-files = too many files are open
+system-unplugged = the disk or device is gone
+system-loop = links lead in a circle, or stand where none may be
+system-address-in-use = the address or port is in use already
+system-no-address = this machine has no such address
+system-refused = nothing answers there
+system-unreachable = there is no way to that network
+system-timed-out = there was no answer

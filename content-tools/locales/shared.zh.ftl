@@ -51,13 +51,57 @@ dicom-big-endian = 采用了 DICOM 已废止的大端编码
 dicom-too-large = 超出 DICOM 文件应有的大小或层数
 dicom-name-identity = 身份证号
 dicom-name-patient = 患者的姓名或编号
-skip-link = 链接，不跟随
-skip-pipe = 命名管道
-skip-socket = 套接字
-skip-device = 设备
-skip-system = 操作系统自己的文件
-skip-lock = 办公软件打开文档时留下的
-skip-unfinished = 没有下载完
-skip-version-control = 版本管理软件自己的文件
 skipped-leftovers = 没有收入：系统和软件留下的 { $count } 项，例如 { $path }（--json 列出是哪些及原因）
 skipped-more = 没有收入：另有 { $count } 项
+
+## 不能打包的原因
+name-fault = { $rule ->
+    [encoding] 名称不是 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8）
+    [control] 名称中有控制字符
+    [long] 路径超过 1024 字节，或其中某个名称超过 255 字节
+   *[other] 名称不可用
+}
+unpack-fault = { $cause ->
+    [empty] 里面没有文件，或不是 tar 压缩包
+    [large] 里面超过 20 万个文件或 256 GiB
+    [link] 里面的“{ $member }”是硬链接，所指的文件不在包中
+    [sparse] 里面的“{ $member }”是稀疏文件，打包时请不要用 --sparse
+   *[broken] 读不出来（{ $detail }）
+}
+left-out = { $count ->
+    [1] { $first } 没有收入：{ skip-reason }
+   *[other] 有 { $count } 项没有收入，例如 { $first }：{ skip-reason }
+}
+skip-reason = { $reason ->
+    [link] 链接，不跟随
+    [pipe] 命名管道
+    [socket] 套接字
+    [device] 设备
+    [lock] 办公软件打开文档时留下的
+    [unfinished] 没有下载完
+    [version_control] 版本管理软件自己的文件
+   *[system] 操作系统自己的文件
+}
+
+## 操作系统的说法
+system-error = { $words }（系统错误 { $number }）
+system-read-only = 磁盘或目录是只读的
+system-no-space = 磁盘已满
+system-permission = 没有权限
+system-not-found = 没有这个文件或目录
+system-exists = 已有同名的文件或目录
+system-is-a-directory = 这里是目录，不是文件
+system-not-a-directory = 路径中有一处不是目录
+system-links = 硬链接太多
+system-name = 该磁盘不接受这个名称，或名称太长
+system-file-too-large = 文件超过该磁盘格式允许的大小
+system-busy = 正被使用
+system-io = 读写出错，磁盘可能有损坏
+system-open-files = 打开的文件太多
+system-unplugged = 磁盘或设备不在了
+system-loop = 链接绕成了圈，或不该是链接
+system-address-in-use = 该地址或端口已被占用
+system-no-address = 本机没有这个地址
+system-refused = 连接被拒绝，对方没有运行
+system-unreachable = 无法到达对方的网络
+system-timed-out = 没有应答

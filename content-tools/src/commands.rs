@@ -10,12 +10,13 @@ pub(crate) mod pack;
 pub(crate) mod pin;
 pub(crate) mod quota;
 pub(crate) mod scrub;
+mod store_complaint;
 pub(crate) mod verify;
 
 pub(crate) use complaint::{Complaint, Wrong};
 
 use karez_content_tools::pages::Pages;
-use karez_content_tools::speech::harmless;
+use karez_content_tools::speech::one_line;
 use karez_content_tools::store::{HeldRelease, Store, StoreError, StoreOptions};
 use karez_protocol::content::hash::ManifestId;
 use std::io::{self, ErrorKind, Write};
@@ -29,9 +30,9 @@ fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints a line, of which a terminal acts on nothing.
+/// Prints a line, of which a terminal acts on nothing, and in which no other line begins.
 fn line(out: &mut impl Write, text: &str) -> io::Result<()> {
-    writeln!(out, "{}", harmless(text))
+    writeln!(out, "{}", one_line(text))
 }
 
 /// Whether the reader of the output has had enough (`| head`).

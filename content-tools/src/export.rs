@@ -10,6 +10,7 @@ mod error;
 mod link;
 mod names;
 
+pub use destination::check_writable;
 pub use error::{ExportError, LoadError, ReadError};
 pub use link::{LinkError, LinkReport, check_disk, link};
 pub use names::{NameChange, Names, Placed};

@@ -9,6 +9,7 @@ use commands::Complaint;
 use karez_content_tools::package;
 use karez_content_tools::speech::{Lang, Texts, Voice, help, language, usage};
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// Chinese help by command and argument.
@@ -71,7 +72,8 @@ fn main() -> ExitCode {
         Err(error) => return usage::end(&error, &command, &voice.texts, voice.json),
     };
     voice.json = flags.json;
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).without_time().init();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    log.with_target(false).without_time().init();
     match run(flags.command, &voice) {
         Ok(code) => code,
         Err(error) if commands::is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -30,7 +30,7 @@ mod skipped;
 mod tally;
 mod walk;
 
-pub use error::{BadName, BadNames, PackError};
+pub use error::PackError;
 pub use plans::{PlainContainer, Plans};
 pub use skipped::{SkipReason, Skipped, Skips};
 pub use walk::check_place;

@@ -10,6 +10,7 @@
 //! tags to look at forty; (3) `mp4-atom`: it decodes sample tables that nobody here needs.
 
 mod archive;
+mod bad_names;
 mod dicom;
 mod document;
 mod identifier;
@@ -22,8 +23,9 @@ mod tar_members;
 mod xml;
 
 pub(crate) use archive::{Archive, archive};
+pub use bad_names::{BadName, BadNames};
 pub use mp4::Film;
-pub use notice::{Code, NOTICES_MAX, Notice, Notices, said, skip_key};
+pub use notice::{Code, NOTICES_MAX, Notice, Notices, said};
 pub use tar_members::UnpackError;
 pub(crate) use tar_members::{Passed, Unpacked, unpack};
 

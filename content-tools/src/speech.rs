@@ -8,9 +8,11 @@ mod harmless;
 pub mod help;
 pub mod language;
 mod layout;
+mod system;
 pub mod usage;
 mod voice;
 
+pub(crate) use harmless::is_invisible;
 pub use harmless::{harmless, one_line};
 pub use language::{Argument, Lang, Texts};
 pub use layout::cut;

@@ -127,8 +127,19 @@ fn failures_are_said_in_the_users_language_and_as_json() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gz, &[0; 4096]).unwrap();
     fs::write(bench.path("zeros/course.tar.gz"), gz.finish().unwrap()).unwrap();
+    let lessons = bench.path("lessons");
+    fs::create_dir(&lessons).unwrap();
+    fs::write(bench.path("lessons/1.mp4.part"), b"x").unwrap();
+    let described = bench.path("described");
+    fs::create_dir(&described).unwrap();
+    for (name, bytes) in [("a.txt", "a"), ("1.mp4.part", "x"), ("collection.toml", "[items.'1.mp4.part']\ntitle = 'x'")]
+    {
+        fs::write(Path::new(&described).join(name), bytes).unwrap();
+    }
     let (failed, wrong) = (1, 2);
-    let rows: [(&[&str], _, &str, &str); 11] = [
+    let rows: [(&[&str], _, &str, &str); 13] = [
+        (&["pack", &lessons, "--store", &store], failed, "empty_skipped", "1.mp4.part 没有收入：没有下载完"),
+        (&["pack", &described, "--store", &store], failed, "item_left_out", "没有收入（没有下载完）"),
         (&["verify", "--store", "/nonexistent"], failed, "no_store", "没有存储"),
         (&["pack", "/nonexistent", "--store", &store], failed, "no_folder", "没有目录"),
         (&["pack", &empty, "--store", &store], failed, "empty", "没有可打包的文件"),
@@ -179,6 +190,31 @@ fn no_escape_reaches_the_terminal() {
     let listed = run(&["inspect", "a/b", "--store", &store]);
     let text = String::from_utf8(listed.stdout).unwrap();
     assert!(text.contains("a\u{fffd}b.bin"), "{text}");
+}
+
+/// What a damaged release file stops, in Chinese too; no colours where no terminal is.
+#[test]
+fn a_damaged_release_is_told_without_colours() {
+    let bench = Bench::new();
+    let (dir, store) = (bench.path("课程"), bench.path("store"));
+    fs::write(bench.path("课程/a.txt"), b"a").unwrap();
+    json(&["pack", &dir, "--store", &store, "--collection", "a/b"]);
+    let release = bench.path("store/drafts/a/b/1.release");
+    fs::write(&release, b"rot").unwrap();
+    let output = run(&["gc", "--store", &store, "--lang", "zh"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let said = stderr.lines().find(|line| line.starts_with("错误：")).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("已损坏") && !said.contains("damaged"), "{stderr}");
+    let output = run(&["inspect", "a/b", "--store", &store]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("skipping a damaged release file") && !stderr.contains('\u{1b}'), "{stderr:?}");
+    json(&["pack", &dir, "--store", &store, "--collection", "a/b"]);
+    fs::write(bench.path("课程/a.txt"), b"b").unwrap();
+    json(&["pack", &dir, "--store", &store, "--collection", "a/b"]);
+    fs::write(&release, b"rot").unwrap();
+    let plan = json(&["gc", "--store", &store]);
+    assert_eq!(plan["damaged_releases"][0]["version"], 1, "{plan}");
+    assert!(!Path::new(&release).exists());
 }
 
 #[test]

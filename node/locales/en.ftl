@@ -38,6 +38,7 @@ error-unknown-item = '{ $collection }' has no item '{ $item }': `karez show { $c
 error-unknown-file = '{ $collection }' has no file '{ $path }'
 error-not-ready = the description of '{ $collection }' has not arrived yet: try again in a moment, or see `karez status`
 error-not-publisher = this node may not publish as '{ $publisher }': its invite names { $owned }
+error-no-publisher = this node may not publish as '{ $publisher }': it joined as a site that publishes nothing. Ask the county operator for an invite that names a publisher
 error-compressed-tar = nothing was published: { $path } is a compressed archive, and after any change inside all of it would have to be sent again. Unpack it, or publish with --unpack
 error-compressed-tar-by-hand = nothing was published: { $path } is a compressed archive, and after any change inside all of it would have to be sent again. Unpack it first
 error-no-ffmpeg = nothing was published: renditions need { $program }, which is not installed on this machine (Debian and Ubuntu: apt install ffmpeg)
@@ -50,40 +51,37 @@ error-publishing = { $collection } is being published already: wait until that h
 error-pack-no-folder = nothing was published: there is no folder { $path }. Check the name
 error-pack-not-a-folder = nothing was published: { $path } is not a folder. Put the file into a folder of its own and publish that
 error-pack-empty = nothing was published: { $path } holds no file. What was published before stays as it is
+error-pack-empty-skipped = nothing was published: { $path } holds no file ({ left-out }). What was published before stays as it is
 error-pack-own-folder = nothing was published: { $path } belongs to this node, and lies in the folder to be published or around it. Keep them apart
 error-pack-not-readable = nothing was published: the node may not read { $path }. Give its user the right to, or take it out of the folder
 error-pack-unreadable = nothing was published: { $path } cannot be read ({ $detail }). Make it readable, or take it out of the folder
 error-pack-changing = nothing was published: { $path } is being changed by another program. Wait until it is finished, then publish again
 error-pack-name-encoding = nothing was published: the name { $path } is not UTF-8. Rename it (convmv turns old GBK names into UTF-8)
-error-pack-name = nothing was published: rename { $path }, as { $rule ->
-    [control] its name has a control character
-    [long] its path has more than 1024 bytes, or a name in it more than 255
-   *[other] its name is not allowed
-  }
+error-pack-name = nothing was published: rename { $path }, as { name-fault }
 error-pack-names = nothing was published: { $count } names cannot be published:
     {"    "}{ $lines }
     Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
 error-pack-description = nothing was published: { $path } is not right:
     { $lines }
 error-pack-unknown-item = nothing was published: { $path } describes '{ $key }', but there is no such folder or file. Correct the name
-error-pack-unpack = nothing was published: { $path } cannot be unpacked, as { $cause ->
-    [empty] it holds no files, or is no tar archive
-    [large] it holds more than 200 000 files or 256 GiB
-    [name] { $detail }
-    [link] { $detail }
-    [sparse] { $detail }
-   *[broken] it cannot be read ({ $detail })
-  }. Unpack it by hand
+error-pack-item-left-out = nothing was published: { $path } describes '{ $key }', which is left out ({ skip-reason }). Finish or rename it, or take the entry out
+error-pack-unpack = nothing was published: { $path } cannot be unpacked, as { unpack-fault }. Unpack it by hand
 error-pack-collision = nothing was published: '{ $path }' is in the folder and in an archive or rendition. Rename one of them
 error-pack-too-large = nothing was published: the folder is too large for one collection ({ $detail }). Split it
 error-pack-disk-full = nothing was published: no space is left on the disk of { $path }. Free some and publish again; nothing stored before is lost
 error-pack-quota = nothing was published: the store has reached its quota. `karez gc` gives back what is not needed, `karez quota` raises it
+error-pack-read-only = nothing was published: { fault-read-only }
+error-pack-not-allowed = nothing was published: { fault-not-allowed }
+error-pack-away = nothing was published: { fault-away }
+error-pack-damaged = nothing was published: { fault-damaged }
+error-pack-system = nothing was published: { fault-system }
 error-no-space = the copy needs { $needed }, but only { $free } are free at { $path }: choose another disk with --to, or play without a copy with `karez play`
 error-read-only-path = { $path } cannot be written: its disk or folder is read-only. Make it writable, or choose another home with --home
 error-no-permission = { $path } cannot be used: this user has no right to. Give it the right, or run the command as the node's user
 fault-disk-full = no space left on the disk of { $path }: free some; nothing stored before is lost
 fault-quota = the store has reached its quota of { $bytes } bytes: `karez gc` gives back what is not needed, or raise the quota
 fault-read-only = { $path } cannot be written to: its disk or folder is read-only. Make it writable, then start the node again
+fault-not-allowed = the user that runs the node has no right to use { $path }: give it the right, or choose another folder
 fault-away = { $path } is not there, nor is its disk: attach the disk again
 fault-damaged = a chunk is damaged on disk: it is fetched again
 fault-system = { $path } cannot be used: { $detail }
@@ -96,11 +94,13 @@ problem-forked = { $collection }: version { $version } was signed twice with dif
 problem-unlisted = { $collection } is published but not listed yet: { $detail }
 problem-lost = { $collection }: a stored chunk is damaged or gone, it is fetched again
 problem-changed-files = files were changed, moved or removed, and hold chunks no longer that are published from them (number in brackets): { $files }. Publish the folder again, and let go of older versions that need them with `karez gc`; copies made with --link mend themselves when a peer has the chunks
-status-unreadable = { $path } is damaged, so nobody knows what it named, and `karez gc` waits unless a newer version is here whole: remove it, then pull or publish that again
+status-unreadable = { $path } is damaged, so nobody knows what it named, and `karez gc` waits: remove it, then pull or publish that again
+status-unreadable-superseded = { $path } is damaged, but a newer version is here whole: `karez gc` removes it
 error-damaged-release = { $path } is damaged, and what it named may still be needed: nothing was removed. Remove the file, then pull or publish that again
 error-copy-disk-full = the copy failed: { fault-disk-full }
 error-copy-quota = the copy failed: { fault-quota }
-error-copy-read-only = the copy failed: { fault-read-only }
+error-copy-read-only = the copy failed: { $path } cannot be written to: its disk or folder is read-only. Make it writable, or choose another folder with --to
+error-copy-not-allowed = the copy failed: { fault-not-allowed }
 error-copy-away = the copy failed: { fault-away }
 error-copy-damaged = the copy failed: { fault-damaged }
 error-copy-system = the copy failed: { fault-system }
@@ -309,6 +309,7 @@ error-not-plain = { $path } is no plain file of a bundle: do not trust this stic
 error-damaged-bundle = { $path } is damaged: export the bundle again
 error-foreign-bundle = { $path } was made for another network: this node cannot use it
 error-incomplete = { $collection } version { $version } is not complete here: pull it first
+error-not-here = { $collection } is not here, or not all of it: `karez ls` lists what is here, `karez pull { $collection }` fetches it
 error-small-stick = the bundle needs { $needed }, but only { $free } are free at { $path }: use a larger stick
 error-full-stick = no space is left at { $path }: free some, or use a larger stick, and run the same command again
 error-read-back = { $path } reads back differently than it was written: do not use this stick

@@ -38,6 +38,7 @@ error-unknown-item = “{ $collection }”中没有“{ $item }”：`karez show
 error-unknown-file = “{ $collection }”中没有文件“{ $path }”
 error-not-ready = “{ $collection }”的说明还没有到达：请稍后再试，或查看 `karez status`
 error-not-publisher = 本节点不能以“{ $publisher }”的名义发布：邀请中写的是 { $owned }
+error-no-publisher = 本节点不能以“{ $publisher }”的名义发布：它是作为不发布内容的站点加入的。请向县里管理员要写有发布者的邀请
 error-compressed-tar = 没有发布：{ $path } 是压缩包，里面改动一处，整个包就要重新传送。请先解压，或加上 --unpack 发布
 error-compressed-tar-by-hand = 没有发布：{ $path } 是压缩包，里面改动一处，整个包就要重新传送。请先解压
 error-no-ffmpeg = 没有发布：制作低清版本需要 { $program }，本机没有安装（Debian、Ubuntu：apt install ffmpeg）
@@ -50,40 +51,37 @@ error-publishing = { $collection } 已经在发布：请等它结束
 error-pack-no-folder = 没有发布：没有目录 { $path }，请检查名称
 error-pack-not-a-folder = 没有发布：{ $path } 不是目录。请把文件放进单独的目录再发布
 error-pack-empty = 没有发布：{ $path } 中没有文件。以前发布的保持原样
+error-pack-empty-skipped = 没有发布：{ $path } 中没有文件（{ left-out }）。以前发布的保持原样
 error-pack-own-folder = 没有发布：{ $path } 属于本节点，它在要发布的目录之内，或该目录在它之内。请把两者分开
 error-pack-not-readable = 没有发布：节点无权读取 { $path }。请给运行节点的用户读权限，或移出目录
 error-pack-unreadable = 没有发布：无法读取 { $path }（{ $detail }）。请设为可读，或移出目录
 error-pack-changing = 没有发布：{ $path } 正被其他程序改动。请等它完成后再发布
 error-pack-name-encoding = 没有发布：名称 { $path } 不是 UTF-8。请改名（convmv 可把旧的 GBK 名称转为 UTF-8）
-error-pack-name = 没有发布：请给 { $path } 改名，{ $rule ->
-    [control] 名称中有控制字符
-    [long] 路径超过 1024 字节，或其中某个名称超过 255 字节
-   *[other] 名称不可用
-  }
+error-pack-name = 没有发布：请给 { $path } 改名，{ name-fault }
 error-pack-names = 没有发布：有 { $count } 个名称无法发布：
     {"    "}{ $lines }
     请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
 error-pack-description = 没有发布：{ $path } 有误：
     { $lines }
 error-pack-unknown-item = 没有发布：{ $path } 中写了“{ $key }”，但没有这个目录或文件。请更正名称
-error-pack-unpack = 没有发布：无法解压 { $path }，{ $cause ->
-    [empty] 里面没有文件，或不是 tar 压缩包
-    [large] 里面超过 20 万个文件或 256 GiB
-    [name] 里面有无法发布的名称（{ $detail }）
-    [link] 里面的硬链接所指的文件不在包中（{ $detail }）
-    [sparse] 里面有稀疏文件，打包时请不要用 --sparse（{ $detail }）
-   *[broken] 读不出来（{ $detail }）
-  }。请自行解压
+error-pack-item-left-out = 没有发布：{ $path } 中写了“{ $key }”，但它没有收入（{ skip-reason }）。请补全或改名，或删去这一项
+error-pack-unpack = 没有发布：无法解压 { $path }，{ unpack-fault }。请自行解压
 error-pack-collision = 没有发布：“{ $path }”既在目录中，又在压缩包或低清版本中。请改其中一个的名称
 error-pack-too-large = 没有发布：目录太大，放不进一个内容集（{ $detail }）。请拆分
 error-pack-disk-full = 没有发布：{ $path } 所在磁盘已满。请腾出空间后再发布，已存内容不会丢失
 error-pack-quota = 没有发布：存储已达限额。用 `karez gc` 腾出不需要的，或用 `karez quota` 提高限额
+error-pack-read-only = 没有发布：{ fault-read-only }
+error-pack-not-allowed = 没有发布：{ fault-not-allowed }
+error-pack-away = 没有发布：{ fault-away }
+error-pack-damaged = 没有发布：{ fault-damaged }
+error-pack-system = 没有发布：{ fault-system }
 error-no-space = 副本需要 { $needed }，而 { $path } 只剩 { $free }：请用 --to 选择别的磁盘，或用 `karez play` 直接播放
 error-read-only-path = 无法写入 { $path }：所在磁盘或目录是只读的。请改为可写，或用 --home 选择别的目录
 error-no-permission = 无法使用 { $path }：当前用户没有权限。请授予权限，或用节点的用户执行
 fault-disk-full = { $path } 所在的磁盘已满：请腾出空间；已存的内容没有丢失
 fault-quota = 存储已达到 { $bytes } 字节的限额：请用 `karez gc` 清理不需要的内容，或提高限额
 fault-read-only = 无法写入 { $path }：所在磁盘或目录是只读的。请改为可写，再重新启动节点
+fault-not-allowed = 运行节点的用户无权使用 { $path }：请授予权限，或另选目录
 fault-away = 找不到 { $path }，它所在的磁盘也不在：请重新接上磁盘
 fault-damaged = 磁盘上有一块数据已损坏，正在重新获取
 fault-system = 无法使用 { $path }：{ $detail }
@@ -96,11 +94,13 @@ problem-forked = { $collection }：第 { $version } 版被签了两次，内容�
 problem-unlisted = { $collection } 已发布，但尚未登记：{ $detail }
 problem-lost = { $collection }：存储的一块数据损坏或丢失，正在重新获取
 problem-changed-files = 有文件被改动、移走或删除，其中已没有当初发布的数据（括号内为块数）：{ $files }。请重新发布该目录，并用 `karez gc` 清理仍需要它们的旧版本；用 --link 复制的文件，只要有节点存有这些数据，就会自行修复
-status-unreadable = { $path } 已损坏，其中记录的内容无从得知；除非本机存有更新的完整版本，`karez gc` 会一直等待：请删除它，然后重新获取或发布
+status-unreadable = { $path } 已损坏，其中记录的内容无从得知，`karez gc` 会一直等待：请删除它，然后重新获取或发布
+status-unreadable-superseded = { $path } 已损坏，但本机存有更新的完整版本：`karez gc` 会删除它
 error-damaged-release = { $path } 已损坏，其中记录的内容可能仍有用：没有清理任何内容。请删除该文件，然后重新获取或发布
 error-copy-disk-full = 复制失败：{ fault-disk-full }
 error-copy-quota = 复制失败：{ fault-quota }
-error-copy-read-only = 复制失败：{ fault-read-only }
+error-copy-read-only = 复制失败：无法写入 { $path }，所在磁盘或目录是只读的。请改为可写，或用 --to 另选目录
+error-copy-not-allowed = 复制失败：{ fault-not-allowed }
 error-copy-away = 复制失败：{ fault-away }
 error-copy-damaged = 复制失败：{ fault-damaged }
 error-copy-system = 复制失败：{ fault-system }
@@ -288,6 +288,7 @@ error-not-plain = { $path } 不是数据包应有的普通文件：请不要信�
 error-damaged-bundle = { $path } 已损坏：请重新导出数据包
 error-foreign-bundle = { $path } 是为另一个网络制作的：本节点不能使用
 error-incomplete = { $collection } 第 { $version } 版在本机不齐全：请先取回
+error-not-here = 本机没有 { $collection }，或不齐全：`karez ls` 列出本机已有的，`karez pull { $collection }` 取回
 error-small-stick = 数据包需要 { $needed }，而 { $path } 只剩 { $free }：请换更大的存储盘
 error-full-stick = { $path } 没有剩余空间：请腾出空间或换更大的存储盘，再执行同一命令
 error-read-back = { $path } 读回的与写入的不同：请不要再用这个存储盘

@@ -56,11 +56,22 @@ impl Care {
         let scrub = self.scrub.borrow().clone();
         let scrub = (!scrub.phase.is_empty()).then_some(scrub);
         let unreadable = self.unreadable.clone();
+        let unreadable = self.blocking(move |store| unreadable.now(store)).await?;
+        let superseded = if unreadable.is_empty() { Vec::new() } else { self.superseded().await? };
         self.blocking(move |store| {
-            let unreadable = unreadable.now(store)?;
             let damaged_chunks = store.damaged()?.len() as u64;
             let (used_bytes, quota_bytes) = (store.disk_bytes(), store.quota());
-            Ok(CareView { used_bytes, quota_bytes, damaged_chunks, scrub, unreadable })
+            Ok(CareView { used_bytes, quota_bytes, damaged_chunks, scrub, unreadable, superseded })
+        })
+        .await
+    }
+
+    /// The damaged release files that the next run that makes room removes.
+    async fn superseded(&self) -> Result<Vec<String>, HandleError> {
+        let publisher = self.handle.look().await?.publisher;
+        self.blocking(move |store| {
+            let lost = unreadable::superseded(store, publisher.as_ref())?;
+            Ok(lost.iter().map(|version| store.release_path(version).display().to_string()).collect())
         })
         .await
     }
@@ -115,11 +126,7 @@ impl Care {
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, HandleError> {
         let store = self.store.clone();
-        let failed = |detail: String| HandleError::Store { detail };
         let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.map_err(|cause| failed(cause.to_string()))?.map_err(|cause| match cause {
-            StoreError::DamagedRelease { path } => HandleError::DamagedRelease { path: path.display().to_string() },
-            cause => failed(cause.to_string()),
-        })
+        Ok(done.map_err(|cause| HandleError::Store { detail: cause.to_string() })??)
     }
 }

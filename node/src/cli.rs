@@ -29,7 +29,7 @@ mod tests;
 pub use care::QuotaChange;
 pub use complaint::Complaint;
 pub use context::Context;
-pub use invocation::{Action, Invocation, PullOrder, Request, RunFlags};
+pub use invocation::{Action, Invocation, PullOrder, Request};
 pub use karez_content_tools::speech::{Argument, Lang, Sentence, Spoken, Texts};
 
 use crate::api::client::{Client, ClientError};

@@ -39,15 +39,15 @@ const SYNC_CHECK: Duration = Duration::from_secs(1);
 const PORT_TRIES: usize = 16;
 
 /// How to run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunConfig {
     /// Where both planes listen: TCP for control, UDP for bulk, one port.
     pub listen: SocketAddr,
-    /// Where the gateway listens, if at all.
+    /// Where the gateway listens; `None` when it is off.
     pub gateway: Option<SocketAddr>,
     /// Addresses told to others instead of the one listened on.
     pub announce: Vec<SocketAddr>,
-    /// Limits that it begins with.
+    /// Limits that it begins with; 0 is none.
     pub rates: Rates,
     /// Egress mode.
     pub mode: EgressMode,

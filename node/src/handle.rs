@@ -12,10 +12,11 @@ mod sentence;
 
 pub use pack_failure::{BadNameView, PackFailure};
 
+use crate::trouble::StoreFault;
 use courier::Courier;
 use karez_content_tools::pages::Pages;
 use karez_content_tools::rendition::Height;
-use karez_content_tools::store::Store;
+use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
@@ -61,11 +62,11 @@ pub enum HandleError {
         collection: String,
     },
     /// This node owns no namespace of that name.
-    #[error("this node may not publish as '{publisher}': its invite names {owned}")]
+    #[error("this node may not publish as '{publisher}': its invite names {}", if owned.is_empty() { "no publisher" } else { owned })]
     NotPublisher {
         /// The namespace asked for.
         publisher: String,
-        /// The namespaces it owns.
+        /// The namespaces it owns, or nothing.
         owned: String,
     },
     /// The folder was not published.
@@ -121,6 +122,12 @@ pub enum HandleError {
         /// The file.
         path: String,
     },
+    /// The store refused something, typed.
+    #[error("{fault}")]
+    Fault {
+        /// Why.
+        fault: StoreFault,
+    },
     /// The store failed; the text says what to do.
     #[error("{detail}")]
     Store {
@@ -130,6 +137,18 @@ pub enum HandleError {
     /// The daemon is stopping.
     #[error("the node is stopping")]
     Stopping,
+}
+
+impl From<StoreError> for HandleError {
+    fn from(error: StoreError) -> Self {
+        match StoreFault::from(&error) {
+            _ if let StoreError::DamagedRelease { path } = &error => {
+                Self::DamagedRelease { path: path.display().to_string() }
+            }
+            StoreFault::Other { detail } => Self::Store { detail },
+            fault => Self::Fault { fault },
+        }
+    }
 }
 
 /// What to publish.

@@ -1,11 +1,11 @@
 //! `karez`: the node and its commands.
 
-use karez_node::cli::{self, Action, Complaint, Context, Invocation, RunFlags};
+use karez_node::cli::{self, Action, Complaint, Context, Invocation};
 use karez_node::daemon::{self, Ready, RunConfig};
 use karez_node::home::Home;
 use karez_node::setup;
 use serde_json::json;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -66,12 +66,14 @@ async fn join(context: &Context, home: &Home, invite: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn run(context: &Context, home: Home, flags: RunFlags) -> ExitCode {
+async fn run(context: &Context, home: Home, config: RunConfig) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let RunFlags { listen, gateway, announce, rates, mode, queue, lan, relay } = flags;
-    let config = RunConfig { listen, gateway, announce, rates, mode, queue, lan, relay };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     match daemon::run(home, config, |ready| greet(context, ready), interrupted()).await {
         Ok(()) => {
             context.tell(&context.text("run-stopped", &[]));

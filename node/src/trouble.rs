@@ -6,6 +6,7 @@ use karez_content_tools::speech::{Sentence, Spoken, Texts, with};
 use karez_content_tools::store::StoreError;
 use karez_protocol::content::name::CollectionName;
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Why the store does not do what it is asked for.
@@ -32,6 +33,12 @@ pub enum StoreFault {
     )]
     ReadOnly {
         /// The store, or the file.
+        path: String,
+    },
+    /// The node's user has no right to.
+    #[error("the user that runs the node has no right to use {path}: give it the right, or choose another folder")]
+    NotAllowed {
+        /// The file or folder.
         path: String,
     },
     /// A file outside the store is not there, nor is its disk.
@@ -121,7 +128,11 @@ impl From<&ExportError> for StoreFault {
             ExportError::InTheWay { path } => Self::InTheWay { path: lossy(path) },
             ExportError::Busy { path } => Self::Busy { path: lossy(path) },
             ExportError::DiskFull { path } => Self::DiskFull { path: lossy(path) },
-            ExportError::Io { path, source, .. } => Self::System { path: lossy(path), detail: source.to_string() },
+            ExportError::Io { path, source, .. } => match source.kind() {
+                ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path: lossy(path) },
+                ErrorKind::PermissionDenied => Self::NotAllowed { path: lossy(path) },
+                _ => Self::System { path: lossy(path), detail: source.to_string() },
+            },
             ExportError::Read(ReadError::Store(error)) => error.into(),
             ExportError::Read(ReadError::Load(error)) => error.into(),
             other => Self::other(other),
@@ -145,6 +156,7 @@ impl Spoken for StoreFault {
             Self::DiskFull { path } => ("fault-disk-full", with([("path", path)])),
             Self::Quota { quota_bytes } => ("fault-quota", with([("bytes", quota_bytes)])),
             Self::ReadOnly { path } => ("fault-read-only", with([("path", path)])),
+            Self::NotAllowed { path } => ("fault-not-allowed", with([("path", path)])),
             Self::Away { path } => ("fault-away", with([("path", path)])),
             Self::Damaged => ("fault-damaged", Vec::new()),
             Self::System { path, detail } => ("fault-system", with([("path", path), ("detail", detail)])),
@@ -262,6 +274,7 @@ mod tests {
     use super::*;
     use crate::words::texts;
     use karez_content_tools::speech::Lang;
+    use rustix::io::Errno;
 
     #[test]
     fn problems_are_said_in_the_users_language() {
@@ -276,6 +289,18 @@ mod tests {
             assert!(problem.to_string().contains(english));
             let json = serde_json::to_string(&problem).unwrap();
             assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), problem, "{json}");
+        }
+        for (errno, chinese, english) in [
+            (Errno::ROFS, "只读", "read-only"),
+            (Errno::ACCESS, "无权使用", "no right to"),
+            (Errno::NOENT, "没有这个文件", "no such file"),
+            (Errno::IO, "读写出错", "read or write failed"),
+        ] {
+            let refused = ExportError::Io { action: "create", path: "/盘/课".into(), source: errno.into() };
+            let fault = StoreFault::from(&refused);
+            let [zh, en] = [Lang::Zh, Lang::En].map(|lang| Problem::store(None, fault.clone()).said(&texts(lang)));
+            assert!(zh.contains(chinese) && zh.contains("/盘/课") && en.contains(english), "{zh} {en}");
+            assert!(!zh.chars().any(|c| c.is_ascii_alphabetic()), "{zh}");
         }
         let newer = r#"{"problem":"of_tomorrow","what":1}"#;
         assert_eq!(serde_json::from_str::<Problem>(newer).unwrap(), Problem::Unknown);

@@ -79,6 +79,8 @@ pub struct ImportReport {
     pub unnamed: u64,
     /// The first of them.
     pub damages: Vec<Damage>,
+    /// Records left out that are in none of those.
+    pub damages_more: u64,
     /// Documents and receipts, known or not.
     pub slots: Vec<Slot>,
 }
@@ -212,13 +214,16 @@ impl Import<'_> {
         self.report.damaged += 1;
         if fault == Fault::ChunksUnnamed {
             self.report.unnamed += 1;
-            if let Some(last) = self.report.damages.last_mut().filter(|last| last.part == part && last.fault == fault) {
+            // The last one listed is the last one found only as long as all are listed.
+            let last = self.report.damages.last_mut().filter(|_| self.report.damages_more == 0);
+            if let Some(last) = last.filter(|last| last.part == part && last.fault == fault) {
                 last.records += 1;
                 return;
             }
         }
-        if self.report.damages.len() < DAMAGES_MAX {
-            self.report.damages.push(Damage { part, offset, records: 1, fault });
+        match self.report.damages.len() < DAMAGES_MAX {
+            true => self.report.damages.push(Damage { part, offset, records: 1, fault }),
+            false => self.report.damages_more += 1,
         }
     }
 

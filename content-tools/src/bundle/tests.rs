@@ -329,6 +329,14 @@ fn nothing_comes_in_that_no_accepted_release_names() {
     check("a bomb", &[&good, &page, &bomb], (0, 1));
     check("another length", &[&good, &page, &longer], (0, 1));
     check("the real one, twice", &[&good, &page, &chunk, &chunk], (1, 0));
+    // Two faults in turn, more often than are listed: no entry counts what is not behind it.
+    let rotten = record(Kind::Release, chunk.0.entry.id, Codec::Raw, 3, b"rot");
+    let in_turn = [vec![&good], [&chunk, &rotten].repeat(80)].concat();
+    let records: Vec<_> = in_turn.into_iter().cloned().collect();
+    let report = import_from(&forged(stick.path(), &records), &site.store).unwrap();
+    let listed: u64 = report.damages.iter().map(|damage| damage.records).sum();
+    assert!(report.damages.iter().all(|damage| damage.records == 1), "{report:?}");
+    assert_eq!((report.damages.len(), listed + report.damages_more), (100, report.damaged));
 }
 
 /// The vectors of docs/formats/bundle.md.

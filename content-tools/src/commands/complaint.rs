@@ -2,15 +2,16 @@
 //!
 //! What has no sentence of its own is said in English, in the words of the error.
 
+use super::store_complaint::{loading, storing};
 use karez_content_tools::export::LoadError;
-use karez_content_tools::pack::{BadName, PackError};
-use karez_content_tools::package::{Notice, Notices};
+use karez_content_tools::pack::{PackError, Skips};
+use karez_content_tools::package::{BadName, Notice, Notices};
 use karez_content_tools::rendition::FfmpegError;
 use karez_content_tools::speech::{Sentence, Spoken, Texts, listed, with};
 use karez_content_tools::store::StoreError;
 use serde_json::{Value, json};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the commands themselves find wrong.
 #[derive(Debug, thiserror::Error)]
@@ -56,16 +57,12 @@ impl Spoken for Complaint<'_> {
         let found = self.0.chain().find_map(|cause| {
             let wrong = cause.downcast_ref::<Wrong>().map(Wrong::sentence);
             let packing = || cause.downcast_ref::<PackError>().and_then(packing);
-            let storing = || cause.downcast_ref::<StoreError>().and_then(storing);
-            let loading = || match cause.downcast_ref::<LoadError>() {
-                Some(LoadError::Store(error)) => self::storing(error),
-                Some(LoadError::MissingPage { .. }) => Some(("error-missing-page", Vec::new())),
-                _ => None,
-            };
+            let storing = || cause.downcast_ref::<StoreError>().map(storing);
+            let loading = || cause.downcast_ref::<LoadError>().map(loading);
             wrong.or_else(packing).or_else(storing).or_else(loading)
         });
         // A context hides its error from the chain.
-        let found = found.or_else(|| self.0.downcast_ref::<StoreError>().and_then(storing));
+        let found = found.or_else(|| self.0.downcast_ref::<StoreError>().map(storing));
         found.unwrap_or_else(|| ("error-other", with([("detail", in_words(self.0))])))
     }
 
@@ -111,27 +108,12 @@ pub(crate) fn notice_json(notice: &Notice) -> Value {
     json!({"path": notice.path, "code": notice.code.name(), "detail": notice.detail, "text": notice.text()})
 }
 
-fn storing(error: &StoreError) -> Option<Sentence> {
-    Some(match error {
-        StoreError::Locked { dir } => ("error-locked", with([("dir", dir.display())])),
-        StoreError::Io { path, source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-            ("error-read-only", with([("dir", path.display())]))
-        }
-        StoreError::ReadOnly { dir } => ("error-read-only", with([("dir", dir.display())])),
-        StoreError::DiskFull { path } => ("error-disk-full", with([("path", path.display())])),
-        StoreError::QuotaReached { dir, quota_bytes } => {
-            ("error-quota", with([("dir", dir.display().to_string()), ("bytes", quota_bytes.to_string())]))
-        }
-        _ => return None,
-    })
-}
-
 fn packing(error: &PackError) -> Option<Sentence> {
-    let at = |key, path: &std::path::Path| Some((key, with([("path", path.display())])));
+    let at = |key, path: &Path| Some((key, with([("path", path.display())])));
     match error {
         PackError::Missing { dir } => Some(("error-no-folder", with([("dir", dir.display())]))),
         PackError::NotAFolder { dir } => at("error-not-a-folder", dir),
-        PackError::Empty { dir } => at("error-empty", dir),
+        PackError::Empty { dir, skipped } => Some(empty(dir, skipped)),
         PackError::OwnFolder { path } => at("error-store-inside", path),
         PackError::Changing { path } => at("error-changing", path),
         PackError::NameEncoding { path } => at("error-name-encoding", path),
@@ -142,13 +124,16 @@ fn packing(error: &PackError) -> Option<Sentence> {
             Some(("error-unreadable-inside", with(arguments)))
         }
         PackError::Unpack { path, source } => {
-            Some(("error-unpack", with([("path", path.display().to_string()), ("detail", source.to_string())])))
+            let about = [("cause", source.cause()), ("member", source.member())];
+            let words = [("path", path.display().to_string()), ("detail", source.to_string())];
+            Some(("error-unpack", [with(about), with(words)].concat()))
         }
         PackError::Name { path, reason } => {
-            Some(("error-name", with([("path", path.display().to_string()), ("detail", reason.to_string())])))
+            let name = BadName { path: path.clone(), fault: Some(*reason) };
+            Some(("error-name", with([("path", path.display().to_string()), ("rule", name.rule().into())])))
         }
         PackError::Names(names) => {
-            let count = (names.list.len() as u64 + names.more).to_string();
+            let count = names.total().to_string();
             let paths: Vec<_> = names.list.iter().map(|name| name.path.to_string_lossy()).collect();
             let lines = listed(paths.iter().map(|path| &**path), names.more);
             Some(("error-names", with([("count", count), ("lines", lines)])))
@@ -159,6 +144,10 @@ fn packing(error: &PackError) -> Option<Sentence> {
         PackError::UnknownItem { path, key } => {
             Some(("error-unknown-item", with([("path", path.display().to_string()), ("key", key.clone())])))
         }
+        PackError::ItemLeftOut { path, key, reason } => {
+            let (path, key, reason) = (path.display().to_string(), key.clone(), reason.name().to_owned());
+            Some(("error-item-left-out", with([("path", path), ("key", key), ("reason", reason)])))
+        }
         PackError::Collision { path } => Some(("error-collision", with([("path", path)]))),
         PackError::Sensitivity { found } => Some(("error-sensitivity", with([("found", found)]))),
         PackError::Refused(_) => Some(("error-refused", Vec::new())),
@@ -166,9 +155,24 @@ fn packing(error: &PackError) -> Option<Sentence> {
         PackError::Rendition(FfmpegError::Missing { program }) => {
             Some(("error-no-ffmpeg", with([("program", program)])))
         }
-        PackError::Rendition(_) => None,
-        PackError::Store(error) => storing(error),
+        PackError::Rendition(FfmpegError::Start(detail)) => Some(("error-ffmpeg-start", with([("detail", detail)]))),
+        PackError::Rendition(FfmpegError::Failed { path, line, log }) => {
+            let [path, log] = [path, log].map(|path| path.display().to_string());
+            Some(("error-ffmpeg", with([("path", path), ("line", line.clone()), ("log", log)])))
+        }
+        PackError::Rendition(FfmpegError::Film { path, source } | FfmpegError::Folder { path, source }) => {
+            Some(("error-system", with([("path", path.display().to_string()), ("detail", source.to_string())])))
+        }
+        PackError::Store(error) => Some(storing(error)),
     }
+}
+
+/// A folder of nothing, or of what is left out.
+fn empty(dir: &Path, skipped: &Skips) -> Sentence {
+    let path = with([("path", dir.display())]);
+    let Some(first) = skipped.list.first() else { return ("error-empty", path) };
+    let about = with([("first", first.path.as_str()), ("reason", first.reason.name())]);
+    ("error-empty-skipped", [path, about, vec![("count", skipped.total().into())]].concat())
 }
 
 #[cfg(test)]

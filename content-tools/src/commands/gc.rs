@@ -47,6 +47,7 @@ fn document(plan: &GcPlan, done: &Compacted, dry_run: bool) -> Value {
         "dry_run": dry_run,
         "kept": versions(&plan.kept),
         "dropped": versions(&plan.dropped),
+        "damaged_releases": versions(&plan.lost),
         "segments": plan.segments.len(),
         "garbage_bytes": plan.garbage_bytes(),
         "left_bytes": plan.left_bytes,
@@ -67,6 +68,9 @@ fn print(plan: &GcPlan, done: &Compacted, dry_run: bool, voice: &Voice) -> io::R
     }
     for held in &plan.dropped {
         super::line(&mut out, &voice.text("gc-drop", &name(held)))?;
+    }
+    for held in &plan.lost {
+        super::line(&mut out, &voice.text("gc-drop-damaged", &name(held)))?;
     }
     let text = if dry_run {
         // The plan weighs what no kept version names; the dropped ones are among it already.

@@ -219,7 +219,7 @@ fn print_notes(packed: &Packed, voice: &Voice, out: &mut impl Write) -> io::Resu
     let skipped = &packed.skipped;
     let (leftovers, others): (Vec<_>, Vec<_>) = skipped.list.iter().partition(|skipped| skipped.reason.is_leftover());
     for skipped in &others {
-        let reason = voice.text(package::skip_key(skipped.reason.name()), &[]);
+        let reason = voice.text("skip-reason", &[("reason", skipped.reason.name().into())]);
         let arguments = [("path", skipped.path.as_str().into()), ("reason", reason.into())];
         line(out, &voice.text("pack-skipped", &arguments))?;
     }

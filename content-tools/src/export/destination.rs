@@ -9,7 +9,7 @@ use crate::own_folders::OwnFolders;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::layout::Slice;
 use karez_protocol::content::path::ContentPath;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -25,6 +25,29 @@ pub(super) struct Destination<'a> {
     path: PathBuf,
     handle: OwnedFd,
     keep_out: Option<&'a OwnFolders>,
+}
+
+/// Whether a folder can be written to, or be made, as far as that can be told before anything is fetched for it.
+///
+/// # Errors
+///
+/// [`ExportError::InTheWay`] where a file stands in the path, [`ExportError::Io`] for a read-only disk, a folder that this
+/// user may not write to, or a name that the disk does not take.
+pub fn check_writable(to: &Path) -> Result<(), ExportError> {
+    for place in to.ancestors() {
+        match fs::metadata(place) {
+            Ok(found) if found.is_dir() => {
+                let access = Access::WRITE_OK | Access::EXEC_OK;
+                return rustix::fs::access(place, access).map_err(|e| failed("write to", place, e.into()));
+            }
+            Ok(_) => return Err(ExportError::InTheWay { path: place.into() }),
+            // A link to nothing.
+            Err(_) if place.is_symlink() => return Err(ExportError::InTheWay { path: place.into() }),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(failed("open", place, error)),
+        }
+    }
+    Ok(())
 }
 
 /// The folder of one file, and the file's name in it.

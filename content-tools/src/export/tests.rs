@@ -167,6 +167,24 @@ fn one_item_or_a_range() {
 }
 
 #[test]
+fn a_destination_that_takes_nothing_is_known_beforehand() {
+    let out = tempfile::tempdir().unwrap();
+    check_writable(&out.path().join("new/deeper")).unwrap();
+    let (file, link) = (out.path().join("file"), out.path().join("link"));
+    fs::write(&file, "mine").unwrap();
+    symlink("nowhere", &link).unwrap();
+    for (to, obstacle) in [(file.clone(), &file), (file.join("a/b"), &file), (link.join("a"), &link)] {
+        match check_writable(&to) {
+            Err(ExportError::InTheWay { path }) => assert_eq!(path, *obstacle),
+            other => panic!("{to:?}: {other:?}"),
+        }
+    }
+    let long = out.path().join("a".repeat(300));
+    assert!(matches!(check_writable(&long), Err(ExportError::Io { .. })));
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 2, "nothing is made");
+}
+
+#[test]
 fn links_in_the_destination_are_never_followed() {
     let (_guard, store) = store();
     let (_dir, pages) = packed_folder(&store);

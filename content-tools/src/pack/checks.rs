@@ -6,13 +6,16 @@
 
 use super::PackOptions;
 use super::description::Description;
-use super::error::PackError;
+use super::error::{PackError, check_names};
 use super::items::SourceItem;
 use super::media;
 use super::natural;
 use super::skipped::{SkipReason, Skips, leftover_path};
 use super::walk::{Place, SourceFile, Tree};
-use crate::package::{self, Archive, Findings, Gate, Notices, Passed, Subject, UnpackError, Unpacked};
+use crate::package::{
+    self, Archive, BadName, BadNames, Findings, Gate, Notices, Passed, Subject, UnpackError, Unpacked,
+};
+use crate::store::StoreError;
 use karez_protocol::content::manifest::{Kind, Metadata};
 use karez_protocol::content::path::ContentPath;
 use std::collections::BTreeSet;
@@ -40,6 +43,7 @@ pub(super) fn archives(tree: &mut Tree, unpack: bool, store: &Path) -> Result<Te
     }
     remove_leftovers(store);
     let mut files = Vec::with_capacity(tree.files.len());
+    let mut bad_names = BadNames::default();
     for (file, kind) in std::mem::take(&mut tree.files).into_iter().zip(kinds) {
         match kind {
             Archive::None | Archive::Gzip => files.push(file),
@@ -48,10 +52,15 @@ pub(super) fn archives(tree: &mut Tree, unpack: bool, store: &Path) -> Result<Te
             kind => {
                 let (folder, unpacked) = unpack_one(&file, kind, store)?;
                 temporary.0.push(folder);
-                place(&file, unpacked, &mut files, &mut tree.skipped)?;
+                unpacked.bad_names.list.iter().for_each(|name| bad_names.add(name.clone()));
+                bad_names.more += unpacked.bad_names.more;
+                if unpacked.bad_names.list.is_empty() {
+                    place(&file, unpacked, (&mut files, &mut bad_names), &mut tree.skipped)?;
+                }
             }
         }
     }
+    check_names(bad_names)?;
     files.sort_by(|a, b| natural::compare_paths(a.path.as_str(), b.path.as_str()));
     check_collisions(&files)?;
     tree.files = files;
@@ -75,7 +84,10 @@ fn unpack_one(file: &SourceFile, kind: Archive, store: &Path) -> Result<(TempDir
     let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(store);
     let folder = folder.map_err(|source| PackError::Unreadable { path: store.into(), source })?;
     let unpacked = package::unpack(&file.on_disk(), kind, folder.path());
-    let unpacked = unpacked.map_err(|source| PackError::Unpack { path: file.on_disk(), source })?;
+    let unpacked = unpacked.map_err(|source| match source {
+        UnpackError::Io(cause) if crate::disk::is_full(&cause) => StoreError::DiskFull { path: store.into() }.into(),
+        source => PackError::Unpack { path: file.on_disk(), source },
+    })?;
     Ok((folder, unpacked))
 }
 
@@ -83,7 +95,7 @@ fn unpack_one(file: &SourceFile, kind: Archive, store: &Path) -> Result<(TempDir
 fn place(
     archive: &SourceFile,
     unpacked: Unpacked,
-    files: &mut Vec<SourceFile>,
+    (files, bad_names): (&mut Vec<SourceFile>, &mut BadNames),
     skipped: &mut Skips,
 ) -> Result<(), PackError> {
     let path = archive.path.as_str();
@@ -97,9 +109,12 @@ fn place(
             skipped.add(format!("{folder}/{inside}"), reason);
             continue;
         }
-        let path = format!("{folder}/{inside}").parse::<ContentPath>();
-        let path = path.map_err(|reason| PackError::Name { path: archive.on_disk(), reason })?;
-        files.push(SourceFile { place: Arc::new(Place::At(member.on_disk)), path, size: member.size });
+        match format!("{folder}/{inside}").parse::<ContentPath>() {
+            Ok(path) => files.push(SourceFile { place: Arc::new(Place::At(member.on_disk)), path, size: member.size }),
+            Err(fault) => {
+                bad_names.add(BadName { path: archive.on_disk().join(inside.as_str()), fault: Some(fault) });
+            }
+        }
     }
     for (name, passed) in unpacked.passed {
         let reason = match passed {
@@ -109,7 +124,7 @@ fn place(
         };
         skipped.add(format!("{folder}/{name}"), reason);
     }
-    if files.len() == before {
+    if files.len() == before && bad_names.list.is_empty() {
         // As with a folder: a version without files would delete everything at the sites.
         return Err(PackError::Unpack { path: archive.on_disk(), source: UnpackError::Nothing });
     }

@@ -1,6 +1,7 @@
 //! Why a folder cannot be packed, in words for the person who keeps the folder.
 
-use crate::package::{Notices, UnpackError};
+use super::skipped::{SkipReason, Skips};
+use crate::package::{BadName, BadNames, Notices, UnpackError};
 use crate::rendition::FfmpegError;
 use crate::store::StoreError;
 use karez_protocol::content::DocumentError;
@@ -23,11 +24,13 @@ pub enum PackError {
         /// The path given.
         dir: PathBuf,
     },
-    /// The folder holds no file but its description.
-    #[error("{} holds no file to pack: what was packed before stays as it is", dir.display())]
+    /// The folder holds no file but its description and what is left out.
+    #[error("{} holds no file to pack{}: what was packed before stays as it is", dir.display(), left_out(skipped))]
     Empty {
         /// The path given.
         dir: PathBuf,
+        /// What is left out.
+        skipped: Skips,
     },
     /// A folder of the node or the store lies in the folder to be packed, or that in it.
     #[error("{} belongs to this node or store, and lies in the folder to be packed or around it: keep them apart", path.display())]
@@ -82,6 +85,16 @@ pub enum PackError {
         /// The name without an item.
         key: String,
     },
+    /// `collection.toml` names an item that is left out.
+    #[error("{} describes item '{key}', which is left out ({}): finish or rename it, or take the entry out", path.display(), reason.name())]
+    ItemLeftOut {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        key: String,
+        /// Why it is left out.
+        reason: SkipReason,
+    },
     /// A compressed tar, of which no chunk would be the same in the next version.
     #[error(
         "{} is a compressed archive: after any change inside, all of it would have to be sent again. {}",
@@ -131,55 +144,12 @@ pub enum PackError {
     Store(#[from] StoreError),
 }
 
-/// Bad names told of: what a person can rename before the next try.
-const BAD_NAMES_MAX: usize = 20;
-
-/// A name that cannot be packed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadName {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// The rule that it breaks; `None`: it is not UTF-8.
-    pub fault: Option<PathError>,
-}
-
-impl BadName {
-    /// The rule's name in `--json`.
-    pub fn rule(&self) -> &'static str {
-        match self.fault {
-            None => "encoding",
-            Some(PathError::Control) => "control",
-            Some(PathError::TooLong) => "long",
-            Some(PathError::Empty | PathError::Dots) => "other",
-        }
-    }
-}
-
-/// The names of a folder that cannot be packed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BadNames {
-    /// The first of them.
-    pub list: Vec<BadName>,
-    /// How many more there are. What lies in a folder with such a name is not counted.
-    pub more: u64,
-}
-
-impl BadNames {
-    pub(super) fn add(&mut self, name: BadName) {
-        if self.list.len() < BAD_NAMES_MAX {
-            self.list.push(name);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    /// An error when there are any.
-    pub(super) fn check(mut self) -> Result<(), PackError> {
-        match self.list.len() {
-            0 => Ok(()),
-            1 => Err(self.list.remove(0).into()),
-            _ => Err(PackError::Names(Box::new(self))),
-        }
+/// An error when there are any.
+pub(super) fn check_names(mut names: BadNames) -> Result<(), PackError> {
+    match names.list.len() {
+        0 => Ok(()),
+        1 => Err(names.list.remove(0).into()),
+        _ => Err(PackError::Names(Box::new(names))),
     }
 }
 
@@ -190,6 +160,13 @@ impl From<BadName> for PackError {
             Some(reason) => Self::Name { path, reason },
         }
     }
+}
+
+fn left_out(skipped: &Skips) -> String {
+    let first = skipped.list.first();
+    first.map_or_else(String::new, |first| {
+        format!(" ({} left out, such as {}: {})", skipped.total(), first.path, first.reason.name())
+    })
 }
 
 fn bad_names(names: &BadNames) -> String {

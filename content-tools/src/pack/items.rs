@@ -7,10 +7,11 @@ use super::description::{Description, FILE_NAME};
 use super::error::PackError;
 use super::media;
 use super::natural;
-use super::walk::SourceFile;
+use super::walk::{SourceFile, skip_reason};
 use crate::package::Film;
 use karez_protocol::content::manifest::Role;
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 /// Files after which memory of the list they come from is given back: 3 MB.
@@ -127,11 +128,19 @@ fn role(name: &str, recorded: bool) -> Role {
     }
 }
 
+fn no_item(dir: &Path, key: &str) -> PackError {
+    let (path, key) = (dir.join(FILE_NAME), key.to_owned());
+    let there = fs::symlink_metadata(dir.join(&key)).ok().filter(|_| !key.contains('/'));
+    match there.and_then(|metadata| skip_reason(metadata.file_type(), &key)) {
+        Some(reason) => PackError::ItemLeftOut { path, key, reason },
+        None => PackError::UnknownItem { path, key },
+    }
+}
+
 fn apply_titles(items: &mut [SourceItem], description: &Description, dir: &Path) -> Result<(), PackError> {
     for (key, described) in &description.items {
         let item = items.iter_mut().find(|item| item.key == *key || stem(&item.key) == key);
-        let unknown = || PackError::UnknownItem { path: dir.join(FILE_NAME), key: key.clone() };
-        let item = item.ok_or_else(unknown)?;
+        let item = item.ok_or_else(|| no_item(dir, key))?;
         if let Some(title) = &described.title {
             item.title.clone_from(title);
         }

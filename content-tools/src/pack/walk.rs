@@ -4,13 +4,14 @@
 //! does not depend on the order in which the file system lists things.
 
 use super::description;
-use super::error::{BadName, BadNames, PackError};
+use super::error::{PackError, check_names};
 use super::natural;
 use super::skipped::{SkipReason, Skips, leftover};
 use crate::own_folders::OwnFolders;
+use crate::package::{BadName, BadNames};
 use karez_protocol::content::path::ContentPath;
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ pub(super) fn walk(dir: &Path, own: &OwnFolders) -> Result<Tree, PackError> {
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(|error| walk_error(dir, error))?;
         let is_dir = entry.file_type().is_dir();
-        if let Some(reason) = skip_reason(&entry) {
+        if let Some(reason) = skip_reason(entry.file_type(), &entry.file_name().to_string_lossy()) {
             tree.skipped.add(inside(dir, entry.path()).to_string_lossy().into_owned(), reason);
             if is_dir {
                 entries.skip_current_dir();
@@ -100,12 +101,12 @@ pub(super) fn walk(dir: &Path, own: &OwnFolders) -> Result<Tree, PackError> {
             tree.files.push(source_file(&entry, path, place.clone())?);
         }
     }
-    bad_names.check()?;
+    check_names(bad_names)?;
     folders.retain(|folder| !parents.contains(folder.as_str()));
     tree.empty_folders = folders.into_iter().collect();
     // A version without files would delete everything at the sites: nobody publishes that on purpose.
     if !tree.files.iter().any(|file| file.path.as_str() != description::FILE_NAME) {
-        return Err(PackError::Empty { dir: dir.into() });
+        return Err(PackError::Empty { dir: dir.into(), skipped: tree.skipped });
     }
     Ok(tree)
 }
@@ -151,9 +152,10 @@ fn content_path(dir: &Path, path: &Path) -> Result<ContentPath, BadName> {
     inside(dir, path).to_str().ok_or_else(|| bad(None))?.parse().map_err(|rule| bad(Some(rule)))
 }
 
-fn skip_reason(entry: &DirEntry) -> Option<SkipReason> {
-    match entry.file_type() {
-        kind if kind.is_file() || kind.is_dir() => leftover(&entry.file_name().to_string_lossy(), kind.is_dir()),
+/// Why an entry of a folder is no content, if it is not.
+pub(super) fn skip_reason(kind: FileType, name: &str) -> Option<SkipReason> {
+    match kind {
+        kind if kind.is_file() || kind.is_dir() => leftover(name, kind.is_dir()),
         kind if kind.is_symlink() => Some(SkipReason::Link),
         kind if kind.is_fifo() => Some(SkipReason::Pipe),
         kind if kind.is_socket() => Some(SkipReason::Socket),

@@ -4,7 +4,7 @@
 
 mod spoken;
 
-pub use spoken::{said, skip_key};
+pub use spoken::said;
 
 /// Most notices kept; the rest is counted. A hundred lines are what a person may read.
 pub const NOTICES_MAX: usize = 100;

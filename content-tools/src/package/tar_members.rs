@@ -3,8 +3,8 @@
 //! What must stay true: members lie on disk under numbers, so no name in the archive can lead anywhere; links that point
 //! by name, devices and pipes are passed over, a hard link is the member that it names; count and bytes are bounded, and so are the bytes between two members, where long names hide.
 
-use super::Archive;
-use karez_protocol::content::path::ContentPath;
+use super::{Archive, BadName, BadNames};
+use karez_protocol::content::path::{ContentPath, PathError};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
@@ -35,6 +35,8 @@ pub(crate) struct Unpacked {
     pub(crate) members: BTreeMap<ContentPath, Member>,
     /// Path inside the archive -> what it is.
     pub(crate) passed: BTreeMap<String, Passed>,
+    /// Members whose names cannot travel; they are not among the others.
+    pub(crate) bad_names: BadNames,
 }
 
 /// What is passed over.
@@ -54,14 +56,6 @@ pub enum UnpackError {
     /// It cannot be read, or its members cannot be written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A member's name cannot travel.
-    #[error("it holds the name '{name}', which cannot be packed ({reason})")]
-    Name {
-        /// The name, with unreadable bytes replaced.
-        name: String,
-        /// The rule that it breaks.
-        reason: String,
-    },
     /// A hard link to something that the archive does not hold before it.
     #[error("its member '{name}' is a hard link to '{target}', which is not in the archive")]
     Link {
@@ -82,6 +76,27 @@ pub enum UnpackError {
     /// Too many members or bytes.
     #[error("it holds more than 200 000 files or 256 GiB")]
     TooLarge,
+}
+
+impl UnpackError {
+    /// Its name in `--json` and for the locales.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Nothing => "empty",
+            Self::TooLarge => "large",
+            Self::Link { .. } => "link",
+            Self::Sparse { .. } => "sparse",
+            Self::Io(_) => "broken",
+        }
+    }
+
+    /// The member that it is about, or nothing.
+    pub fn member(&self) -> &str {
+        match self {
+            Self::Link { name, .. } | Self::Sparse { name } => name,
+            _ => "",
+        }
+    }
 }
 
 /// Lets so many bytes through as were allowed.
@@ -128,7 +143,8 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
         if number >= MEMBERS_MAX || bytes > BYTES_MAX {
             return Err(UnpackError::TooLarge);
         }
-        let name = text(&entry.path_bytes())?;
+        let raw = entry.path_bytes().into_owned();
+        let name = String::from_utf8_lossy(&raw);
         allowed.set(entry.size().saturating_add(HEAD_BYTES_MAX));
         if is_sparse(&mut entry)? {
             return Err(UnpackError::Sparse { name: shortened(&name) });
@@ -136,9 +152,13 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
         match entry.header().entry_type() {
             // These say something about others.
             EntryType::Directory | EntryType::XGlobalHeader => {}
+            EntryType::Regular | EntryType::Continuous | EntryType::Link if let Err(fault) = check_name(&raw) => {
+                let path = archive.join(shortened(plain(&name)).trim_start_matches('/'));
+                unpacked.bad_names.add(BadName { path, fault });
+            }
             EntryType::Regular | EntryType::Continuous => {
                 let member = write_member(&mut entry, into.join(format!("{number:06}")))?;
-                unpacked.insert(&name, member)?;
+                unpacked.insert(&name, member);
             }
             EntryType::Link => {
                 let target = entry.link_name_bytes().unwrap_or_default();
@@ -147,13 +167,16 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
                     return Err(UnpackError::TooLarge);
                 }
             }
-            EntryType::Symlink => unpacked.pass(name, Passed::Link),
-            EntryType::Fifo => unpacked.pass(name, Passed::Pipe),
-            _ => unpacked.pass(name, Passed::Device),
+            EntryType::Symlink => unpacked.pass(&name, Passed::Link),
+            EntryType::Fifo => unpacked.pass(&name, Passed::Pipe),
+            _ => unpacked.pass(&name, Passed::Device),
         }
     }
     // Zeros are the end of a tar, so that a file of nothing else reads as an archive of nothing.
-    if unpacked.members.is_empty() { Err(UnpackError::Nothing) } else { Ok(unpacked) }
+    match unpacked.members.is_empty() && unpacked.bad_names.list.is_empty() {
+        true => Err(UnpackError::Nothing),
+        false => Ok(unpacked),
+    }
 }
 
 /// Holes cost an archive nothing and a disk their size; in the newer form the member's own bytes begin with their map.
@@ -177,18 +200,19 @@ fn write_member(entry: &mut tar::Entry<'_, impl Read>, on_disk: PathBuf) -> Resu
 
 impl Unpacked {
     /// As with tar itself, of two members with one name the later one stays.
-    fn insert(&mut self, name: &str, member: Member) -> Result<(), UnpackError> {
-        let path: ContentPath = plain(name).parse().map_err(|cause| bad_name(name, &format!("{cause}")))?;
-        self.passed.remove(path.as_str());
-        self.members.insert(path, member);
-        Ok(())
+    fn insert(&mut self, name: &str, member: Member) {
+        // Bad names do not come here.
+        if let Ok(path) = plain(name).parse::<ContentPath>() {
+            self.passed.remove(path.as_str());
+            self.members.insert(path, member);
+        }
     }
 
-    fn pass(&mut self, name: String, what: Passed) {
-        if let Ok(path) = plain(&name).parse::<ContentPath>() {
+    fn pass(&mut self, name: &str, what: Passed) {
+        if let Ok(path) = plain(name).parse::<ContentPath>() {
             self.members.remove(&path);
         }
-        self.passed.insert(plain(&name).to_owned(), what);
+        self.passed.insert(plain(name).to_owned(), what);
     }
 
     /// Another name for an earlier member, as it is now. Returns the bytes that it adds: it is packed like a copy.
@@ -196,20 +220,21 @@ impl Unpacked {
         let found = plain(target).parse::<ContentPath>().ok().and_then(|path| self.members.get(&path).cloned());
         if let Some(member) = found {
             let size = member.size;
-            self.insert(name, member)?;
+            self.insert(name, member);
             return Ok(size);
         }
         match self.passed.get(plain(target)) {
-            Some(what) => self.pass(name.into(), *what),
+            Some(what) => self.pass(name, *what),
             None => return Err(UnpackError::Link { name: shortened(name), target: shortened(target) }),
         }
         Ok(0)
     }
 }
 
-fn text(raw: &[u8]) -> Result<String, UnpackError> {
-    let name = str::from_utf8(raw).map_err(|_| bad_name(&String::from_utf8_lossy(raw), "it is not UTF-8"))?;
-    Ok(name.to_owned())
+/// Whether a name can travel; if not, the rule that it breaks, or `None` when it is not UTF-8.
+fn check_name(raw: &[u8]) -> Result<(), Option<PathError>> {
+    let name = str::from_utf8(raw).map_err(|_| None)?;
+    plain(name).parse::<ContentPath>().map(drop).map_err(Some)
 }
 
 fn plain(name: &str) -> &str {
@@ -218,8 +243,4 @@ fn plain(name: &str) -> &str {
 
 fn shortened(name: &str) -> String {
     name.chars().take(200).collect()
-}
-
-fn bad_name(name: &str, reason: &str) -> UnpackError {
-    UnpackError::Name { name: shortened(name), reason: reason.into() }
 }

@@ -1,7 +1,7 @@
 //! Texts of publishers, peers and file names on their way to a terminal.
 //!
-//! What must stay true: nothing that is printed for people moves the cursor, sets colours or titles, or turns the order of what
-//! follows around; lines and tabs stay.
+//! What must stay true: nothing that is printed for people moves the cursor, sets colours or titles, turns the order of what
+//! follows around, or hides that two names differ; lines and tabs stay.
 
 use std::borrow::Cow;
 
@@ -22,9 +22,15 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Control characters, and those of Unicode's annex 9 that reorder more than themselves.
 fn acts(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    (c.is_control() && c != '\n' && c != '\t') || is_invisible(c)
+}
+
+/// Shows nothing, and changes what a reader believes to see: marks of direction (Unicode's annex 9), zero width. The
+/// joiners U+200C and U+200D are none of these: Uyghur, Tibetan and emoji need them.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}' | '\u{00ad}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -38,6 +44,8 @@ mod tests {
             ("\u{1b}[31mred\u{1b}]0;title\u{7}", "\u{fffd}[31mred\u{fffd}]0;title\u{fffd}"),
             ("a\rb\u{9b}2J\u{7f}", "a\u{fffd}b\u{fffd}2J\u{fffd}"),
             ("gpj.\u{202e}exe\u{2066}", "gpj.\u{fffd}exe\u{fffd}"),
+            ("\u{200e}a\u{200f}b\u{200b}c\u{feff}\u{61c}", "\u{fffd}a\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}"),
+            ("می\u{200c}خواهم 👩\u{200d}🏫", "می\u{200c}خواهم 👩\u{200d}🏫"),
         ] {
             assert_eq!(harmless(text), shown);
         }

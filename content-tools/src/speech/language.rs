@@ -89,19 +89,24 @@ impl Texts {
         self.lang
     }
 
-    /// The text of a key with its arguments, of which only `text` and `lines` have lines of their own; the key itself where there is none, which a test rules out.
+    /// The text of a key with its arguments; the key itself where there is none, which a test rules out. Only `text` and
+    /// `lines` have lines of their own; in a `detail`, what the operating system said is said in this language.
     pub fn say(&self, key: &str, arguments: &[Argument<'_>]) -> String {
         let Some(pattern) = self.bundle.get_message(key).and_then(|message| message.value()) else { return key.into() };
-        let arguments: FluentArgs<'_> = arguments.iter().map(|(name, value)| (*name, in_place(name, value))).collect();
+        let arguments: FluentArgs<'_> =
+            arguments.iter().map(|(name, value)| (*name, self.in_place(name, value))).collect();
         self.bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
     }
-}
 
-/// Names and titles come from publishers, peers and disks: none of them may look like another line of ours.
-fn in_place<'a>(name: &str, value: &FluentValue<'a>) -> FluentValue<'a> {
-    match value {
-        FluentValue::String(text) if !matches!(name, "text" | "lines") => one_line(text).into_owned().into(),
-        other => other.clone(),
+    /// Names and titles come from publishers, peers and disks: none of them may look like another line of ours.
+    fn in_place<'a>(&self, name: &str, value: &FluentValue<'a>) -> FluentValue<'a> {
+        match value {
+            FluentValue::String(text) if name == "detail" => {
+                one_line(&self.with_system_words(text)).into_owned().into()
+            }
+            FluentValue::String(text) if !matches!(name, "text" | "lines") => one_line(text).into_owned().into(),
+            other => other.clone(),
+        }
     }
 }
 

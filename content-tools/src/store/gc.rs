@@ -25,6 +25,7 @@ use karez_protocol::content::manifest::ManifestRoot;
 use karez_protocol::content::name::CollectionName;
 use live::Live;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -110,6 +111,8 @@ pub struct GcPlan {
     pub kept: Vec<HeldVersion>,
     /// Versions that go.
     pub dropped: Vec<HeldVersion>,
+    /// Of the order's lost versions, those whose damaged release file goes.
+    pub lost: Vec<HeldVersion>,
     /// What becomes of each group of the order.
     pub shares: Vec<GroupShare>,
     /// Segments to rewrite, those with most garbage first.
@@ -209,12 +212,25 @@ impl Store {
         Ok(held)
     }
 
-    /// Removes the release files of the versions a plan drops. Their chunks go with the segments of the plan.
+    /// Where the release file of a version is, whether or not there is one.
+    pub fn release_path(&self, version: &HeldVersion) -> PathBuf {
+        held::path_of(&self.dir.join(folder(version.draft)), &version.collection, version.version)
+    }
+
+    /// Removes the release files of the versions a plan drops, and those that are damaged and nobody needs. Their chunks go
+    /// with the segments of the plan.
     pub fn gc_drop(&self, plan: &GcPlan) -> Result<(), StoreError> {
         let _alone = self.documents()?;
-        plan.dropped.iter().try_for_each(|version| {
+        let remove = |version: &HeldVersion| {
             held::remove(&*self.disk, &self.dir.join(folder(version.draft)), &version.collection, version.version)
-        })
+        };
+        // One that has come back meanwhile stays; what is no file at all stays, and stops nothing.
+        for lost in plan.lost.iter().filter(|version| self.is_damaged_release(&self.release_path(version))) {
+            if let Err(error) = remove(lost) {
+                tracing::warn!(%error, "a damaged release file stays");
+            }
+        }
+        plan.dropped.iter().try_for_each(remove)
     }
 
     /// Rewrites one segment of a plan: moves what stays into the open segment, then removes the file.

@@ -92,7 +92,7 @@ pub(super) fn find(disk: &dyn Disk, dir: &Path, collection: &CollectionName, ver
     load(disk, &path_of(dir, collection, version), dir).ok()
 }
 
-fn path_of(dir: &Path, collection: &CollectionName, version: u64) -> PathBuf {
+pub(super) fn path_of(dir: &Path, collection: &CollectionName, version: u64) -> PathBuf {
     dir.join(collection.to_string()).join(format!("{version}.{EXTENSION}"))
 }
 

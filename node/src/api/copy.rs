@@ -55,6 +55,15 @@ fn is_there(path: &Path, bytes: u64) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes)
 }
 
+/// Refuses a folder that cannot be written to, before anything is fetched for it.
+pub(super) fn check_target(to: &Path) -> Result<(), ApiError> {
+    export::check_writable(to).map_err(|cause| failed(to, cause.to_string(), (&cause).into()))
+}
+
+fn failed(to: &Path, detail: String, cause: StoreFault) -> ApiError {
+    RequestError::Copy { path: to.to_owned(), detail, cause: Some(cause) }.into()
+}
+
 /// Refuses a copy that cannot fit.
 pub(super) fn check_room(needed: u64, free: Option<u64>, to: &Path) -> Result<(), RequestError> {
     match free {
@@ -124,9 +133,7 @@ pub(super) fn write(
         previous: &previous,
         keep_out: Some(&order.keep_out),
     };
-    let failed = |detail: String, cause: StoreFault| {
-        ApiError::from(RequestError::Copy { path: order.to.clone(), detail, cause: Some(cause) })
-    };
+    let failed = |detail: String, cause: StoreFault| failed(&order.to, detail, cause);
     let exported = export::export(&pull.pages, &options, &order.to, &mut report).map_err(|cause| {
         let wrap = if cause.lacks_chunks() { NotWritten::Lacking } else { NotWritten::Refused };
         wrap(failed(cause.to_string(), (&cause).into()))

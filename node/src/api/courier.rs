@@ -195,7 +195,7 @@ fn chosen(courier: &Courier, asked: &[String]) -> Result<Vec<HeldRelease>, ApiEr
     });
     let here: BTreeSet<_> = releases.iter().map(|held| held.collection.to_string()).collect();
     if let Some(missing) = asked.iter().find(|name| !here.contains(*name)) {
-        return Err(HandleError::NotReady { collection: missing.clone() }.into());
+        return Err(RequestError::from(CourierError::NotHere { collection: missing.clone() }).into());
     }
     releases.retain(|held| asked.is_empty() || asked.contains(&held.collection.to_string()));
     Ok(releases)
@@ -247,8 +247,10 @@ fn add(taken: &mut BundleTaken, dir: &Path, done: bundle::ImportReport) {
         },
         reason: damage.fault.to_string(),
     };
-    let room = DAMAGES_MAX.saturating_sub(taken.damages.len());
-    taken.damages.extend(done.damages.into_iter().take(room).map(view));
+    let mut damages = done.damages;
+    let unlisted = damages.split_off(damages.len().min(DAMAGES_MAX.saturating_sub(taken.damages.len())));
+    taken.damages_more += done.damages_more + unlisted.iter().map(|damage| damage.records).sum::<u64>();
+    taken.damages.extend(damages.into_iter().map(view));
 }
 
 fn part(dir: &Path, number: u32) -> PathBuf {

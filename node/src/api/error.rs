@@ -155,7 +155,7 @@ impl ApiError {
                 | HandleError::Sensitivity { .. }
                 | HandleError::NoFfmpeg { .. }
                 | HandleError::Ffmpeg { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-                HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+                HandleError::Fault { .. } | HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Request(error) => match error {
                 RequestError::UnknownEndpoint
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn bodies_come_back_as_they_went() {
         let unknown = HandleError::UnknownItem { collection: "a/b".into(), item: "3".into() };
-        let folder = HandleError::Pack(PackFailure::Empty { path: "/课".into() });
+        let folder = HandleError::Pack(PackFailure::Empty { path: "/课".into(), skipped: 0, first: None });
         let stick = CourierError::Unfinished { path: "/stick".into(), parts: 2 };
         let errors: [ApiError; 3] = [unknown.into(), HandleError::Stopping.into(), RequestError::GatewayOff.into()];
         for error in errors.into_iter().chain([RequestError::from(stick).into(), folder.into()]) {

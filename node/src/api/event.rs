@@ -375,6 +375,9 @@ pub struct BundleTaken {
     pub unnamed: u64,
     /// The first of them.
     pub damages: Vec<DamageView>,
+    /// Records left out that are in none of those.
+    #[serde(default)]
+    pub damages_more: u64,
     /// Signed documents and receipts that were kept.
     pub documents: u64,
 }

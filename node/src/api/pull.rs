@@ -129,7 +129,11 @@ impl Run {
         let opened = pull.clone();
         if let Some(to) = self.request.to.clone() {
             let (home, store) = (self.home.clone(), pull.store.clone());
-            blocking(move || home.keep_out(&store, &to)).await??;
+            blocking(move || {
+                home.keep_out(&store, &to)?;
+                copy::check_target(&to)
+            })
+            .await??;
         }
         let (key, to) = (item.as_ref().map(|item| item.key.clone()), self.request.to.clone());
         let Room { files, plain_bytes, needed, free } =

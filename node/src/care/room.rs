@@ -4,7 +4,7 @@
 //! look, the driver lets go of a version before its file goes, and the file before its chunks. One run at a time.
 
 use super::choice::{self, Choice, Kept, Reason, Wish};
-use super::{Care, damage};
+use super::{Care, damage, unreadable};
 use crate::handle::HandleError;
 use crate::handle::care::Look;
 use crate::handle::view::care::{RoomRow, RoomView};
@@ -105,14 +105,13 @@ fn weigh(store: &Store, look: &Look, wish: Wish, claims: Claims) -> Result<Weigh
     let mut held: Vec<HeldVersion> = releases.iter().map(|held| version(held, false)).collect();
     held.extend(store.drafts()?.iter().map(|held| version(held, true)));
     let Choice { rows, groups } = choice::choose(look, &held, &Kept { pins: store.pins()?, lost: lost(store)? }, wish);
-    // What was published here stays, also older versions.
-    let mine = |version: &HeldVersion| version.draft || look.publisher.as_ref() == Some(version.collection.publisher());
-    let lost = store.superseded_lost()?.into_iter().filter(|version| !mine(version)).collect();
+    let lost = unreadable::superseded(store, look.publisher.as_ref())?;
     let order = GcOrder { lost, ..order(look, rows.iter().map(|row| &row.version), groups, wish) };
     let plan = store.gc_plan_for(&order, claims)?;
     let shares = shares(&order, &plan.shares);
     let dropped: BTreeSet<&HeldVersion> = plan.dropped.iter().collect();
-    let rows: Vec<RoomRow> = rows.into_iter().map(|row| view(row, &shares)).collect();
+    let mut rows: Vec<RoomRow> = rows.into_iter().map(|row| view(row, &shares)).collect();
+    rows.extend(plan.lost.iter().map(lost_row));
     let going = releases.into_iter().filter(|held| dropped.contains(&version(held, false))).collect();
     let whole = order.groups.iter().zip(&plan.shares).filter(|(group, share)| group.for_room && share.goes);
     let whole = whole.flat_map(|(group, _)| group.versions.iter().map(|version| version.collection.clone())).collect();
@@ -183,6 +182,18 @@ fn shares(order: &GcOrder, shares: &[GroupShare]) -> BTreeMap<HeldVersion, Group
         }
     }
     found
+}
+
+/// A version whose damaged release file goes.
+fn lost_row(version: &HeldVersion) -> RoomRow {
+    RoomRow {
+        collection: version.collection.to_string(),
+        version: version.version,
+        draft: version.draft,
+        goes: true,
+        reason: Reason::Superseded.name().into(),
+        ..RoomRow::default()
+    }
 }
 
 fn view(row: choice::Row, shares: &BTreeMap<HeldVersion, GroupShare>) -> RoomRow {

@@ -3,7 +3,9 @@
 //! What must stay true: all files are read once and whenever a scrub or a run that makes room reads them anyway; a look at
 //! the status reads only those that were found bad, so that one that was mended or removed is no longer named.
 
-use karez_content_tools::store::{Store, StoreError};
+use karez_content_tools::store::{HeldVersion, Store, StoreError};
+use karez_protocol::content::name::PublisherName;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -31,4 +33,15 @@ impl Unreadable {
     pub(super) fn look_again(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Versions whose release file is damaged and that nothing needs: a newer one is here whole. What was published here is
+/// needed, also older versions.
+pub(super) fn superseded(
+    store: &Store,
+    publisher: Option<&PublisherName>,
+) -> Result<BTreeSet<HeldVersion>, StoreError> {
+    let mut lost = store.superseded_lost()?;
+    lost.retain(|version| !version.draft && publisher != Some(version.collection.publisher()));
+    Ok(lost)
 }

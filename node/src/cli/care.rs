@@ -95,7 +95,12 @@ pub(super) fn status_line(context: &Context, care: &CareView) -> String {
 
 /// Release files that nobody can read: status names them, as nothing is cleared away meanwhile.
 pub(super) fn unreadable(context: &Context, care: &CareView) -> Vec<String> {
-    care.unreadable.iter().map(|path| context.text("status-unreadable", &[("path", path.as_str().into())])).collect()
+    let text = |path: &String| {
+        let clears = care.superseded.contains(path);
+        let key = if clears { "status-unreadable-superseded" } else { "status-unreadable" };
+        context.text(key, &[("path", path.as_str().into())])
+    };
+    care.unreadable.iter().map(text).collect()
 }
 
 pub(super) async fn scrub(context: &Context, client: &Client, order: ScrubOrder) -> Result<(), Complaint> {

@@ -94,7 +94,9 @@ fn shown(context: &Context, view: &CollectionView) -> String {
         one_line(&row.title).into_owned(),
         format!("{}  v{}  {}", row.collection, view.shown_version, kind(context, &row.kind)),
     ];
-    lines.extend(row.description.clone());
+    // Its own lines are no lines of ours.
+    let description = row.description.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.extend(description.map(|text| one_line(&text).into_owned()));
     for (key, value) in [("show-creators", view.creators.join(", ")), ("show-languages", row.languages.join(", "))] {
         if !value.is_empty() {
             lines.push(context.text(key, &[("value", value.into())]));

@@ -240,6 +240,7 @@ fn copy_failed(cause: &StoreFault) -> Sentence {
         "fault-disk-full" => "error-copy-disk-full",
         "fault-quota" => "error-copy-quota",
         "fault-read-only" => "error-copy-read-only",
+        "fault-not-allowed" => "error-copy-not-allowed",
         "fault-away" => "error-copy-away",
         "fault-damaged" => "error-copy-damaged",
         "fault-missing" => "error-copy-missing",

@@ -27,6 +27,7 @@ impl Spoken for CourierError {
             Self::Incomplete { collection, version } => {
                 ("error-incomplete", with([("collection", collection.clone()), ("version", version.to_string())]))
             }
+            Self::NotHere { collection } => ("error-not-here", with([("collection", collection)])),
             Self::NoSpace { needed, free, path } => {
                 let [needed, free] = [*needed, *free].map(figure::bytes);
                 ("error-small-stick", with([("needed", needed), ("free", free), ("path", path.display().to_string())]))
@@ -35,6 +36,9 @@ impl Spoken for CourierError {
             Self::ReadBack { path } => at("error-read-back", path),
             Self::TooMuch => ("error-too-much", Vec::new()),
             Self::Store { detail } => ("error-store", with([("detail", detail)])),
+            Self::System { path, detail } => {
+                ("error-path", with([("path", path.display().to_string()), ("detail", detail.clone())]))
+            }
             Self::Other { detail } => ("error-courier", with([("detail", detail)])),
         }
     }

@@ -8,6 +8,7 @@ use super::flags::{Command, Flags, RelayFlags, Run};
 use crate::api::event::ExportOrder;
 use crate::api::event::LimitsOrder;
 use crate::api::event::care::{RoomOrder, ScrubOrder};
+use crate::daemon::RunConfig;
 use crate::handle::PublishRequest;
 use clap_complete::Shell;
 use karez_content_tools::rendition::Height;
@@ -53,30 +54,9 @@ pub enum Action {
         invite: String,
     },
     /// Be the daemon.
-    Run(RunFlags),
+    Run(RunConfig),
     /// Ask the running daemon: [`execute`](super::execute) does it.
     Client(Request),
-}
-
-/// Flags of `run`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunFlags {
-    /// Where both planes listen.
-    pub listen: SocketAddr,
-    /// Where the gateway listens; `None` when it is off.
-    pub gateway: Option<SocketAddr>,
-    /// Addresses told to others.
-    pub announce: Vec<SocketAddr>,
-    /// Limits; 0 is none.
-    pub rates: Rates,
-    /// Egress mode.
-    pub mode: EgressMode,
-    /// Queue that background work may make in a link.
-    pub queue: Duration,
-    /// Whether members are looked for on the LAN.
-    pub lan: bool,
-    /// Within what it relays between members, if it does.
-    pub relay: Option<Quotas>,
 }
 
 /// A question to the running daemon.
@@ -173,7 +153,7 @@ fn action(command: Command) -> Result<Action, Wrong> {
     let request = match command {
         Command::Init => return Ok(Action::Init),
         Command::Join { invite } => return Ok(Action::Join { invite }),
-        Command::Run(run) => return run_flags(&run).map(Action::Run),
+        Command::Run(run) => return run_config(&run).map(Action::Run),
         Command::Search { query } => Request::Search(query.join(" ")),
         Command::Show { collection } => Request::Show(name(&collection)?),
         Command::Pull { collection, item, to, overwrite, exact_names, link } => {
@@ -254,7 +234,7 @@ fn known_kind(text: String) -> Result<String, Wrong> {
     }
 }
 
-fn run_flags(run: &Run) -> Result<RunFlags, Wrong> {
+fn run_config(run: &Run) -> Result<RunConfig, Wrong> {
     let gateway = match run.gateway.as_str() {
         "off" => None,
         text => Some(address("--gateway", text)?),
@@ -264,7 +244,7 @@ fn run_flags(run: &Run) -> Result<RunFlags, Wrong> {
         "fast" => EgressMode::Fast,
         other => return Err(Wrong::Mode { found: other.into() }),
     };
-    Ok(RunFlags {
+    Ok(RunConfig {
         listen: address("--listen", &run.listen)?,
         gateway,
         announce: run.announce.iter().map(|text| address("--announce", text)).collect::<Result<_, _>>()?,

@@ -10,12 +10,11 @@ use crate::api::error::{ApiError, ErrorBody};
 use crate::api::event::PublishLine;
 use crate::handle::view::Published;
 use crate::handle::{HandleError, PublishRequest};
-use karez_content_tools::package::skip_key;
 use karez_content_tools::speech::one_line;
 
 pub(super) async fn publish(context: &Context, client: &Client, order: PublishRequest) -> Result<(), Complaint> {
     let path = order.dir;
-    if !path.is_dir() {
+    if !path.exists() {
         return Err(Complaint::NoFolder { path });
     }
     let dir = path.canonicalize().map_err(|source| Complaint::Path { path, source })?;
@@ -104,7 +103,7 @@ fn skipped(context: &Context, published: &Published) {
         context.tell(&context.text("publish-skipped", &[("count", count.into())]));
     }
     for skipped in &others {
-        let reason = context.text(skip_key(&skipped.reason), &[]);
+        let reason = context.text("skip-reason", &[("reason", skipped.reason.as_str().into())]);
         context.tell(&format!("  {}  ({reason})", one_line(&skipped.path)));
     }
     if more > 0 {

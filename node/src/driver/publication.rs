@@ -81,11 +81,7 @@ fn event(at: pack::Progress) -> PublishEvent {
 
 /// What the publisher is told; `new_bytes` is `None` when nothing changed.
 fn published(collection: &CollectionName, version: u64, packed: &Packed, new_bytes: Option<u64>) -> Published {
-    let skipped = packed.skipped.list.iter().map(|skipped| SkippedView {
-        path: skipped.path.clone(),
-        reason: skipped.reason.name().into(),
-        leftover: skipped.reason.is_leftover(),
-    });
+    let skipped = packed.skipped.list.iter().map(SkippedView::from);
     Published {
         collection: collection.to_string(),
         version,
@@ -148,7 +144,7 @@ impl Driver {
         if self.owns(&collection) {
             return Ok(collection);
         }
-        let owned = self.parts.publisher.as_ref().map_or("no publisher".into(), |(name, _)| name.to_string());
+        let owned = self.parts.publisher.as_ref().map_or_else(String::new, |(name, _)| name.to_string());
         Err(HandleError::NotPublisher { publisher: collection.publisher().to_string(), owned })
     }
 

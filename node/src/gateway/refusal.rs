@@ -100,6 +100,7 @@ impl Refusal {
                 | HandleError::NoFfmpeg { .. }
                 | HandleError::Ffmpeg { .. }
                 | HandleError::DamagedRelease { .. }
+                | HandleError::Fault { .. }
                 | HandleError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }

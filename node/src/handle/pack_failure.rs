@@ -1,7 +1,7 @@
 //! Why a folder was not published.
 
-use karez_content_tools::pack::{BadName, PackError};
-use karez_content_tools::package::UnpackError;
+use karez_content_tools::pack::PackError;
+use karez_content_tools::package::BadName;
 use karez_content_tools::rendition::FfmpegError;
 use karez_content_tools::store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use std::io;
 use std::path::Path;
 
 use super::HandleError;
-use super::view::NoticeView;
+use super::view::{NoticeView, SkippedView};
+use crate::trouble::StoreFault;
 
 /// What is wrong with a folder, or stands in the way. Nothing was published. In paths, bytes that are not UTF-8 are
 /// replaced: the answer is JSON.
@@ -45,6 +46,12 @@ pub enum PackFailure {
     Empty {
         /// The folder.
         path: String,
+        /// How much is left out.
+        #[serde(default)]
+        skipped: u64,
+        /// The first of that.
+        #[serde(default)]
+        first: Option<Box<SkippedView>>,
     },
     /// The node's home or store, or a folder in or around them.
     #[error("{path} belongs to this node, and lies in the folder to be published or around it: keep them apart")]
@@ -110,13 +117,26 @@ pub enum PackFailure {
         /// The name without an item.
         key: String,
     },
+    /// `collection.toml` names an item that is left out.
+    #[error("{path} describes item '{key}', which is left out ({why}): finish or rename it, or take the entry out")]
+    ItemLeftOut {
+        /// The file.
+        path: String,
+        /// The name.
+        key: String,
+        /// Why it is left out, as in [`SkippedView`].
+        why: String,
+    },
     /// A compressed tar that cannot be unpacked.
     #[error("{path} cannot be unpacked: {detail}; unpack it by hand")]
     Unpack {
         /// The archive.
         path: String,
-        /// What is wrong: `empty`, `large`, `name`, `link`, or `broken`.
-        cause: String,
+        /// What is wrong: `empty`, `large`, `link`, `sparse`, or `broken`.
+        cause: Box<str>,
+        /// The member that is wrong, or nothing.
+        #[serde(default)]
+        member: Box<str>,
         /// The same in words.
         detail: String,
     },
@@ -145,6 +165,12 @@ pub enum PackFailure {
     QuotaReached {
         /// Bytes that it may take.
         quota_bytes: u64,
+    },
+    /// The store failed otherwise.
+    #[error("{fault}")]
+    Store {
+        /// How.
+        fault: StoreFault,
     },
     /// Anything else, in English.
     #[error("{detail}")]
@@ -175,17 +201,6 @@ fn view(name: &BadName) -> BadNameView {
     BadNameView { path: lossy(&name.path), rule: name.rule().into() }
 }
 
-fn unpack_cause(error: &UnpackError) -> &'static str {
-    match error {
-        UnpackError::Nothing => "empty",
-        UnpackError::TooLarge => "large",
-        UnpackError::Name { .. } => "name",
-        UnpackError::Link { .. } => "link",
-        UnpackError::Sparse { .. } => "sparse",
-        UnpackError::Io(_) => "broken",
-    }
-}
-
 fn unreadable(path: &Path, source: &io::Error) -> PackFailure {
     let path = lossy(path);
     match source.kind() {
@@ -209,7 +224,10 @@ impl From<StoreError> for PackFailure {
         match error {
             StoreError::DiskFull { path } => Self::DiskFull { path: lossy(&path) },
             StoreError::QuotaReached { quota_bytes, .. } => Self::QuotaReached { quota_bytes },
-            other => Self::Other { detail: other.to_string() },
+            other => match StoreFault::from(&other) {
+                StoreFault::Other { detail } => Self::Other { detail },
+                fault => Self::Store { fault },
+            },
         }
     }
 }
@@ -228,7 +246,11 @@ impl From<PackError> for HandleError {
             PackError::Sensitivity { found } => return Self::Sensitivity { found },
             PackError::Missing { dir } => PackFailure::NoFolder { path: lossy(&dir) },
             PackError::NotAFolder { dir } => PackFailure::NotAFolder { path: lossy(&dir) },
-            PackError::Empty { dir } => PackFailure::Empty { path: lossy(&dir) },
+            PackError::Empty { dir, skipped } => PackFailure::Empty {
+                path: lossy(&dir),
+                skipped: skipped.total(),
+                first: skipped.list.first().map(|first| Box::new(first.into())),
+            },
             PackError::OwnFolder { path } => PackFailure::OwnFolder { path: lossy(&path) },
             PackError::Unreadable { path, source } => unreadable(&path, &source),
             PackError::Changing { path } => PackFailure::Changing { path: lossy(&path) },
@@ -243,10 +265,14 @@ impl From<PackError> for HandleError {
             PackError::Description { path, source } => {
                 PackFailure::Description { path: lossy(&path), detail: source.to_string() }
             }
+            PackError::ItemLeftOut { path, key, reason } => {
+                PackFailure::ItemLeftOut { path: lossy(&path), key, why: reason.name().into() }
+            }
             PackError::UnknownItem { path, key } => PackFailure::UnknownItem { path: lossy(&path), key },
             PackError::Unpack { path, source } => PackFailure::Unpack {
                 path: lossy(&path),
-                cause: unpack_cause(&source).into(),
+                cause: source.cause().into(),
+                member: source.member().into(),
                 detail: source.to_string(),
             },
             PackError::Collision { path } => PackFailure::Collision { path },

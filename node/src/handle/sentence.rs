@@ -1,6 +1,7 @@
 //! What the driver refuses, as a sentence in the user's language that says what to do next.
 
 use super::{HandleError, PackFailure};
+use crate::trouble::StoreFault;
 use karez_content_tools::speech::{Sentence, Spoken, listed, with};
 
 impl Spoken for HandleError {
@@ -14,6 +15,9 @@ impl Spoken for HandleError {
                 ("error-unknown-file", with([("collection", collection), ("path", path)]))
             }
             Self::NotReady { collection } => ("error-not-ready", with([("collection", collection)])),
+            Self::NotPublisher { publisher, owned } if owned.is_empty() => {
+                ("error-no-publisher", with([("publisher", publisher)]))
+            }
             Self::NotPublisher { publisher, owned } => {
                 ("error-not-publisher", with([("publisher", publisher), ("owned", owned)]))
             }
@@ -31,6 +35,7 @@ impl Spoken for HandleError {
             Self::Refused { .. } => ("error-refused", Vec::new()),
             Self::Busy { work } => (busy_key(work), Vec::new()),
             Self::DamagedRelease { path } => ("error-damaged-release", with([("path", path)])),
+            Self::Fault { fault } => fault.sentence(),
             Self::Store { detail } => ("error-store", with([("detail", detail)])),
             Self::Stopping => ("error-stopping", Vec::new()),
         }
@@ -45,7 +50,11 @@ impl Spoken for PackFailure {
             Self::CollectionName { found } => ("error-collection-name", with([("found", found)])),
             Self::NoFolder { path } => at("error-pack-no-folder", path),
             Self::NotAFolder { path } => at("error-pack-not-a-folder", path),
-            Self::Empty { path } => at("error-pack-empty", path),
+            Self::Empty { path, first: None, .. } => at("error-pack-empty", path),
+            Self::Empty { path, skipped, first: Some(first) } => {
+                let about = with([("path", path), ("first", &first.path), ("reason", &first.reason)]);
+                ("error-pack-empty-skipped", [about, vec![("count", (*skipped).into())]].concat())
+            }
             Self::OwnFolder { path } => at("error-pack-own-folder", path),
             Self::NotReadable { path } => at("error-pack-not-readable", path),
             Self::Unreadable { path, detail } => ("error-pack-unreadable", with([("path", path), ("detail", detail)])),
@@ -59,16 +68,35 @@ impl Spoken for PackFailure {
             }
             Self::Description { path, detail } => ("error-pack-description", with([("path", path), ("lines", detail)])),
             Self::UnknownItem { path, key } => ("error-pack-unknown-item", with([("path", path), ("key", key)])),
-            Self::Unpack { path, cause, detail } => {
-                ("error-pack-unpack", with([("path", path), ("cause", cause), ("detail", detail)]))
+            Self::ItemLeftOut { path, key, why } => {
+                ("error-pack-item-left-out", with([("path", path), ("key", key), ("reason", why)]))
+            }
+            Self::Unpack { path, cause, member, detail } => {
+                let arguments = [("path", &**path), ("cause", &**cause), ("member", &**member), ("detail", &**detail)];
+                ("error-pack-unpack", with(arguments))
             }
             Self::Collision { path } => at("error-pack-collision", path),
             Self::TooLarge { detail } => ("error-pack-too-large", with([("detail", detail)])),
             Self::DiskFull { path } => at("error-pack-disk-full", path),
             Self::QuotaReached { .. } => ("error-pack-quota", Vec::new()),
+            Self::Store { fault } => pack_failed(fault),
             Self::Other { detail } => ("error-pack", with([("detail", detail)])),
         }
     }
+}
+
+/// A publication that failed, by what the store's disk refused.
+fn pack_failed(fault: &StoreFault) -> Sentence {
+    let (key, arguments) = fault.sentence();
+    let key = match key {
+        "fault-read-only" => "error-pack-read-only",
+        "fault-not-allowed" => "error-pack-not-allowed",
+        "fault-away" => "error-pack-away",
+        "fault-damaged" => "error-pack-damaged",
+        "fault-other" => "error-pack",
+        _ => "error-pack-system",
+    };
+    (key, arguments)
 }
 
 /// What has to end first.

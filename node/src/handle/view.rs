@@ -6,6 +6,7 @@ pub mod care;
 use crate::trouble::Problem;
 use care::CareView;
 use karez_content_tools::cut::Fallback;
+use karez_content_tools::pack::Skipped;
 use serde::{Deserialize, Serialize};
 
 /// A catalogue row.
@@ -235,6 +236,13 @@ pub struct SkippedView {
     /// Whether a system or a program left it there.
     #[serde(default)]
     pub leftover: bool,
+}
+
+impl From<&Skipped> for SkippedView {
+    fn from(skipped: &Skipped) -> Self {
+        let reason = skipped.reason;
+        Self { path: skipped.path.clone(), reason: reason.name().into(), leftover: reason.is_leftover() }
+    }
 }
 
 /// The node's state.

@@ -6,7 +6,7 @@ use crate::home;
 use crate::messages::{Text, text};
 use crate::server;
 use crate::tracker::Tracker;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn run(home: &Path, flags: &RunFlags, voice: Voice) -> Result<(), CommandError> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     let public = flags.public_url.as_deref().map(parse_url).transpose()?;
     let tracker = Tracker::open(home)?;
     let _lock = home::lock(home)?;

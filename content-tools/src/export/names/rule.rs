@@ -2,6 +2,7 @@
 //! (direction marks).
 
 use super::{NAME_MAX, NameChange};
+use crate::speech::is_invisible;
 use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -51,13 +52,6 @@ pub(super) fn numbered(name: &str, number: u32) -> String {
 /// What Windows does not store in a name. `/` cannot be in one, control characters are not in a content path.
 fn is_unsafe(c: char) -> bool {
     matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '\u{2028}' | '\u{2029}') || c.is_control()
-}
-
-/// Shows nothing and changes what a reader believes to see. The joiners U+200C and U+200D stay: Uyghur, Tibetan and
-/// emoji need them.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}' | '\u{00ad}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Whether Windows takes a name for a device: by what stands before the first dot, whatever its case.

@@ -146,6 +146,24 @@ fn an_archive_of_leftovers_or_holes_is_refused_and_the_later_of_two_members_stay
 }
 
 #[test]
+fn all_bad_names_in_archives_are_told_at_once() {
+    use tar::EntryType::Regular;
+    let long = "a".repeat(90) + "/..";
+    let one = tar_gz(&[("a\nb", Regular, b"x"), ("fine", Regular, b"x"), (&long, Regular, b"x")]);
+    let two = tar_gz(&[("../c", Regular, b"x")]);
+    packed(&[("1.tgz", &one), ("2.tgz", &two)], true, |store, result| {
+        let Err(PackError::Names(names)) = result else { panic!("{result:?}") };
+        let told: Vec<_> = names.list.iter().map(|name| (name.path.to_str().unwrap(), name.rule())).collect();
+        let [first, second, third] = told[..] else { panic!("{told:?}") };
+        assert!(first.0.ends_with("/1.tgz/a\nb") && first.1 == "control", "{told:?}");
+        assert!(second.0.contains("/1.tgz/aaa") && second.1 == "other", "{told:?}");
+        assert!(third.0.ends_with("/2.tgz/../c") && third.1 == "other", "{told:?}");
+        assert_eq!(store.stats().chunks, 0);
+    });
+    packed(&[("2.tgz", &two)], true, |_, result| assert!(matches!(result, Err(PackError::Name { .. })), "{result:?}"));
+}
+
+#[test]
 fn hostile_archives_are_refused() {
     use tar::EntryType::{GNULongName, Regular};
     let unpack = |archive: Vec<u8>, wanted: &str| {

@@ -8,20 +8,6 @@ pub fn said(texts: &Texts, code: Code, found: &str) -> String {
     texts.say(key(code), &[("detail", detail(texts, code, found).into())])
 }
 
-/// The text for a reason why something was not packed, by the reason's name.
-pub fn skip_key(reason: &str) -> &'static str {
-    match reason {
-        "link" => "skip-link",
-        "pipe" => "skip-pipe",
-        "socket" => "skip-socket",
-        "device" => "skip-device",
-        "lock" => "skip-lock",
-        "unfinished" => "skip-unfinished",
-        "version_control" => "skip-version-control",
-        _ => "skip-system",
-    }
-}
-
 /// Details are codes and tags, the same in all languages, but for a few words.
 fn detail(texts: &Texts, code: Code, detail: &str) -> String {
     let key = match (code, detail) {

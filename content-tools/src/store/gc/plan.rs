@@ -47,7 +47,8 @@ impl Store {
         let dropped: BTreeSet<HeldVersion> = gone.flat_map(|(group, _)| group.versions.iter().cloned()).collect();
         let kept = held.into_iter().map(|(version, _)| version).filter(|version| !dropped.contains(version));
         let (kept, dropped) = (kept.collect(), dropped.into_iter().collect());
-        Ok(GcPlan { kept, dropped, shares, segments, left_bytes, live, claims })
+        let lost = order.lost.iter().cloned().collect();
+        Ok(GcPlan { kept, dropped, lost, shares, segments, left_bytes, live, claims })
     }
 
     /// The order's groups without what is not here; a group with a pin in it stays whole, whoever asks.

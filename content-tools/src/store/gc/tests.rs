@@ -200,9 +200,21 @@ fn a_damaged_file_of_a_superseded_version_stops_nothing() {
     let store = bench.open();
     let versions: Vec<_> = store.drafts().unwrap().iter().map(|d| (d.collection.to_string(), d.version)).collect();
     assert!(!versions.contains(&("bj4/algebra".to_owned(), 2)), "{versions:?}");
-    assert!(store.is_damaged_release(&release));
-    fs::remove_file(&release).unwrap();
-    assert!(!store.is_damaged_release(&release));
+    assert!(!release.exists() && store.damaged_releases().unwrap().is_empty(), "it goes as well");
+}
+
+#[test]
+fn a_damaged_release_that_has_come_back_stays() {
+    let bench = three_versions();
+    let release = bench.store().join("drafts/bj4/algebra/1.release");
+    let good = fs::read(&release).unwrap();
+    fs::write(&release, b"rot").unwrap();
+    let store = bench.open();
+    let plan = store.gc_plan().unwrap();
+    assert_eq!(plan.lost.len(), 1);
+    fs::write(&release, good).unwrap();
+    store.gc_drop(&plan).unwrap();
+    assert!(release.exists());
 }
 
 #[test]

@@ -101,6 +101,12 @@ pub enum CourierError {
         /// Its version.
         version: u64,
     },
+    /// It is not here, or not all of it.
+    #[error("{collection} is not here, or not all of it: `karez ls` lists what is here, `karez pull` fetches it")]
+    NotHere {
+        /// The collection.
+        collection: String,
+    },
     /// The stick is too small.
     #[error("the bundle needs {needed} bytes, but only {free} are free at {path}: use a larger stick")]
     NoSpace {
@@ -130,6 +136,14 @@ pub enum CourierError {
     #[error("{detail}")]
     Store {
         /// What the store said.
+        detail: String,
+    },
+    /// The system refused otherwise.
+    #[error("{path} cannot be used: {detail}")]
+    System {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
         detail: String,
     },
     /// Anything else, in English.
@@ -180,7 +194,7 @@ impl CourierError {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
                     io::ErrorKind::PermissionDenied if is_reading => Self::NotReadable { path },
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotWritable { path },
-                    _ => Self::other(&cause),
+                    _ => Self::System { path, detail: source.to_string() },
                 }
             }
             BundleError::Store(error) => Self::Store { detail: error.to_string() },
@@ -227,7 +241,7 @@ mod tests {
         ] {
             assert_eq!(of(action, kind), error);
         }
-        let other = of("sync", io::ErrorKind::InvalidInput).to_string();
-        assert!(other.contains("cannot sync /stick"), "{other}");
+        let other = of("sync", io::ErrorKind::InvalidInput);
+        assert!(matches!(&other, CourierError::System { path, .. } if path.ends_with("stick")), "{other}");
     }
 }

@@ -16,6 +16,9 @@ pub struct CareView {
     /// Release files that cannot be read, as far as the start, the last scrub or the last gc found any.
     #[serde(default)]
     pub unreadable: Vec<String>,
+    /// Of these, those that the next gc removes, as nothing needs what they named; all others make it wait.
+    #[serde(default)]
+    pub superseded: Vec<String>,
 }
 
 /// How a scrub stands.
