@@ -1,9 +1,9 @@
-//! Talking to the tracker: HTTP with CBOR bodies. Everything believed is signed, so the transport need not be trusted.
+//! Talking to the tracker: HTTP with CBOR bodies. Everything believed is signed or has a MAC, so the transport need not be trusted.
 
 use karez_protocol::trust::invite::Invite;
 use karez_protocol::trust::{PeerId, PublicKey, Signed};
 use karez_protocol::wire::control::SignedRelease;
-use karez_protocol::wire::tracker::{Announce, AnnounceResponse, JoinRequest, JoinResponse, Refusal, RefusalReason};
+use karez_protocol::wire::tracker::{AnnounceResponse, JoinRequest, JoinResponse, Refusal, RefusalReason};
 use karez_protocol::wire::{self, control};
 use std::time::Duration;
 
@@ -86,8 +86,8 @@ impl TrackerClient {
     }
 
     /// Says where the node is and what it holds.
-    pub async fn announce(&self, announce: &Signed<Announce>) -> Result<AnnounceResponse, TrackerError> {
-        self.post("/v1/announce", announce.bytes().to_vec()).await
+    pub async fn announce(&self, sealed: Vec<u8>) -> Result<AnnounceResponse, TrackerError> {
+        self.post("/v1/announce", sealed).await
     }
 
     /// Lists a release in the catalogue.
