@@ -30,6 +30,7 @@ use crate::handle::Command;
 use crate::home::Home;
 use crate::keys::Key;
 use crate::membership::Membership;
+use crate::proxy::Proxy;
 use crate::shelf::Shelf;
 use crate::state::{Remembered, State};
 use crate::tracker_client::TrackerClient;
@@ -94,6 +95,8 @@ pub struct Parts {
     pub control: Control,
     /// The tracker.
     pub tracker: TrackerClient,
+    /// The way out, if not a direct one.
+    pub proxy: Option<Proxy>,
     /// Addresses told to others.
     pub addresses: Vec<String>,
     /// Base URL of the gateway.

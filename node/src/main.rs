@@ -3,6 +3,7 @@
 use karez_node::cli::{self, Action, Complaint, Context, Invocation, RunFlags};
 use karez_node::daemon::{self, Ready, RunConfig};
 use karez_node::home::Home;
+use karez_node::proxy::Proxy;
 use karez_node::setup;
 use serde_json::json;
 use std::io::Write as _;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match action {
             Action::Init => init(&context, &home),
-            Action::Join { invite } => join(&context, &home, &invite).await,
+            Action::Join { invite, proxy } => join(&context, &home, &invite, proxy).await,
             Action::Run(flags) => run(&context, home, flags).await,
             Action::Client(request) => cli::execute(&context, request).await,
         }
@@ -44,8 +45,8 @@ fn init(context: &Context, home: &Home) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn join(context: &Context, home: &Home, invite: &str) -> ExitCode {
-    let joined = match setup::join(home, invite).await {
+async fn join(context: &Context, home: &Home, invite: &str, proxy: Option<Proxy>) -> ExitCode {
+    let joined = match setup::join(home, invite, proxy).await {
         Ok(joined) => joined,
         Err(cause) => return context.fail(&cause),
     };
@@ -70,8 +71,8 @@ async fn run(context: &Context, home: Home, flags: RunFlags) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let RunFlags { listen, gateway, announce, rates, mode, queue, lan, relay } = flags;
-    let config = RunConfig { listen, gateway, announce, rates, mode, queue, lan, relay };
+    let RunFlags { listen, gateway, announce, rates, mode, queue, lan, relay, proxy } = flags;
+    let config = RunConfig { listen, gateway, announce, rates, mode, queue, lan, relay, proxy };
     match daemon::run(home, config, |ready| greet(context, ready), interrupted()).await {
         Ok(()) => {
             context.tell(&context.text("run-stopped", &[]));

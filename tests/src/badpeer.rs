@@ -145,7 +145,7 @@ impl BadPeer {
         let bad = Arc::new(Bad {
             network,
             tracker_key: roster.signer(),
-            tracker: TrackerClient::new(home.network().expect("joined").trackers),
+            tracker: TrackerClient::new(home.network().expect("joined").trackers, None),
             signing: stolen.unwrap_or_else(|| Key::load(&home.publisher_key()).expect("a key file")),
             key,
             hoard,

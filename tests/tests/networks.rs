@@ -4,6 +4,7 @@ mod networks {
     mod families;
     mod lan;
     mod moving;
+    mod proxied;
     mod punched;
     mod relayed;
     mod udp_blocked;

@@ -40,6 +40,8 @@ pub(super) struct Peer {
     pub(super) control: bool,
     /// The control connection goes through a relay.
     pub(super) control_relayed: bool,
+    /// It was dialled through the HTTP proxy.
+    pub(super) control_proxied: bool,
     /// Collections it is known to hold or fetch; true when it said that it holds all.
     pub(super) collections: BTreeMap<CollectionName, bool>,
     /// Whether it said what it holds since this node started.
@@ -231,7 +233,9 @@ impl Driver {
         entry.dialling = true;
         let addresses = entry.dialable();
         let (control, udp_blocked) = (entry.control, entry.detour.udp_blocked);
-        if udp_blocked || addresses.is_empty() {
+        // Where a proxy is the way out, UDP seldom leads anywhere.
+        let takes = |address: &SocketAddr| self.parts.proxy.as_ref().is_some_and(|proxy| proxy.takes(address.ip()));
+        if udp_blocked || addresses.is_empty() || addresses.iter().any(takes) {
             self.take_detour(peer);
         } else if !control {
             self.parts.control.dial(peer, addresses.clone());

@@ -127,6 +127,7 @@ pub const MODES: &[Mode] = &[
     mode("hostile-names", "publishes 300 names that climb out, are reserved or look alike", "each gets a place inside the folder", ShownBy("content-tools/src/export/names/tests.rs every_name_of_the_corpus"), Ignored),
     mode("hostile-bundles", "hands over bundles with links, forged records and foreign chunks", "nothing comes in that no accepted release names; bundles have no paths", ShownBy("content-tools/src/bundle/tests.rs nothing_comes_in_that_no_accepted_release_names, what_is_no_bundle_is_refused"), Ignored),
     mode("hostile-texts", "puts markup into names that pages show", "it is shown and not run", ShownBy("node/src/gateway/tests.rs pages_show_names_and_run_nothing"), Ignored),
+    mode("hostile-proxy", "is the HTTP proxy of a node and answers without end, with noise or not at all", "bounded in bytes and time, and shown", ShownBy("node/src/proxy.rs hostile_answers_are_bounded, a_silent_proxy_is_given_up"), Ignored),
     mode("rebinding", "reaches the gateway under another host's name", "refused", ShownBy("node/src/gateway/tests.rs what_is_refused"), Ignored),
     mode("signed-bomb", "has the publisher's key and signs a chunk that decodes to more than its length", "decoding stops at the signed length", ShownBy("content-tools/src/verify.rs lies"), Ignored),
     mode("replayed-token", "joins twice with one invite, or with one that is over", "refused", ShownBy("tracker/tests/tracker/join.rs expired_reused_replaced_unknown_and_foreign_invites_are_refused"), Ignored),
