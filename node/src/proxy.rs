@@ -248,8 +248,12 @@ impl Proxy {
 
     /// A connection to a member.
     pub async fn connect(&self, target: SocketAddr) -> Result<TcpStream, ProxyFault> {
+        self.connect_within(CONNECT_WITHIN, target).await
+    }
+
+    async fn connect_within(&self, limit: Duration, target: SocketAddr) -> Result<TcpStream, ProxyFault> {
         let silent = || ProxyFault::Unreachable { proxy: self.to_string(), detail: "no answer".into() };
-        let connected = timeout(CONNECT_WITHIN, self.ask(target)).await.unwrap_or_else(|_| Err(silent()));
+        let connected = timeout(limit, self.ask(target)).await.unwrap_or_else(|_| Err(silent()));
         self.note(Target::Member, connected.as_ref().err());
         connected
     }
@@ -376,11 +380,12 @@ mod tests {
         assert!(matches!(answered("", b"HTTP/1.1 200").await.0.unwrap_err(), ProxyFault::Unreachable { .. }));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_silent_proxy_is_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy: Proxy = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let fault = proxy.connect("192.0.2.7:4041".parse().unwrap()).await.unwrap_err();
+        let fault =
+            proxy.connect_within(Duration::from_millis(50), "192.0.2.7:4041".parse().unwrap()).await.unwrap_err();
         assert!(fault.to_string().contains("no answer"), "{fault}");
     }
 
