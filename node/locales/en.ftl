@@ -193,6 +193,7 @@ column-lane = LANE
 lane-lan = QUIC, on this LAN
 lane-quic = QUIC
 lane-udp-blocked = over the control connection: UDP blocked
+lane-udp-throttled = over the control connection: UDP throttled
 lane-proxy = over the control connection, through the HTTP proxy: UDP blocked
 lane-relayed = relayed by { $relay }: no direct way
 column-rtt = ROUND TRIP

@@ -193,6 +193,7 @@ column-lane = 通道
 lane-lan = QUIC，本地局域网
 lane-quic = QUIC
 lane-udp-blocked = 走控制连接：UDP 不通
+lane-udp-throttled = 走控制连接：UDP 被限速
 lane-proxy = 走控制连接，经 HTTP 代理：UDP 不通
 lane-relayed = 经 { $relay } 中转：无法直连
 column-rtt = 往返时间

@@ -21,6 +21,7 @@ mod report;
 mod roster;
 mod sharing;
 mod shown;
+mod throttled;
 mod transfer;
 mod transfers;
 
@@ -346,6 +347,7 @@ impl Driver {
         self.hear_of_damage();
         self.dial_round(now);
         self.probe_direct(now);
+        self.judge_lanes();
         self.punch_if_due(now);
         self.reserve_if_due(now);
         self.close_idle_lanes(now);

@@ -251,6 +251,7 @@ fn lane_text(context: &Context, peer: &PeerView) -> String {
         ("lan", _) => context.text("lane-lan", &[]),
         ("direct", _) => context.text("lane-quic", &[]),
         ("relayed", _) => context.text("lane-relayed", &[("relay", peer.relay.clone().unwrap_or_default().into())]),
+        ("tcp", Some("udp-throttled")) => context.text("lane-udp-throttled", &[]),
         ("tcp", Some("proxy")) => context.text("lane-proxy", &[]),
         ("tcp", Some("udp-blocked")) => context.text("lane-udp-blocked", &[]),
         (other, _) => other.to_owned(),

@@ -7,6 +7,7 @@ use super::{Driver, socket_addresses};
 use crate::bulk::CloseReason;
 use crate::state::Change;
 use karez_protocol::content::name::CollectionName;
+use karez_protocol::plan::throttle::Throttle;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::{HeldVersion, PeerAddress};
 use karez_protocol::wire::relay::Address;
@@ -56,6 +57,7 @@ pub(super) struct Peer {
     idle_since: Option<Instant>,
     pub(super) received: u64,
     pub(super) detour: Detour,
+    pub(super) throttle: Throttle,
     pub(super) punches: Punches,
     /// Round trip of the control connection.
     pub(super) control_rtt: Option<Duration>,

@@ -60,6 +60,7 @@ impl Driver {
             let on_lan = figures.is_some_and(|figures| peer.is_on_lan(figures.address));
             let (lane, reason) = match (&peer.detour.relay, peer.detour.udp_blocked) {
                 (Some(_), _) => ("relayed", Some("no-direct-way")),
+                (None, true) if peer.detour.throttled => ("tcp", Some("udp-throttled")),
                 (None, true) => ("tcp", Some(if peer.control_proxied { "proxy" } else { "udp-blocked" })),
                 (None, false) => (if on_lan { "lan" } else { "direct" }, None),
             };

@@ -370,7 +370,7 @@ pub struct PeerView {
     /// How bytes travel: `direct` (QUIC), `lan` (QUIC to where the peer announces itself on this LAN), `tcp` (over the control
     /// connection) or `relayed` (over a control connection through a relay).
     pub lane: String,
-    /// Why not `direct`: `udp-blocked`, `proxy` (UDP blocked, and the control connection goes through the HTTP proxy), `no-direct-way`.
+    /// Why not `direct`: `udp-blocked`, `udp-throttled`, `proxy` (UDP blocked, and the control connection goes through the HTTP proxy), `no-direct-way`.
     #[serde(default)]
     pub lane_reason: Option<String>,
     /// The relay's name.
