@@ -92,10 +92,10 @@ impl Carrier {
         match self {
             Self::Quic(connection) => {
                 let stats = connection.stats();
-                let bytes = stats.udp_tx.bytes.saturating_sub(stats.path.lost_bytes);
-                Traffic { bytes, packets: stats.path.sent_packets, lost: stats.path.lost_packets }
+                let (sent, path) = (stats.udp_tx.bytes, stats.path);
+                Traffic { sent, lost_bytes: path.lost_bytes, packets: path.sent_packets, lost: path.lost_packets }
             }
-            Self::Stream(ending) => Traffic { bytes: ending.wire().sent, packets: 0, lost: 0 },
+            Self::Stream(ending) => Traffic { sent: ending.wire().sent, ..Traffic::default() },
         }
     }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Packets whose loss says something about a share.
 const PACKETS_MIN: u64 = 100;
+/// Packets of who sends chunks have this many bytes on average; who asks for them sends small ones, and does not judge.
+const PACKET_BYTES_MIN: u64 = 500;
 /// One packet lost of so many is throttled.
 const LOST_ONE_IN: u64 = 12;
 /// Shortest time that datagrams are counted, and longest for [`PACKETS_MIN`].
@@ -38,8 +40,10 @@ pub enum Carrier {
 /// What a lane's carrier has done since it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
-    /// Bytes sent, without those that were lost.
-    pub bytes: u64,
+    /// Bytes sent.
+    pub sent: u64,
+    /// Of these, lost; 0 on a stream.
+    pub lost_bytes: u64,
     /// Packets sent; 0 on a stream.
     pub packets: u64,
     /// Of these, lost.
@@ -115,12 +119,16 @@ impl Throttle {
     fn since(&mut self, now: Timestamp, carrier: Carrier, traffic: Traffic) -> (Duration, Traffic) {
         let (start, _, before) = match self.counted {
             // Fewer than before: another lane.
-            Some(counted) if counted.1 == carrier && counted.2.bytes <= traffic.bytes => counted,
+            Some(counted) if counted.1 == carrier && counted.2.sent <= traffic.sent => counted,
             _ => *self.counted.insert((now, carrier, traffic)),
         };
-        let gained = |field: fn(&Traffic) -> u64| field(&traffic).saturating_sub(field(&before));
-        let (bytes, packets, lost) = (gained(|t| t.bytes), gained(|t| t.packets), gained(|t| t.lost));
-        (now.since(start), Traffic { bytes, packets, lost })
+        let done = Traffic {
+            sent: traffic.sent - before.sent,
+            lost_bytes: traffic.lost_bytes.saturating_sub(before.lost_bytes),
+            packets: traffic.packets.saturating_sub(before.packets),
+            lost: traffic.lost.saturating_sub(before.lost),
+        };
+        (now.since(start), done)
     }
 
     fn doubt(&mut self, now: Timestamp, doubted_from: Timestamp, traffic: Traffic) -> Verdict {
@@ -129,9 +137,10 @@ impl Throttle {
             return Verdict::Stay;
         }
         self.counted = None;
-        let is_lossy = done.packets >= PACKETS_MIN && done.lost * LOST_ONE_IN > done.packets;
+        let is_bulk = done.packets >= PACKETS_MIN && done.sent >= done.packets * PACKET_BYTES_MIN;
+        let is_lossy = is_bulk && done.lost * LOST_ONE_IN > done.packets;
         if is_lossy && doubted_from <= now {
-            self.stage = Stage::Trying { rate: per_second(done.bytes, time), since: now };
+            self.stage = Stage::Trying { rate: done.delivered(time), since: now };
             return Verdict::TakeStream;
         }
         if !is_lossy && doubted_from + self.hold <= now {
@@ -145,7 +154,7 @@ impl Throttle {
         if time < TRIED {
             return Verdict::Stay;
         }
-        if per_second(done.bytes, time) < rate.saturating_mul(BETTER) {
+        if done.delivered(time) < rate.saturating_mul(BETTER) {
             return self.give_up(now);
         }
         self.stage = Stage::Stream { until: now + self.next_hold() };
@@ -174,8 +183,12 @@ impl Throttle {
     }
 }
 
-fn per_second(bytes: u64, time: Duration) -> u64 {
-    (u128::from(bytes) * 1_000_000 / time.as_micros().max(1)) as u64
+impl Traffic {
+    /// Bytes a second that were not lost.
+    fn delivered(&self, time: Duration) -> u64 {
+        let bytes = self.sent.saturating_sub(self.lost_bytes);
+        (u128::from(bytes) * 1_000_000 / time.as_micros().max(1)) as u64
+    }
 }
 
 #[cfg(test)]
@@ -203,11 +216,12 @@ mod tests {
                 self.now += 1;
                 match self.carrier {
                     Carrier::Datagrams => {
-                        self.traffic.bytes += datagrams;
+                        self.traffic.sent += datagrams + lost * 1_250;
+                        self.traffic.lost_bytes += lost * 1_250;
                         self.traffic.packets += packets;
                         self.traffic.lost += lost;
                     }
-                    Carrier::Stream => self.traffic.bytes += stream,
+                    Carrier::Stream => self.traffic.sent += stream,
                 }
                 let verdict = self.throttle.look(Timestamp(self.now * 1_000_000), self.carrier, self.traffic);
                 let carrier = match verdict {
@@ -233,6 +247,21 @@ mod tests {
         let mut lane = Lane::new();
         lane.run(20_000, (1_000, 9_000_000), (2, 0));
         assert_eq!(lane.changes, []);
+    }
+
+    #[test]
+    fn who_only_asks_does_not_judge() {
+        let mut throttle = Throttle::default();
+        for second in 1..1_000 {
+            let traffic = Traffic {
+                sent: second * 60 * 80,
+                lost_bytes: second * 40 * 80,
+                packets: second * 60,
+                lost: second * 40,
+            };
+            let verdict = throttle.look(Timestamp(second * 1_000_000), Carrier::Datagrams, traffic);
+            assert_eq!(verdict, Verdict::Stay);
+        }
     }
 
     #[test]
@@ -273,7 +302,8 @@ mod tests {
     fn a_stream_that_does_not_come_is_given_up() {
         let mut throttle = Throttle::default();
         let look = |throttle: &mut Throttle, second: u64| {
-            let traffic = Traffic { bytes: second * 1_000, packets: second * 60, lost: second * 40 };
+            let (packets, lost) = (second * 60, second * 40);
+            let traffic = Traffic { sent: packets * 1_250, lost_bytes: lost * 1_250, packets, lost };
             throttle.look(Timestamp(second * 1_000_000), Carrier::Datagrams, traffic)
         };
         let verdicts: Vec<_> = (1..200).map(|second| look(&mut throttle, second)).collect();
