@@ -128,6 +128,7 @@ pub const MODES: &[Mode] = &[
     mode("hostile-bundles", "hands over bundles with links, forged records and foreign chunks", "nothing comes in that no accepted release names; bundles have no paths", ShownBy("content-tools/src/bundle/tests.rs nothing_comes_in_that_no_accepted_release_names, what_is_no_bundle_is_refused"), Ignored),
     mode("hostile-texts", "puts markup into names that pages show", "it is shown and not run", ShownBy("node/src/gateway/tests.rs pages_show_names_and_run_nothing"), Ignored),
     mode("hostile-proxy", "is the HTTP proxy of a node and answers without end, with noise or not at all", "bounded in bytes and time, and shown", ShownBy("node/src/proxy.rs hostile_answers_are_bounded, a_silent_proxy_is_given_up"), Ignored),
+    mode("lan-flood", "announces a million addresses on the LAN, half of them a member's", "deaf to the LAN for a while: memory and dials stay few", ShownBy("tests/tests/networks/lan.rs a_flood_of_announcements_costs_little_memory_and_few_dials"), Ignored),
     mode("rebinding", "reaches the gateway under another host's name", "refused", ShownBy("node/src/gateway/tests.rs what_is_refused"), Ignored),
     mode("signed-bomb", "has the publisher's key and signs a chunk that decodes to more than its length", "decoding stops at the signed length", ShownBy("content-tools/src/verify.rs lies"), Ignored),
     mode("replayed-token", "joins twice with one invite, or with one that is over", "refused", ShownBy("tracker/tests/tracker/join.rs expired_reused_replaced_unknown_and_foreign_invites_are_refused"), Ignored),
