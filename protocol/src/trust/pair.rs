@@ -101,7 +101,9 @@ impl<T: SignedDocument> Claimed<T> {
 mod tests {
     use super::*;
     use crate::content::Document as _;
-    use crate::wire::tracker::{Announce, JoinRequest};
+    use crate::content::hash::ManifestId;
+    use crate::content::release::Release;
+    use crate::trust::roster::Roster;
 
     fn key(seed: u8) -> SigningKey {
         SigningKey::from_bytes(&[seed; 32])
@@ -111,35 +113,30 @@ mod tests {
         PublicKey::from_bytes(key.verifying_key().to_bytes())
     }
 
-    fn announce(peer: PeerId) -> Announce {
-        Announce {
-            header: Announce::new_header(),
-            peer,
-            sequence: 7,
-            addresses: vec!["192.0.2.1:7400".into()],
-            held: Vec::new(),
-            wanted: Vec::new(),
-            roster: 1,
-            catalogue: 0,
-            relay: false,
+    fn release() -> Release {
+        Release {
+            header: Release::new_header(),
+            collection: "bj4/shui".parse().unwrap(),
+            version: 1,
+            manifest: ManifestId::from_bytes([3; 32]),
+            root_len: 100,
+            plain_bytes: 1_000,
+            stored_bytes: 900,
+            new_bytes: 900,
+            issued: 1_800_000_000,
+            supersedes: None,
         }
     }
 
-    fn hex(bytes: &[u8]) -> String {
-        data_encoding::HEXLOWER.encode(bytes)
-    }
-
-    /// The vectors of docs/formats/tracker-http.md.
+    /// The vectors of docs/formats/tracker-http.md; the body is in `tests/documented.rs`.
     #[test]
     fn documented_vectors() {
         let (node, tracker) = (key(1), key(2));
         let pair = PairKey::agree(&node, &public(&tracker)).unwrap();
-        let peer = PeerId::from_bytes(node.verifying_key().to_bytes());
-        let bytes = Claimed::seal(&announce(peer), &NetworkId::of(&public(&tracker)), peer, &pair);
-        let page = include_str!("../../../docs/formats/tracker-http.md");
         let shared = VerifyingKey::from(&tracker).to_montgomery().mul_clamped(node.to_scalar_bytes()).to_bytes();
-        let vectors = [("shared", hex(&shared)), ("key", hex(&pair.0)), ("body", hex(&bytes))];
-        assert!(vectors.iter().all(|(_, vector)| page.contains(vector)), "{vectors:#?}");
+        let page = include_str!("../../../docs/formats/tracker-http.md");
+        let vectors = [shared, pair.0].map(|bytes| data_encoding::HEXLOWER.encode(&bytes));
+        assert!(vectors.iter().all(|vector| page.contains(vector)), "{vectors:#?}");
     }
 
     #[test]
@@ -169,16 +166,16 @@ mod tests {
         let pair = PairKey::agree(&node, &public(&tracker)).unwrap();
         let peer = PeerId::from_bytes(node.verifying_key().to_bytes());
         let (here, elsewhere) = (NetworkId::of(&public(&tracker)), NetworkId::of(&public(&node)));
-        let bytes = Claimed::seal(&announce(peer), &here, peer, &pair);
-        let claimed = Claimed::<Announce>::decode(&bytes).unwrap();
-        assert_eq!((claimed.sender(), claimed.verify(&here, &pair)), (peer, Ok(announce(peer))));
+        let bytes = Claimed::seal(&release(), &here, peer, &pair);
+        let claimed = Claimed::<Release>::decode(&bytes).unwrap();
+        assert_eq!((claimed.sender(), claimed.verify(&here, &pair)), (peer, Ok(release())));
         assert_eq!(claimed.verify(&elsewhere, &pair), Err(SignatureError::False));
-        let as_join = Claimed::<JoinRequest>::decode(&bytes).unwrap();
-        assert_eq!(as_join.verify(&here, &pair), Err(SignatureError::False));
+        let as_roster = Claimed::<Roster>::decode(&bytes).unwrap();
+        assert_eq!(as_roster.verify(&here, &pair), Err(SignatureError::False));
         for at in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[at / 8] ^= 1 << (at % 8);
-            if let Ok(claimed) = Claimed::<Announce>::decode(&flipped)
+            if let Ok(claimed) = Claimed::<Release>::decode(&flipped)
                 && claimed.sender() == peer
             {
                 assert!(claimed.verify(&here, &pair).is_err(), "bit {at}");

@@ -23,15 +23,15 @@ async fn copied(protocols: &str) -> Option<(String, Option<String>)> {
     let site = cluster.node_in(&network.place("site"), "site", "0.0.0.0:4041", NodeOptions::default()).await;
     let source = cluster.path("source");
     course(&source, 4);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
+    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().expect("a number");
     site.follow("bj4/shui").await;
     site.complete("bj4/shui", 1).await;
     let peer = site.status().await["peers"][0].clone();
     let copy = cluster.path("copy");
-    site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+    site.json(&["pull", "bj4/shui", "--to", copy.to_str().expect("UTF-8")]).await;
     assert_eq!(fingerprint(&copy), fingerprint(&source));
     assert_eq!(flagship.counter("chunk_bytes_sent").await, stored, "each chunk once");
-    Some((peer["lane"].as_str().unwrap().to_owned(), peer["lane_reason"].as_str().map(str::to_owned)))
+    Some((peer["lane"].as_str().expect("a lane").to_owned(), peer["lane_reason"].as_str().map(str::to_owned)))
 }
 
 #[tokio::test]

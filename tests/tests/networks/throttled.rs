@@ -35,7 +35,7 @@ async fn moves_to_tcp(rule: &str) {
     let (cluster, flagship, site) = flagship_and_site(&network).await;
     let source = cluster.path("source");
     course(&source, 40);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
+    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().expect("a number");
     site.follow("bj4/shui").await;
     site.have_bytes("bj4/shui", stored / 20).await;
     assert_eq!(site.status().await["peers"][0]["lane"], "direct");
@@ -47,10 +47,10 @@ async fn moves_to_tcp(rule: &str) {
     }
     let row = site.complete("bj4/shui", 1).await;
     let copy = cluster.path("copy");
-    site.json(&["pull", "bj4/shui", "--to", copy.to_str().unwrap()]).await;
+    site.json(&["pull", "bj4/shui", "--to", copy.to_str().expect("UTF-8")]).await;
     assert_eq!(fingerprint(&copy), fingerprint(&source));
     let sent = flagship.counter("chunk_bytes_sent").await;
-    println!("{stored} bytes, {sent} sent, in {:.1} s", row["wall_s"].as_f64().unwrap());
+    println!("{stored} bytes, {sent} sent, in {:.1} s", row["wall_s"].as_f64().expect("seconds"));
     assert!(sent as f64 <= 1.1 * stored as f64, "{sent} of {stored}");
     assert_eq!(site.counter("refetched_chunks").await, 0);
 }
