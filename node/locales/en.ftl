@@ -4,6 +4,7 @@
 ## What was typed
 error-collection-name = '{ $found }' is not a collection name: it has the form PUBLISHER/NAME, for example bj4/algebra-1
 error-kind = '{ $found }' is not a kind of collection: use one of { $known }
+error-proxy = --proxy takes http://[USER:PASSWORD@]HOST:PORT
 error-address = { $flag } takes an address with a port, for example 0.0.0.0:4041, not '{ $found }'
 error-rate = { $flag } takes a number of Mbit/s, for example 20 or 0.5, not '{ $found }'
 error-count = { $flag } takes a whole number from 1 to 100000, not '{ $found }'
@@ -89,6 +90,11 @@ fault-missing = not all of it is here: pull it first
 fault-in-the-way = { $path } is in the way: remove it, or choose another folder
 fault-busy = another copy is being written to { $path }: wait for it
 fault-other = { $detail }
+fault-proxy-unreachable = the HTTP proxy { $proxy } cannot be reached ({ $detail }): check its address in --proxy, and the network
+fault-proxy-credentials = the HTTP proxy { $proxy } wants a user name and a password, or refuses them: --proxy http://USER:PASSWORD@{ $proxy }
+fault-proxy-forbidden = the HTTP proxy { $proxy } does not let this node out to { $target } (answer { $status }): ask its operator to allow CONNECT to that port, or have the other side listen on port 443
+fault-proxy-no-way = the HTTP proxy { $proxy } does not reach { $target } (answer { $status }): ask its operator, if others can reach it
+fault-not-a-proxy = { $proxy } does not answer like an HTTP proxy: check the address in --proxy
 problem-roster = the new roster cannot be saved: { $detail }
 problem-forked = { $collection }: version { $version } was signed twice with different content: the publisher's key may be misused
 problem-unlisted = { $collection } is published but not listed yet: { $detail }
@@ -187,6 +193,8 @@ column-lane = LANE
 lane-lan = QUIC, on this LAN
 lane-quic = QUIC
 lane-udp-blocked = over the control connection: UDP blocked
+lane-udp-throttled = over the control connection: UDP throttled
+lane-proxy = over the control connection, through the HTTP proxy: UDP blocked
 lane-relayed = relayed by { $relay }: no direct way
 column-rtt = ROUND TRIP
 
@@ -257,6 +265,7 @@ status-tracker-away = tracker  { $url }, NOT reachable; last contact: { $last }.
 status-bytes = bytes    received { $received } (flagship { $flagship } · peers { $peers }, of these group { $group }); sent { $sent }
 status-relay = relay    carried { $bytes } between others; circuits { $circuits } of { $most }, reachable here { $reservations }; limit { $limit }; refused { $refused }
 status-relay-unlimited = none
+status-proxy = proxy    the tracker and other nodes are reached through the HTTP proxy { $proxy }
 status-through = through  others reach this node through { $relays } where nothing direct leads here
 status-relayed = ; through a relay { $bytes }
 status-store = store    { $used }

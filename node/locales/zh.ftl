@@ -4,6 +4,7 @@
 ## 输入
 error-collection-name = “{ $found }”不是内容集的名称：格式为 发布者/名称，例如 bj4/algebra-1
 error-kind = “{ $found }”不是内容集的类型：请用 { $known } 之一
+error-proxy = --proxy 的格式为 http://[用户名:密码@]主机:端口
 error-address = { $flag } 需要带端口的地址，例如 0.0.0.0:4041，而不是“{ $found }”
 error-rate = { $flag } 需要以 Mbit/s 为单位的数字，例如 20 或 0.5，而不是“{ $found }”
 error-count = { $flag } 需要 1 到 100000 之间的整数，而不是“{ $found }”
@@ -89,6 +90,11 @@ fault-missing = 内容不全：请先获取
 fault-in-the-way = { $path } 挡住了路：请移走，或选择别的目录
 fault-busy = 另一个复制正在写入 { $path }：请等它结束
 fault-other = { $detail }
+fault-proxy-unreachable = 无法连接 HTTP 代理 { $proxy }（{ $detail }）：请检查 --proxy 中的地址和网络
+fault-proxy-credentials = HTTP 代理 { $proxy } 需要用户名和密码，或拒绝了所给的：--proxy http://用户名:密码@{ $proxy }
+fault-proxy-forbidden = HTTP 代理 { $proxy } 不允许本节点访问 { $target }（应答 { $status }）：请代理的管理员允许对该端口的 CONNECT，或请对方改在 443 端口上监听
+fault-proxy-no-way = HTTP 代理 { $proxy } 到不了 { $target }（应答 { $status }）：若其他机器能访问它，请询问代理的管理员
+fault-not-a-proxy = { $proxy } 的应答不像 HTTP 代理：请检查 --proxy 中的地址
 problem-roster = 新的成员名单无法保存：{ $detail }
 problem-forked = { $collection }：第 { $version } 版被签了两次，内容却不同，发布者的密钥可能被盗用
 problem-unlisted = { $collection } 已发布，但尚未登记：{ $detail }
@@ -187,6 +193,8 @@ column-lane = 通道
 lane-lan = QUIC，本地局域网
 lane-quic = QUIC
 lane-udp-blocked = 走控制连接：UDP 不通
+lane-udp-throttled = 走控制连接：UDP 被限速
+lane-proxy = 走控制连接，经 HTTP 代理：UDP 不通
 lane-relayed = 经 { $relay } 中转：无法直连
 column-rtt = 往返时间
 
@@ -239,6 +247,7 @@ status-tracker-away = 跟踪服务  { $url }，无法联系；上次联系：{ $
 status-bytes = 传输      接收 { $received }（旗舰 { $flagship } · 其他节点 { $peers }，其中同组 { $group }）；发送 { $sent }
 status-relay = 中转      已为其他节点转发 { $bytes }；线路 { $circuits }/{ $most }，可经此联系 { $reservations } 个；限速 { $limit }；拒绝 { $refused } 次
 status-relay-unlimited = 不限
+status-proxy = 代理      经 HTTP 代理 { $proxy } 联系跟踪服务和其他节点
 status-through = 中转途径  无法直连时，其他节点经 { $relays } 联系本节点
 status-relayed = ；经中转接收 { $bytes }
 status-store = 存储      { $used }

@@ -28,13 +28,15 @@ use door::Door;
 use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::{NetworkId, ReleaseId};
+use karez_protocol::plan::throttle::Traffic;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::peer::{PeerMessage, Urgency};
 use lane::Lanes;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use uploader::Uploader;
@@ -113,6 +115,8 @@ pub enum Event {
         carried: Carried,
         /// Where it sees this node, on QUIC.
         seen_at: Option<SocketAddr>,
+        /// A stream, because either side found UDP throttled.
+        throttled: bool,
     },
     /// A connection has ended.
     Disconnected {
@@ -252,6 +256,14 @@ struct Shared {
     sent: AtomicU64,
     /// Places for whoever has not greeted yet.
     door: Door,
+    /// Members to whom UDP is throttled: a stream is preferred.
+    throttled: Mutex<BTreeSet<PeerId>>,
+}
+
+impl Shared {
+    fn is_throttled(&self, peer: &PeerId) -> bool {
+        self.throttled.lock().unwrap_or_else(PoisonError::into_inner).contains(peer)
+    }
 }
 
 impl Bulk {
@@ -267,6 +279,7 @@ impl Bulk {
             session: getrandom::u64().unwrap_or_default(),
             sent: AtomicU64::new(0),
             door: Door::default(),
+            throttled: Mutex::default(),
             config,
         });
         tokio::spawn(endpoint::accept_loop(shared.clone()));
@@ -325,6 +338,20 @@ impl Bulk {
         if let Some(lane) = self.0.lanes.get(peer) {
             lane.close(reason);
         }
+    }
+
+    /// Whether a stream is better than QUIC with a peer, from now on.
+    pub fn set_throttled(&self, peer: PeerId, throttled: bool) {
+        let mut peers = self.0.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        match throttled {
+            true => peers.insert(peer),
+            false => peers.remove(&peer),
+        };
+    }
+
+    /// What the connection to a peer has delivered and lost.
+    pub fn traffic(&self, peer: &PeerId) -> Option<Traffic> {
+        self.0.lanes.get(peer).map(|lane| lane.carrier.traffic())
     }
 
     /// Figures of a connection.

@@ -7,6 +7,7 @@
 mod behaviour;
 mod circuits;
 mod codec;
+mod dialer;
 mod event;
 mod lan;
 mod lanes;
@@ -16,6 +17,7 @@ mod reservation;
 mod ways;
 
 use crate::pipe::Pipe;
+use crate::proxy::Proxy;
 use behaviour::{Behaviour, BehaviourEvent};
 use futures::StreamExt as _;
 use karez_protocol::trust::PeerId;
@@ -48,6 +50,8 @@ pub struct Config {
     pub lan: bool,
     /// What this node relays between members, if it does.
     pub relay: Option<Relay>,
+    /// Through what it dials, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 /// Why the control plane cannot start.
@@ -82,7 +86,8 @@ impl Control {
     /// Listens and starts the loop.
     pub async fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Self, StartError> {
         let failed = |detail: String| StartError { address: config.listen, detail };
-        let (mut swarm, calls) = behaviour::swarm(config.seed, config.lan).map_err(|e| failed(e.to_string()))?;
+        let (mut swarm, calls) =
+            behaviour::swarm(config.seed, config.lan, config.proxy.clone()).map_err(|e| failed(e.to_string()))?;
         let is_both = config.listen.ip() == Ipv6Addr::UNSPECIFIED;
         // libp2p's sockets are of one family. IPv4 is first to get a port: loopback has it also where IPv6 is off.
         let first =
@@ -103,7 +108,7 @@ impl Control {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (members, listed) = watch::channel(Vec::new());
         let (questions, ways, lan) = (Questions::default(), Ways::default(), Lan::default());
-        let begun = Loop { swarm, events, questions, ways, lan, relay: config.relay, calls };
+        let begun = Loop { swarm, events, questions, ways, lan, relay: config.relay, proxy: config.proxy, calls };
         tokio::spawn(begun.run(inbox, listed));
         Ok(Self { commands, members, port })
     }
@@ -195,6 +200,7 @@ struct Loop {
     ways: Ways,
     lan: Lan,
     relay: Option<Relay>,
+    proxy: Option<Proxy>,
     calls: mpsc::Sender<circuits::Call>,
 }
 

@@ -10,6 +10,7 @@ use crate::handle::Handle;
 use crate::home::{Home, HomeError, NetworkFile};
 use crate::keys::Key;
 use crate::membership::Membership;
+use crate::proxy::Proxy;
 use crate::shelf::Shelf;
 use crate::state::{State, StateError};
 use crate::tracker_client::TrackerClient;
@@ -57,6 +58,8 @@ pub struct RunConfig {
     pub lan: bool,
     /// Within what it relays between members, if it does.
     pub relay: Option<Quotas>,
+    /// The way out, if not a direct one.
+    pub proxy: Option<Proxy>,
 }
 
 /// What a running daemon says of itself.
@@ -138,8 +141,9 @@ async fn listen(
     let lan = config.lan && !address.ip().is_loopback();
     let manners = manners(config);
     loop {
-        let config = control::Config { listen: address, seed, lan, relay: relay.cloned() };
-        let control = Control::start(config, events.clone()).await?;
+        let proxy = config.proxy.clone();
+        let plane = control::Config { listen: address, seed, lan, relay: relay.cloned(), proxy };
+        let control = Control::start(plane, events.clone()).await?;
         match bulk::bind(SocketAddr::new(address.ip(), control.port()), seed, manners) {
             Ok(port) => return Ok((control, port)),
             Err(cause) if address.port() == 0 && tries > 1 => tracing::debug!(%cause, "trying another port"),
@@ -223,7 +227,8 @@ pub async fn run(
         key: identity.key,
         tracker_key: identity.tracker_key,
         roster: identity.roster,
-        tracker: TrackerClient::new(identity.network.trackers),
+        tracker: TrackerClient::new(identity.network.trackers, config.proxy.clone()),
+        proxy: config.proxy.clone(),
         members,
         shelf,
         store: store.clone(),

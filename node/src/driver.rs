@@ -21,6 +21,7 @@ mod report;
 mod roster;
 mod sharing;
 mod shown;
+mod throttled;
 mod transfer;
 mod transfers;
 
@@ -30,6 +31,7 @@ use crate::handle::Command;
 use crate::home::Home;
 use crate::keys::Key;
 use crate::membership::Membership;
+use crate::proxy::Proxy;
 use crate::shelf::Shelf;
 use crate::state::{Remembered, State};
 use crate::tracker_client::TrackerClient;
@@ -94,6 +96,8 @@ pub struct Parts {
     pub control: Control,
     /// The tracker.
     pub tracker: TrackerClient,
+    /// The way out, if not a direct one.
+    pub proxy: Option<Proxy>,
     /// Addresses told to others.
     pub addresses: Vec<String>,
     /// Base URL of the gateway.
@@ -343,6 +347,7 @@ impl Driver {
         self.hear_of_damage();
         self.dial_round(now);
         self.probe_direct(now);
+        self.judge_lanes();
         self.punch_if_due(now);
         self.reserve_if_due(now);
         self.close_idle_lanes(now);

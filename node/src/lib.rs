@@ -18,6 +18,7 @@ pub mod keys;
 pub mod limits;
 pub mod membership;
 pub mod pipe;
+pub mod proxy;
 pub mod setup;
 pub mod shelf;
 pub mod state;

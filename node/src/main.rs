@@ -3,6 +3,7 @@
 use karez_node::cli::{self, Action, Complaint, Context, Invocation};
 use karez_node::daemon::{self, Ready, RunConfig};
 use karez_node::home::Home;
+use karez_node::proxy::Proxy;
 use karez_node::setup;
 use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match action {
             Action::Init => init(&context, &home),
-            Action::Join { invite } => join(&context, &home, &invite).await,
+            Action::Join { invite, proxy } => join(&context, &home, &invite, proxy).await,
             Action::Run(flags) => run(&context, home, flags).await,
             Action::Client(request) => cli::execute(&context, request).await,
         }
@@ -44,8 +45,8 @@ fn init(context: &Context, home: &Home) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn join(context: &Context, home: &Home, invite: &str) -> ExitCode {
-    let joined = match setup::join(home, invite).await {
+async fn join(context: &Context, home: &Home, invite: &str, proxy: Option<Proxy>) -> ExitCode {
+    let joined = match setup::join(home, invite, proxy).await {
         Ok(joined) => joined,
         Err(cause) => return context.fail(&cause),
     };

@@ -2,6 +2,7 @@
 
 use crate::home::{Home, HomeError, NetworkFile};
 use crate::keys::Key;
+use crate::proxy::Proxy;
 use crate::tracker_client::{TrackerClient, TrackerError};
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::trust::invite::{Invite, InviteError};
@@ -51,7 +52,7 @@ pub fn init(home: &Home) -> Result<PeerId, SetupError> {
 }
 
 /// Joins the network that the invite names; makes the home first where there is none. Joining again is fine.
-pub async fn join(home: &Home, text: &str) -> Result<Joined, SetupError> {
+pub async fn join(home: &Home, text: &str, proxy: Option<Proxy>) -> Result<Joined, SetupError> {
     let invite = Invite::from_text(text)?;
     if !home.node_key().exists() {
         init(home)?;
@@ -64,7 +65,7 @@ pub async fn join(home: &Home, text: &str) -> Result<Joined, SetupError> {
     let key = Key::load(&home.node_key())?;
     let publisher = Key::load_or_make(home, &home.publisher_key())?;
     let network = NetworkId::of(&invite.tracker_key);
-    let client = TrackerClient::new(invite.trackers.clone());
+    let client = TrackerClient::new(invite.trackers.clone(), proxy);
     let sign = |request| Signed::sign(request, &network, key.signing());
     let answer = client.join(&invite, key.peer(), Some(publisher.public()), sign).await?;
     let roster = Signed::<Roster>::verify(&answer.roster, &network, &invite.tracker_key)?;

@@ -1,9 +1,10 @@
-//! Talking to the tracker: HTTP with CBOR bodies. Everything believed is signed, so the transport need not be trusted.
+//! Talking to the tracker: HTTP with CBOR bodies. Everything believed is signed or has a MAC, so the transport need not be trusted.
 
+use crate::proxy::{Proxy, ProxyFault, Target};
 use karez_protocol::trust::invite::Invite;
 use karez_protocol::trust::{PeerId, PublicKey, Signed};
 use karez_protocol::wire::control::SignedRelease;
-use karez_protocol::wire::tracker::{Announce, AnnounceResponse, JoinRequest, JoinResponse, Refusal, RefusalReason};
+use karez_protocol::wire::tracker::{AnnounceResponse, JoinRequest, JoinResponse, Refusal, RefusalReason};
 use karez_protocol::wire::{self, control};
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub enum TrackerError {
         /// What failed.
         detail: String,
     },
+    /// The HTTP proxy on the way does not help.
+    #[error(transparent)]
+    Proxy(#[from] ProxyFault),
     /// It says no.
     #[error("the tracker refuses: {detail}")]
     Refused {
@@ -48,21 +52,25 @@ pub enum TrackerError {
 pub struct TrackerClient {
     urls: Vec<String>,
     http: reqwest::Client,
+    proxy: Option<Proxy>,
 }
 
 impl TrackerClient {
-    /// A client for these addresses, tried in order.
-    pub fn new(urls: Vec<String>) -> Self {
-        let http = reqwest::Client::builder()
+    /// A client for these addresses, tried in order, through a proxy if there is one.
+    pub fn new(urls: Vec<String>, proxy: Option<Proxy>) -> Self {
+        // What the environment says is meant for browsers and downloads.
+        let builder = reqwest::Client::builder().no_proxy();
+        let way = proxy.as_ref().and_then(Proxy::for_http);
+        let builder = way.into_iter().fold(builder, reqwest::ClientBuilder::proxy);
+        let http = builder
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
             // The library's own, every 15 s, would be a quarter of an idle day's bytes.
             .tcp_keepalive(None)
             .tcp_user_timeout(UNHEARD)
-            .no_proxy()
             .build()
             .expect("a client without TLS always builds");
-        Self { urls, http }
+        Self { urls, http, proxy }
     }
 
     /// The first address.
@@ -86,8 +94,8 @@ impl TrackerClient {
     }
 
     /// Says where the node is and what it holds.
-    pub async fn announce(&self, announce: &Signed<Announce>) -> Result<AnnounceResponse, TrackerError> {
-        self.post("/v1/announce", announce.bytes().to_vec()).await
+    pub async fn announce(&self, sealed: Vec<u8>) -> Result<AnnounceResponse, TrackerError> {
+        self.post("/v1/announce", sealed).await
     }
 
     /// Lists a release in the catalogue.
@@ -103,8 +111,16 @@ impl TrackerClient {
     async fn exchange(&self, path: &str, body: Vec<u8>) -> Result<(String, Vec<u8>), TrackerError> {
         let mut last = TrackerError::Unreachable { url: String::new(), detail: "no address known".into() };
         for url in &self.urls {
-            match self.exchange_with(url, path, body.clone()).await {
-                Err(error @ TrackerError::Unreachable { .. }) => last = error,
+            let answer = self.exchange_with(url, path, body.clone()).await;
+            if let Some(proxy) = &self.proxy {
+                match &answer {
+                    Ok(_) | Err(TrackerError::Refused { .. }) => proxy.note(Target::Tracker, None),
+                    Err(TrackerError::Proxy(fault)) => proxy.note(Target::Tracker, Some(fault)),
+                    Err(_) => {}
+                }
+            }
+            match answer {
+                Err(error @ (TrackerError::Unreachable { .. } | TrackerError::Proxy(_))) => last = error,
                 other => return other.map(|bytes| (url.clone(), bytes)),
             }
         }
@@ -112,7 +128,12 @@ impl TrackerClient {
     }
 
     async fn exchange_with(&self, url: &str, path: &str, body: Vec<u8>) -> Result<Vec<u8>, TrackerError> {
-        let unreachable = |e: reqwest::Error| TrackerError::Unreachable { url: url.into(), detail: root_cause(&e) };
+        let unreachable = |e: reqwest::Error| match &self.proxy {
+            Some(proxy) if e.is_connect() => {
+                ProxyFault::Unreachable { proxy: proxy.to_string(), detail: root_cause(&e) }.into()
+            }
+            _ => TrackerError::Unreachable { url: url.into(), detail: root_cause(&e) },
+        };
         let target = format!("{}{path}", url.trim_end_matches('/'));
         let mut response = self.http.post(target).body(body).send().await.map_err(unreachable)?;
         let status = response.status();
@@ -128,7 +149,10 @@ impl TrackerClient {
         }
         match wire::decode::<Refusal>(&bytes) {
             Ok(refusal) => Err(TrackerError::Refused { reason: refusal.reason, detail: refusal.detail }),
-            Err(_) => Err(TrackerError::NotATracker { url: url.into() }),
+            Err(_) => {
+                let fault = self.proxy.as_ref().and_then(|proxy| proxy.fault_of(url, status.as_u16()));
+                Err(fault.map_or_else(|| TrackerError::NotATracker { url: url.into() }, TrackerError::Proxy))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the keeper should act on, and why the store does not take or give something: typed, so that people read it in their
 //! own language and programs by name.
 
+use crate::proxy::ProxyFault;
 use karez_content_tools::export::{ExportError, LinkError, LoadError, ReadError};
 use karez_content_tools::speech::{Sentence, Spoken, Texts, with};
 use karez_content_tools::store::StoreError;
@@ -169,6 +170,26 @@ impl Spoken for StoreFault {
     }
 }
 
+impl Spoken for ProxyFault {
+    fn sentence(&self) -> Sentence {
+        match self {
+            Self::Unreachable { proxy, detail } => {
+                ("fault-proxy-unreachable", with([("proxy", proxy), ("detail", detail)]))
+            }
+            Self::Credentials { proxy } => ("fault-proxy-credentials", with([("proxy", proxy)])),
+            Self::Forbidden { proxy, target, status } => {
+                let status = status.to_string();
+                ("fault-proxy-forbidden", with([("proxy", proxy), ("target", target), ("status", &status)]))
+            }
+            Self::NoWay { proxy, target, status } => {
+                let status = status.to_string();
+                ("fault-proxy-no-way", with([("proxy", proxy), ("target", target), ("status", &status)]))
+            }
+            Self::NotAProxy { proxy } => ("fault-not-a-proxy", with([("proxy", proxy)])),
+        }
+    }
+}
+
 /// Something that the keeper should act on.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "problem", rename_all = "snake_case")]
@@ -222,6 +243,13 @@ pub enum Problem {
         /// The first of them, each with the number of its chunks.
         files: String,
     },
+    /// The HTTP proxy does not help.
+    #[error(transparent)]
+    Proxy {
+        /// Why.
+        #[from]
+        source: ProxyFault,
+    },
     /// What only a newer node knows.
     #[serde(other)]
     #[error("something that this program does not know")]
@@ -251,6 +279,7 @@ impl Problem {
     fn sentence(&self) -> Sentence {
         match self {
             Self::Store { source, .. } => source.sentence(),
+            Self::Proxy { source } => source.sentence(),
             Self::Roster { detail } => ("problem-roster", with([("detail", detail)])),
             Self::Forked { collection, version } => {
                 ("problem-forked", with([("collection", collection.clone()), ("version", version.to_string())]))
@@ -279,10 +308,13 @@ mod tests {
     #[test]
     fn problems_are_said_in_the_users_language() {
         let full = StoreFault::DiskFull { path: "/srv/a".into() };
+        let forbidden = ProxyFault::Forbidden { proxy: "p:1".into(), target: "192.0.2.1:4041".into(), status: 403 };
         for (problem, chinese, english) in [
             (Problem::store(None, full), "磁盘已满", "no space left"),
             (Problem::Forked { collection: "bj4/x".into(), version: 3 }, "签了两次", "signed twice"),
             (Problem::Lost { collection: "bj4/x".into() }, "重新获取", "fetched again"),
+            (ProxyFault::Credentials { proxy: "p:1".into() }.into(), "用户名和密码", "password"),
+            (forbidden.into(), "443", "allow CONNECT"),
         ] {
             let [zh, en] = [Lang::Zh, Lang::En].map(|lang| problem.said(&texts(lang)));
             assert!(zh.contains(chinese) && en.contains(english), "{zh} {en}");

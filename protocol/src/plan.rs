@@ -3,6 +3,7 @@
 pub mod congestion;
 pub mod limiter;
 pub mod relay;
+pub mod throttle;
 pub mod time;
 pub mod turns;
 

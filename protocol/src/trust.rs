@@ -6,8 +6,10 @@
 
 pub mod invite;
 pub mod key;
+pub mod pair;
 pub mod roster;
 pub mod signed;
 
 pub use key::{PeerId, PublicKey};
+pub use pair::{Claimed, PairKey};
 pub use signed::{SignatureError, Signed};

@@ -166,7 +166,7 @@ fn messages_encode_as_documented() {
     let run = Run { first: 3, count: 4 };
     let network = NetworkId::from_bytes([1; 32]);
     let (agent, session) = ("karez/0.1.0".into(), 0x1234);
-    let hello = Hello { versions: PROTOCOL, network, roster: 5, agent, session, seen_at: None };
+    let hello = Hello { versions: PROTOCOL, network, roster: 5, agent, session, seen_at: None, throttled: None };
     check("hello", &encode(&PeerMessage::Hello(hello)));
     let collection = "bj4/algebra-1".parse().unwrap();
     check("interest", &encode(&PeerMessage::Interest { collection, release, wants: true }));

@@ -31,9 +31,8 @@ use karez_node::tracker_client::TrackerClient;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::content::name::CollectionName;
-use karez_protocol::trust::PeerId;
-use karez_protocol::trust::Signed;
 use karez_protocol::trust::roster::Roster;
+use karez_protocol::trust::{Claimed, PairKey, PeerId, PublicKey, Signed};
 use karez_protocol::wire::control::HeldVersion;
 use karez_protocol::wire::tracker::Announce;
 use std::net::SocketAddr;
@@ -88,6 +87,7 @@ pub struct Bad {
     key: Key,
     network: NetworkId,
     tracker: TrackerClient,
+    tracker_key: PublicKey,
     hoard: Arc<Hoard>,
     collection: CollectionName,
     victim: Victim,
@@ -141,9 +141,11 @@ impl BadPeer {
     pub async fn start(mode: &Mode, setting: Setting) -> Self {
         let Setting { home, hoard, collection, victim, stolen } = setting;
         let key = Key::load(&home.node_key()).expect("a key file");
+        let (network, roster) = membership(&home);
         let bad = Arc::new(Bad {
-            network: membership(&home).0,
-            tracker: TrackerClient::new(home.network().expect("joined").trackers),
+            network,
+            tracker_key: roster.signer(),
+            tracker: TrackerClient::new(home.network().expect("joined").trackers, None),
             signing: stolen.unwrap_or_else(|| Key::load(&home.publisher_key()).expect("a key file")),
             key,
             hoard,
@@ -199,8 +201,9 @@ async fn announced(bad: &Bad) -> quinn::Endpoint {
         catalogue: 0,
         relay: false,
     };
-    let signed = Signed::sign(announce, &bad.network, bad.key.signing());
-    bad.tracker.announce(&signed).await.expect("the tracker takes a member's announce");
+    let key = PairKey::agree(bad.key.signing(), &bad.tracker_key).expect("a good key");
+    let sealed = Claimed::seal(&announce, &bad.network, bad.key.peer(), &key);
+    bad.tracker.announce(sealed).await.expect("the tracker takes a member's announce");
     endpoint
 }
 

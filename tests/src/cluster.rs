@@ -28,6 +28,22 @@ pub struct Cluster {
     pub tracker_url: String,
 }
 
+/// Another program of ours beside the cluster; killed when dropped.
+#[derive(Debug)]
+pub struct Helper(Daemon);
+
+impl Helper {
+    /// Starts it in a namespace and waits for its line of JSON.
+    pub async fn start_in(place: &str, program: &str, args: &[&str]) -> Self {
+        Self(Daemon::start_in(Some(place), program, args, Path::new("/dev/null")).await.0)
+    }
+
+    /// kill -9.
+    pub async fn kill(self) {
+        self.0.kill().await;
+    }
+}
+
 /// How a node joins and runs.
 #[derive(Debug, Clone, Default)]
 pub struct NodeOptions<'a> {
@@ -167,7 +183,8 @@ impl Cluster {
         let home = self.path(name);
         let invite = self.invite(name, options.invite).await;
         let (at, program) = (home.display().to_string(), program("karez").display().to_string());
-        let args = ["netns", "exec", place, &program, "--home", &at, "join", &invite];
+        let mut args = vec!["netns", "exec", place, &program, "--home", &at, "join", &invite];
+        args.extend(options.run.iter().skip_while(|flag| **flag != "--proxy").take(2));
         let joined = tokio::process::Command::new("ip").args(args).kill_on_drop(true).output();
         let joined = tokio::time::timeout(DEADLINE, joined).await.expect("join ends").expect("ip starts");
         assert!(joined.status.success(), "join: {}", String::from_utf8_lossy(&joined.stderr));

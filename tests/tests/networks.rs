@@ -4,7 +4,10 @@ mod networks {
     mod families;
     mod lan;
     mod moving;
+    mod only_443;
+    mod proxied;
     mod punched;
     mod relayed;
+    mod throttled;
     mod udp_blocked;
 }

@@ -1,8 +1,8 @@
 //! Load for a tracker, for `cargo x bench announces`: `announces prepare HOME MEMBERS` makes a network with so many members,
-//! `announces drive ADDRESS NETWORK MEMBERS COUNT CONNECTIONS` sends announces of theirs, each connection one at a time, and
+//! `announces drive ADDRESS KEY MEMBERS COUNT CONNECTIONS` sends announces of theirs, each connection one at a time, and
 //! prints one JSON object.
 //!
-//! What must stay true: every announce is signed by its member and newer than the one before; all are signed before the clock
+//! What must stay true: every announce has its member's MAC and is newer than the one before; all are made before the clock
 //! starts; every answer is read whole and must be a yes.
 
 use ed25519_dalek::SigningKey;
@@ -10,7 +10,7 @@ use karez_protocol::content::Document as _;
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::trust::invite::Invite;
 use karez_protocol::trust::roster::MemberRole;
-use karez_protocol::trust::{PeerId, PublicKey, Signed};
+use karez_protocol::trust::{Claimed, PairKey, PeerId, PublicKey, Signed};
 use karez_protocol::wire::control::HeldVersion;
 use karez_protocol::wire::tracker::{Announce, JoinRequest};
 use karez_tracker::{InviteOrder, Tracker, UnixSeconds};
@@ -36,12 +36,12 @@ fn main() -> Result<(), Failure> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["prepare", home, members] => prepare(Path::new(home), members.parse()?),
-        ["drive", address, network, members, count, connections] => {
-            let requests = requests(address, network.parse()?, members.parse()?, count.parse()?)?;
+        ["drive", address, tracker, members, count, connections] => {
+            let requests = requests(address, tracker.parse()?, members.parse()?, count.parse()?)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(drive(address.to_owned(), requests, connections.parse()?))
         }
-        _ => Err("usage: announces prepare HOME MEMBERS | drive ADDRESS NETWORK MEMBERS COUNT CONNECTIONS".into()),
+        _ => Err("usage: announces prepare HOME MEMBERS | drive ADDRESS KEY MEMBERS COUNT CONNECTIONS".into()),
     }
 }
 
@@ -75,14 +75,17 @@ fn prepare(home: &Path, members: u32) -> Result<(), Failure> {
             JoinRequest { header, token: invite.token, peer: peer(&key), publisher_key: None, proof: proof.into() };
         tracker.join(Signed::sign(request, &tracker.network(), &key).bytes(), now)?;
     }
-    println!("{{\"network\": \"{}\"}}", tracker.network());
+    println!("{{\"key\": \"{}\"}}", tracker.identity().public());
     Ok(())
 }
 
 /// Whole HTTP requests, ready to be written.
-fn requests(address: &str, network: NetworkId, members: u32, count: usize) -> Result<Vec<Vec<u8>>, Failure> {
+fn requests(address: &str, tracker: PublicKey, members: u32, count: usize) -> Result<Vec<Vec<u8>>, Failure> {
     let start = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+    let network = NetworkId::of(&tracker);
+    let pair = |key: &SigningKey| PairKey::agree(key, &tracker).ok_or("a weak key");
     let keys: Vec<SigningKey> = (0..members).map(key).collect();
+    let pairs = keys.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     let request = |at: usize| {
         let member = (at % keys.len()) as u32;
         let key = &keys[member as usize];
@@ -99,7 +102,7 @@ fn requests(address: &str, network: NetworkId, members: u32, count: usize) -> Re
             catalogue: 0,
             relay: false,
         };
-        let body = Signed::sign(announce, &network, key).bytes().to_vec();
+        let body = Claimed::seal(&announce, &network, announce.peer, &pairs[member as usize]);
         let head = format!(
             "POST /v1/announce HTTP/1.1\r\naccept: */*\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n",
             body.len()

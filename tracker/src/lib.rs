@@ -4,14 +4,15 @@
 //! nodes announce (addresses, holdings) is soft state in memory, written in batches. Nodes keep working with the peers
 //! they know while the tracker is away, so nothing here is on the way of a chunk.
 //!
-//! Inside: `server` and `cli` call `tracker`; `tracker` joins `admission`, `catalogue`, `presence` and `view`; these
-//! stand on `registry` and `database`; `ordering` is pure. Time is an argument below `server` and `cli`.
+//! Inside: `server` and `cli` call `tracker`; `tracker` joins `admission`, `catalogue`, `presence`, `keys` and
+//! `view`; these stand on `registry` and `database`; `ordering` is pure. Time is an argument below `server` and `cli`.
 
 pub mod admission;
 mod catalogue;
 pub mod cli;
 mod database;
 pub mod home;
+mod keys;
 mod messages;
 mod ordering;
 mod presence;

@@ -15,6 +15,9 @@ pub enum RequestError {
     /// False signature, or a document inside that cannot be read.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// A member announces for another.
+    #[error("the announce names another node than the one that sent it")]
+    OtherPeer,
     /// The manifest's root page cannot be read.
     #[error(transparent)]
     Root(#[from] DocumentError),
@@ -96,7 +99,9 @@ impl RequestError {
     /// The reason for programs.
     pub fn reason(&self) -> RefusalReason {
         match self {
-            Self::Wire(_) | Self::Signature(_) | Self::Root(_) | Self::OtherRoot => RefusalReason::Malformed,
+            Self::Wire(_) | Self::Signature(_) | Self::OtherPeer | Self::Root(_) | Self::OtherRoot => {
+                RefusalReason::Malformed
+            }
             Self::UnknownInvite
             | Self::InviteExpired
             | Self::InviteUsed

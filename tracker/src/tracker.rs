@@ -2,12 +2,13 @@
 //! out; nothing here awaits. All methods may block on the disk and are called from blocking threads.
 //!
 //! Locks, always taken one at a time: `writer` (transactions that are durable before the answer), `view` (reads),
-//! `presence` (soft state). An announce never waits for a writer's sync. One that brings nothing new and asks for nothing that
+//! `presence` (soft state), `keys` (held for a look). An announce never waits for a writer's sync. One that brings nothing new and asks for nothing that
 //! is on the disk is answered without waiting for anything: [`Tracker::answer_at_once`].
 
 use crate::admission::{self, InviteOrder, OrderError};
 use crate::catalogue::{self, Listing, News};
 use crate::home::{self, HomeError, Identity};
+use crate::keys::{self, Keys};
 use crate::presence::{self, Presence};
 use crate::refusal::RequestError;
 use crate::registry;
@@ -15,7 +16,7 @@ use crate::view::{Current, View};
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::trust::invite::Invite;
 use karez_protocol::trust::roster::{Member, Publisher};
-use karez_protocol::trust::{PeerId, Signed};
+use karez_protocol::trust::{Claimed, PairKey, PeerId, SignatureError, Signed};
 use karez_protocol::wire;
 use karez_protocol::wire::control::PeerAddress;
 use karez_protocol::wire::control::SignedRelease;
@@ -52,6 +53,7 @@ pub struct Tracker {
     writer: Mutex<Connection>,
     view: Mutex<View>,
     presence: Mutex<Presence>,
+    keys: Mutex<Keys>,
     interval: Duration,
     started: Instant,
 }
@@ -102,6 +104,7 @@ impl Tracker {
             writer: Mutex::new(writer),
             view: Mutex::new(view),
             presence: Mutex::new(presence),
+            keys: Mutex::default(),
             interval: ANNOUNCE_INTERVAL,
             started: Instant::now(),
         })
@@ -152,10 +155,38 @@ impl Tracker {
         self.write(|tx| admission::join(tx, &self.identity, signed.value(), now).map_err(RequestError::from))?
     }
 
-    /// Checks who announces: `POST /v1/announce`, first half. Only computes.
+    /// Checks who announces: `POST /v1/announce`, first half.
     pub fn hear(&self, body: &[u8]) -> Result<Announce, RequestError> {
-        let signed = Signed::<Announce>::verify_by(body, &self.network(), |announce| Some(announce.peer.key()))?;
-        Ok(signed.into_value())
+        let claimed = Claimed::<Announce>::decode(body)?;
+        let peer = claimed.sender();
+        let known = held(&self.keys).known(&peer);
+        if let Some(key) = known {
+            return self.check(&claimed, &key);
+        }
+        // A stranger costs a look at the roster and no computing.
+        self.current()?.member(&peer).ok_or(RequestError::NotMember)?;
+        let key = keys::agree(self.identity.key(), &peer).ok_or(SignatureError::False)?;
+        let announce = self.check(&claimed, &key)?;
+        held(&self.keys).keep(peer, key);
+        Ok(announce)
+    }
+
+    /// As [`Self::hear`], only computing; `None` when the member's key is not known yet.
+    pub fn hear_at_once(&self, body: &[u8]) -> Option<Result<Announce, RequestError>> {
+        let claimed = match Claimed::<Announce>::decode(body) {
+            Ok(claimed) => claimed,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let key = held(&self.keys).known(&claimed.sender())?;
+        Some(self.check(&claimed, &key))
+    }
+
+    fn check(&self, claimed: &Claimed<Announce>, key: &PairKey) -> Result<Announce, RequestError> {
+        let announce = claimed.verify(&self.network(), key)?;
+        if announce.peer != claimed.sender() {
+            return Err(RequestError::OtherPeer);
+        }
+        Ok(announce)
     }
 
     /// The answer to an announce, when nothing has to be waited for and nothing read from the disk; the announce back otherwise,
@@ -309,6 +340,7 @@ impl Tracker {
     /// Writes what nodes announced since the last call.
     pub fn save_presence(&self) -> rusqlite::Result<()> {
         let current = self.current()?;
+        held(&self.keys).retain_members(&current);
         let rows = {
             let mut presence = held(&self.presence);
             presence.retain_members(&current);

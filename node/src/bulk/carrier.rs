@@ -3,6 +3,7 @@
 //! What must stay true: the chunk protocol is the same on both; only the bytes around its messages and chunks differ.
 
 use super::{CloseReason, endpoint, piped};
+use karez_protocol::plan::throttle::Traffic;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -83,6 +84,18 @@ impl Carrier {
                 Wire { sent: bytes(stats.udp_tx), received: bytes(stats.udp_rx) }
             }
             Self::Stream(ending) => ending.wire(),
+        }
+    }
+
+    /// What it has delivered and lost so far.
+    pub(super) fn traffic(&self) -> Traffic {
+        match self {
+            Self::Quic(connection) => {
+                let stats = connection.stats();
+                let (sent, path) = (stats.udp_tx.bytes, stats.path);
+                Traffic { sent, lost_bytes: path.lost_bytes, packets: path.sent_packets, lost: path.lost_packets }
+            }
+            Self::Stream(ending) => Traffic { sent: ending.wire().sent, ..Traffic::default() },
         }
     }
 

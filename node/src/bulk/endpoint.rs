@@ -226,7 +226,8 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     }
     let ending = piped::Ending::new(&pipe);
     let mut ends = Box::new(piped::Ends::new(pipe.split()));
-    let greeted = tokio::time::timeout(HELLO_TIMEOUT, ends.greet(my_hello(&shared, None))).await;
+    let greeted =
+        tokio::time::timeout(HELLO_TIMEOUT, ends.greet(my_hello(&shared, None, shared.is_throttled(&peer)))).await;
     let checked = match greeted {
         Ok(Ok(theirs)) => check_hello(&shared, &theirs).map(|()| theirs),
         _ => Err(CloseReason::Violation),
@@ -252,7 +253,7 @@ pub(super) async fn adopt(shared: Arc<Shared>, peer: PeerId, pipe: Pipe, dialer:
     }
 }
 
-fn my_hello(shared: &Shared, they: Option<SocketAddr>) -> Hello {
+fn my_hello(shared: &Shared, they: Option<SocketAddr>, throttled: bool) -> Hello {
     Hello {
         versions: PROTOCOL,
         network: shared.config.network,
@@ -260,6 +261,7 @@ fn my_hello(shared: &Shared, they: Option<SocketAddr>) -> Hello {
         agent: concat!("karez/", env!("CARGO_PKG_VERSION")).into(),
         session: shared.session,
         seen_at: they.map(|address| address.to_string()),
+        throttled: throttled.then_some(true),
     }
 }
 
@@ -278,7 +280,7 @@ async fn greet(
     let streams = if dialled { connection.open_bi().await } else { connection.accept_bi().await };
     let (send, receive) = streams.map_err(|_| CloseReason::Violation)?;
     let (mut reader, mut writer) = (MessageReader::new(receive), MessageWriter::new(send));
-    let hello = my_hello(shared, Some(carrier::plain(connection.remote_address())));
+    let hello = my_hello(shared, Some(carrier::plain(connection.remote_address())), false);
     writer.write(&PeerMessage::Hello(hello), None).await.map_err(|_| CloseReason::Violation)?;
     let Ok(PeerMessage::Hello(theirs)) = reader.read(HELLO_BYTES_MAX).await else { return Err(CloseReason::Violation) };
     check_hello(shared, &theirs)?;

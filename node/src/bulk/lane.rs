@@ -139,14 +139,14 @@ impl Lane {
     /// Whether this lane takes the place of `old`. When both sides dialled at once, both keep the connection that the smaller
     /// peer id dialled; a second one by the same dialler, or by a peer that was restarted since, replaces the first. QUIC
     /// replaces a stream; whoever asks for a stream while we see QUIC knows better than we do that it no longer works. What is
-    /// direct replaces what goes through a relay.
-    fn replaces(&self, old: &Self) -> bool {
+    /// direct replaces what goes through a relay. While UDP is throttled, a stream is better than QUIC.
+    fn replaces(&self, old: &Self, is_throttled: bool) -> bool {
         if !old.carrier.is_alive() || old.session != self.session {
             return true;
         }
         match (self.carried(), old.carried()) {
-            (Carried::Quic, Carried::Stream { .. }) => true,
-            (Carried::Stream { opened, .. }, Carried::Quic) => !opened,
+            (Carried::Quic, Carried::Stream { .. }) => !is_throttled,
+            (Carried::Stream { opened, .. }, Carried::Quic) => !opened || is_throttled,
             (Carried::Stream { relay: new, .. }, Carried::Stream { relay: old, .. })
                 if new.is_some() != old.is_some() =>
             {
@@ -179,10 +179,10 @@ impl Lanes {
     }
 
     /// The lane whose place it takes, if any; an error when the newcomer is not kept.
-    fn insert(&self, lane: &Arc<Lane>) -> Result<Option<Arc<Lane>>, CloseReason> {
+    fn insert(&self, lane: &Arc<Lane>, is_throttled: bool) -> Result<Option<Arc<Lane>>, CloseReason> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = lanes.get(&lane.peer) {
-            if !lane.replaces(old) {
+            if !lane.replaces(old, is_throttled) {
                 return Err(CloseReason::Duplicate);
             }
             old.close(CloseReason::Duplicate);
@@ -214,7 +214,8 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     let (peer, generation) = (lane.peer, lane.generation);
     let ends = lane.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some((messages, frames)) = ends else { return };
-    match shared.lanes.insert(&lane) {
+    let is_throttled = shared.is_throttled(&peer);
+    match shared.lanes.insert(&lane, is_throttled) {
         Ok(None) => {}
         Ok(Some(old)) => old.settle().await,
         Err(reason) => return lane.close(reason),
@@ -223,7 +224,8 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     shared.uploader.forget(&peer);
     let (address, carried) = (lane.carrier.address(), lane.carried());
     let seen_at = hello.seen_at.and_then(|text| text.parse().ok()).filter(|_| carried == Carried::Quic);
-    let connected = Event::Connected { peer, generation, address, roster: hello.roster, carried, seen_at };
+    let throttled = carried != Carried::Quic && (is_throttled || hello.throttled == Some(true));
+    let connected = Event::Connected { peer, generation, address, roster: hello.roster, carried, seen_at, throttled };
     let _ = shared.events.send(connected).await;
     match (&lane.carrier, talk) {
         (Carrier::Quic(connection), Talk::Quic(reader, writer)) => tokio::select! {

@@ -31,6 +31,8 @@ pub(super) enum Wrong {
         /// What was typed.
         found: String,
     },
+    /// Not the URL of a proxy; it is not shown, for a password may be in it.
+    Proxy,
     /// Not a number of milliseconds.
     Queue {
         /// The flag.
@@ -82,6 +84,7 @@ impl Spoken for Wrong {
             Self::CollectionName { found } => ("error-collection-name", with([("found", found)])),
             Self::Kind { found, known } => ("error-kind", with([("found", found), ("known", known)])),
             Self::Address { flag, found } => ("error-address", with([("flag", *flag), ("found", found)])),
+            Self::Proxy => ("error-proxy", Vec::new()),
             Self::Queue { flag, found } => ("error-queue", with([("flag", *flag), ("found", found)])),
             Self::Count { flag, found } => ("error-count", with([("flag", *flag), ("found", found)])),
             Self::Rate { flag, found } => ("error-rate", with([("flag", *flag), ("found", found)])),

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Join {
         /// The whole line that starts with karez1:
         invite: String,
+        #[command(flatten)]
+        way: ProxyFlag,
     },
     /// Run the node in the foreground
     Run(Box<Run>),
@@ -238,6 +240,14 @@ pub(super) struct LimitFlags {
     pub(super) peer_down_mbit: Option<String>,
 }
 
+/// The way out.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProxyFlag {
+    /// HTTP proxy through which the tracker and other nodes are reached: http://[USER:PASSWORD@]HOST:PORT [default: KAREZ_PROXY]
+    #[arg(long, value_name = "URL", env = "KAREZ_PROXY", hide_env = true)]
+    pub(super) proxy: Option<String>,
+}
+
 /// What a node relays between others.
 #[derive(Debug, clap::Args)]
 pub(super) struct RelayFlags {
@@ -283,6 +293,8 @@ pub(super) struct Run {
     pub(super) no_lan: bool,
     #[command(flatten)]
     pub(super) relay: RelayFlags,
+    #[command(flatten)]
+    pub(super) way: ProxyFlag,
     /// Address told to other nodes instead of the one listened on; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub(super) announce: Vec<String>,

@@ -4,12 +4,13 @@ use super::care::QuotaChange;
 use super::complaint::Wrong;
 use super::context::Context;
 use super::flags::LimitFlags;
-use super::flags::{Command, Flags, RelayFlags, Run};
+use super::flags::{Command, Flags, ProxyFlag, RelayFlags, Run};
 use crate::api::event::ExportOrder;
 use crate::api::event::LimitsOrder;
 use crate::api::event::care::{RoomOrder, ScrubOrder};
 use crate::daemon::RunConfig;
 use crate::handle::PublishRequest;
+use crate::proxy::Proxy;
 use clap_complete::Shell;
 use karez_content_tools::rendition::Height;
 use karez_content_tools::speech::Voice;
@@ -52,6 +53,8 @@ pub enum Action {
     Join {
         /// The invite's text.
         invite: String,
+        /// The way out.
+        proxy: Option<Proxy>,
     },
     /// Be the daemon.
     Run(RunConfig),
@@ -152,7 +155,7 @@ fn default_home() -> Option<PathBuf> {
 fn action(command: Command) -> Result<Action, Wrong> {
     let request = match command {
         Command::Init => return Ok(Action::Init),
-        Command::Join { invite } => return Ok(Action::Join { invite }),
+        Command::Join { invite, way } => return Ok(Action::Join { invite, proxy: proxy(&way)? }),
         Command::Run(run) => return run_config(&run).map(Action::Run),
         Command::Search { query } => Request::Search(query.join(" ")),
         Command::Show { collection } => Request::Show(name(&collection)?),
@@ -253,7 +256,14 @@ fn run_config(run: &Run) -> Result<RunConfig, Wrong> {
         queue: queue("--queue-ms", &run.queue_ms)?,
         lan: !run.no_lan,
         relay: run.relay.relay.then(|| quotas(&run.relay)).transpose()?,
+        proxy: proxy(&run.way)?,
     })
+}
+
+/// An empty variable of the environment is none.
+fn proxy(way: &ProxyFlag) -> Result<Option<Proxy>, Wrong> {
+    let text = way.proxy.as_deref().filter(|text| !text.is_empty());
+    text.map(|text| text.parse().map_err(|_| Wrong::Proxy)).transpose()
 }
 
 fn quotas(flags: &RelayFlags) -> Result<Quotas, Wrong> {

@@ -60,6 +60,7 @@ impl Spoken for TrackerError {
             Self::Unreachable { url, detail } => {
                 ("error-tracker-unreachable", with([("url", url), ("detail", detail)]))
             }
+            Self::Proxy(fault) => fault.sentence(),
             Self::Refused { reason: RefusalReason::Invite, detail } => {
                 ("error-tracker-invite", with([("detail", detail)]))
             }

@@ -104,6 +104,9 @@ fn node_lines(context: &Context, status: &Status) -> String {
         bytes,
         care::status_line(context, &status.care),
     ];
+    if let Some(proxy) = &node.proxy {
+        lines.push(context.text("status-proxy", &[("proxy", proxy.as_str().into())]));
+    }
     if !node.reachable_through.is_empty() {
         lines.push(context.text("status-through", &[("relays", node.reachable_through.join(", ").into())]));
     }
@@ -248,6 +251,8 @@ fn lane_text(context: &Context, peer: &PeerView) -> String {
         ("lan", _) => context.text("lane-lan", &[]),
         ("direct", _) => context.text("lane-quic", &[]),
         ("relayed", _) => context.text("lane-relayed", &[("relay", peer.relay.clone().unwrap_or_default().into())]),
+        ("tcp", Some("udp-throttled")) => context.text("lane-udp-throttled", &[]),
+        ("tcp", Some("proxy")) => context.text("lane-proxy", &[]),
         ("tcp", Some("udp-blocked")) => context.text("lane-udp-blocked", &[]),
         (other, _) => other.to_owned(),
     }

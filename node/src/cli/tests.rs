@@ -91,12 +91,13 @@ fn run_flags_are_understood() {
     assert_eq!((run.listen.to_string(), run.gateway.map(|at| at.port())), ("[::]:4041".into(), Some(4080)));
     assert_eq!((run.rates, run.mode), (Rates::default(), EgressMode::Thrifty));
     let line = "run --listen [::]:0 --gateway off --up-mbit 20 --down-mbit 0.5 --mode fast --announce 10.0.0.1:1 \
-                --announce 10.0.0.2:2 --queue-ms 25";
+                --announce 10.0.0.2:2 --queue-ms 25 --proxy http://li:pw@proxy.school:3128";
     let Ok(Action::Run(run)) = action(line) else { panic!("{line}") };
     let rates = Rates { up: BytesPerSecond(2_500_000), down: BytesPerSecond(62_500), ..Rates::default() };
     assert_eq!((run.gateway, run.rates), (None, rates));
     assert_eq!((run.mode, run.announce.len()), (EgressMode::Fast, 2));
     assert_eq!(run.queue.as_millis(), 25);
+    assert_eq!(run.proxy.map(|proxy| proxy.to_string()), Some("proxy.school:3128".into()));
 }
 
 #[test]
@@ -106,6 +107,8 @@ fn nonsense_names_what_is_wrong() {
         ("pull a/b/c", "PUBLISHER/NAME"),
         ("publish . --as a/b --kind film", "consultation"),
         ("run --listen 4041", "--listen"),
+        ("run --proxy proxy:3128", "--proxy"),
+        ("join karez1:x --proxy socks5://proxy:1080", "http://"),
         ("run --gateway on", "--gateway"),
         ("run --up-mbit -1", "-1"),
         ("run --up-mbit=-1", "--up-mbit"),

@@ -2,7 +2,9 @@
 
 use super::circuits::{Call, Circuits};
 use super::codec::ControlCodec;
+use super::dialer::Dialer;
 use super::lan;
+use crate::proxy::Proxy;
 use karez_protocol::wire::control::CONTROL_PROTOCOL;
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
@@ -11,7 +13,7 @@ use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{StreamProtocol, Swarm, SwarmBuilder, Transport as _, identify, mdns, noise, ping, tcp, yamux};
+use libp2p::{StreamProtocol, Swarm, SwarmBuilder, Transport as _, identify, mdns, noise, ping, yamux};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -85,14 +87,20 @@ impl Behaviour {
     }
 }
 
-/// A swarm on TCP, and on circuits through relays, with Noise and Yamux; and where incoming circuits are handed in.
-pub(super) fn swarm(mut seed: [u8; 32], lan: bool) -> Result<(Swarm<Behaviour>, mpsc::Sender<Call>), noise::Error> {
+/// A swarm on TCP, through a proxy if there is one, and on circuits through relays, with Noise and Yamux; and where incoming circuits are handed in.
+pub(super) fn swarm(
+    mut seed: [u8; 32],
+    lan: bool,
+    proxy: Option<Proxy>,
+) -> Result<(Swarm<Behaviour>, mpsc::Sender<Call>), noise::Error> {
     let key = Keypair::ed25519_from_bytes(&mut seed).expect("32 bytes are an Ed25519 secret");
     let (streams, noise) = (libp2p_stream::Behaviour::new(), noise::Config::new(&key)?);
     let (circuits, calls) = Circuits::new(streams.new_control());
+    let tcp = Dialer::new(proxy).upgrade(Version::V1Lazy).authenticate(noise.clone());
+    let tcp = tcp.multiplex(yamux::Config::default()).boxed();
     let circuits = circuits.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed();
     let builder = SwarmBuilder::with_existing_identity(key).with_tokio();
-    let builder = builder.with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?;
+    let builder = builder.with_other_transport(|_| tcp).expect("it was made already");
     let builder = builder.with_other_transport(|_| circuits).expect("it was made already");
     let behaviour = |key: &Keypair| Behaviour::new(key, streams, lan);
     let builder = builder.with_behaviour(behaviour).expect("making the behaviours cannot fail");

@@ -16,6 +16,8 @@ pub enum Event {
         peer: PeerId,
         /// Through whom, when it is not direct.
         relay: Option<PeerId>,
+        /// Whether it was dialled through the HTTP proxy.
+        proxied: bool,
     },
     /// A member that is not connected cannot be reached at the addresses dialled.
     Unreachable {

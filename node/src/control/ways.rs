@@ -17,6 +17,8 @@ pub(super) struct Way {
     pub(super) address: SocketAddr,
     /// Through whom, when it is not direct.
     pub(super) relay: Option<PeerId>,
+    /// Dialled through the HTTP proxy.
+    pub(super) proxied: bool,
 }
 
 /// All connections.
@@ -54,12 +56,16 @@ impl Loop {
     fn way_of(&self, endpoint: &ConnectedPoint) -> Option<Way> {
         let (ConnectedPoint::Dialer { address, .. } | ConnectedPoint::Listener { send_back_addr: address, .. }) =
             endpoint;
+        let takes = |address: SocketAddr| self.proxy.as_ref().is_some_and(|proxy| proxy.takes(address.ip()));
         match relay_of(address).map(|relay| from_libp2p(&relay)) {
-            None => socket_address(address).map(|address| Way { address, relay: None }),
+            None => socket_address(address).map(|address| {
+                let proxied = endpoint.is_dialer() && takes(address);
+                Way { address, relay: None, proxied }
+            }),
             Some(relay) => {
                 let nowhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
                 let address = relay.and_then(|relay| self.ways.best(&relay)).map_or(nowhere, |way| way.address);
-                relay.map(|relay| Way { address, relay: Some(relay) })
+                relay.map(|relay| Way { address, relay: Some(relay), proxied: false })
             }
         }
     }
@@ -68,9 +74,9 @@ impl Loop {
         let (Some(peer), Some(way)) = (from_libp2p(peer), self.way_of(endpoint)) else { return };
         let before = self.ways.best(&peer);
         self.ways.add(peer, id, way);
-        let relay = self.ways.best(&peer).and_then(|way| way.relay);
+        let Some(Way { relay, proxied, .. }) = self.ways.best(&peer) else { return };
         if before.is_none_or(|before| before.relay != relay) {
-            let _ = self.events.send(Event::Connected { peer, relay }).await;
+            let _ = self.events.send(Event::Connected { peer, relay, proxied }).await;
         }
         for id in self.ways.needless(&peer) {
             self.swarm.close_connection(id);
@@ -87,7 +93,8 @@ impl Loop {
                 let _ = self.events.send(Event::Disconnected { peer }).await;
             }
             (Some(before), Some(now)) if before.relay != now.relay => {
-                let _ = self.events.send(Event::Connected { peer, relay: now.relay }).await;
+                let Way { relay, proxied, .. } = now;
+                let _ = self.events.send(Event::Connected { peer, relay, proxied }).await;
             }
             _ => {}
         }
@@ -116,9 +123,9 @@ mod tests {
         let [first, second] = [7, 8].map(ConnectionId::new_unchecked);
         let address = "10.0.0.1:4041".parse().unwrap();
         let mut ways = Ways::default();
-        ways.add(peer, first, Way { address, relay: Some(relay) });
+        ways.add(peer, first, Way { address, relay: Some(relay), proxied: false });
         assert_eq!((ways.best(&peer).unwrap().relay, ways.needless(&peer)), (Some(relay), vec![]));
-        ways.add(peer, second, Way { address, relay: None });
+        ways.add(peer, second, Way { address, relay: None, proxied: false });
         assert_eq!((ways.best(&peer).unwrap().relay, ways.needless(&peer)), (None, vec![first]));
         ways.remove(&peer, first);
         ways.remove(&peer, second);

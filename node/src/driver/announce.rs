@@ -4,7 +4,7 @@ use super::{Driver, Outcome};
 use crate::handle::view::TrackerView;
 use crate::tracker_client::TrackerError;
 use karez_protocol::content::Document as _;
-use karez_protocol::trust::Signed;
+use karez_protocol::trust::{Claimed, PairKey};
 use karez_protocol::wire::tracker::{Announce, AnnounceResponse};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -124,9 +124,11 @@ impl Driver {
             catalogue: self.catalogue.revision,
             relay: self.parts.relay.is_some(),
         };
-        let signed = Signed::sign(announce, &self.parts.network, self.parts.key.signing());
+        // A weak key cannot have signed the roster that names it.
+        let Some(key) = PairKey::agree(self.parts.key.signing(), &self.parts.tracker_key) else { return };
+        let sealed = Claimed::seal(&announce, &self.parts.network, announce.peer, &key);
         let tracker = self.parts.tracker.clone();
-        self.spawn(async move { Outcome::Announced(tracker.announce(&signed).await) });
+        self.spawn(async move { Outcome::Announced(tracker.announce(sealed).await) });
     }
 
     pub(super) fn on_announced(&mut self, answer: Answer) {

@@ -19,6 +19,8 @@ const PROBE: Duration = Duration::from_secs(30);
 pub(super) struct Detour {
     /// QUIC got no answer last time.
     pub(super) udp_blocked: bool,
+    /// It did, and lost too much: the lane is a stream because of that.
+    pub(super) throttled: bool,
     /// Neither did TCP.
     pub(super) tcp_blocked: bool,
     /// Through whom the lane goes now.
@@ -76,22 +78,24 @@ impl Driver {
 
     pub(super) fn on_detour(&mut self, peer: PeerId, pipe: Pipe, opened: bool) {
         // QUIC may have got through meanwhile.
-        if !opened || self.peers.lane_of(&peer).is_none() {
+        let is_wanted = self.peers.entry(peer).throttle.prefers_stream() || self.peers.lane_of(&peer).is_none();
+        if !opened || is_wanted {
             self.parts.bulk.adopt(peer, pipe, opened);
         }
     }
 
     /// A lane stands.
-    pub(super) fn note_carried(&mut self, peer: PeerId, carried: Carried) {
+    pub(super) fn note_carried(&mut self, peer: PeerId, carried: Carried, throttled: bool) {
         let (opened, relay) = match carried {
             Carried::Quic => (false, None),
             Carried::Stream { opened, relay } => (opened, relay),
         };
         // Behind a relay, either side may be the one that can reach the other again.
-        let next_probe = (opened || relay.is_some()).then(|| Instant::now() + PROBE);
+        let next_probe = ((opened && !throttled) || relay.is_some()).then(|| Instant::now() + PROBE);
         let (udp_blocked, tcp_blocked) = (carried != Carried::Quic, relay.is_some());
         let entry = self.peers.entry(peer);
-        entry.detour = Detour { udp_blocked, tcp_blocked, relay, to_be_called: false, wanted: false, next_probe };
+        let (to_be_called, wanted) = (false, false);
+        entry.detour = Detour { udp_blocked, throttled, tcp_blocked, relay, to_be_called, wanted, next_probe };
         match relay {
             Some(_) if opened => entry.punches.begin(Instant::now()),
             Some(_) => {}

@@ -20,9 +20,9 @@ impl Driver {
     pub(super) fn on_control(&mut self, event: control::Event) {
         use control::Event;
         match event {
-            Event::Connected { peer, relay } => {
+            Event::Connected { peer, relay, proxied } => {
                 let entry = self.peers.entry(peer);
-                (entry.control, entry.control_relayed) = (true, relay.is_some());
+                (entry.control, entry.control_relayed, entry.control_proxied) = (true, relay.is_some(), proxied);
                 self.take_wanted_detour(peer);
                 if relay.is_none() {
                     self.peers.entry(peer).detour.tcp_blocked = false;
@@ -67,15 +67,16 @@ impl Driver {
     }
 
     /// Addresses told to others: the one listened on, the relays through which this node may be called, and those of IPv6 by which anybody may reach this machine. An IPv4
-    /// address is what others see anyway.
+    /// address is what others see anyway. Behind a proxy they would see the proxy's.
     pub(super) fn told_addresses(&self) -> Vec<String> {
         let own = self.own_addresses.iter().map(SocketAddr::to_string);
-        self.parts.addresses.iter().cloned().chain(own).chain(self.told_relays()).collect()
+        let is_told = |text: &&String| self.parts.proxy.is_none() || !is_anywhere(text);
+        self.parts.addresses.iter().filter(is_told).cloned().chain(own).chain(self.told_relays()).collect()
     }
 
     fn on_own_address(&mut self, address: SocketAddr, here: bool) {
         let everywhere = self.parts.addresses.iter().any(|told| told.starts_with("[::]:"));
-        if !everywhere || !is_routed(address.ip()) {
+        if !everywhere || self.parts.proxy.is_some() || !is_routed(address.ip()) {
             return;
         }
         let changed = match here {
@@ -195,6 +196,11 @@ impl Driver {
             self.peers.entry(peer).collections.insert(held.collection, held.complete);
         }
     }
+}
+
+/// Whether an address names no host: who hears it takes the one that it came from.
+fn is_anywhere(text: &str) -> bool {
+    text.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
 }
 
 /// An IPv6 address that routers know: global unicast (2000::/3) or unique local (fc00::/7).

@@ -24,9 +24,9 @@ impl Driver {
     pub(super) fn on_bulk(&mut self, event: bulk::Event) {
         use bulk::Event;
         match event {
-            Event::Connected { peer, generation, roster, carried, seen_at, .. } => {
+            Event::Connected { peer, generation, roster, carried, seen_at, throttled, .. } => {
                 if self.on_lane(peer, generation, roster) {
-                    self.note_carried(peer, carried);
+                    self.note_carried(peer, carried, throttled);
                     seen_at.into_iter().for_each(|address| self.note_seen(peer, address));
                 }
             }

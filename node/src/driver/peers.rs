@@ -7,6 +7,7 @@ use super::{Driver, socket_addresses};
 use crate::bulk::CloseReason;
 use crate::state::Change;
 use karez_protocol::content::name::CollectionName;
+use karez_protocol::plan::throttle::Throttle;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::control::{HeldVersion, PeerAddress};
 use karez_protocol::wire::relay::Address;
@@ -40,6 +41,8 @@ pub(super) struct Peer {
     pub(super) control: bool,
     /// The control connection goes through a relay.
     pub(super) control_relayed: bool,
+    /// It was dialled through the HTTP proxy.
+    pub(super) control_proxied: bool,
     /// Collections it is known to hold or fetch; true when it said that it holds all.
     pub(super) collections: BTreeMap<CollectionName, bool>,
     /// Whether it said what it holds since this node started.
@@ -54,6 +57,7 @@ pub(super) struct Peer {
     idle_since: Option<Instant>,
     pub(super) received: u64,
     pub(super) detour: Detour,
+    pub(super) throttle: Throttle,
     pub(super) punches: Punches,
     /// Round trip of the control connection.
     pub(super) control_rtt: Option<Duration>,
@@ -231,7 +235,9 @@ impl Driver {
         entry.dialling = true;
         let addresses = entry.dialable();
         let (control, udp_blocked) = (entry.control, entry.detour.udp_blocked);
-        if udp_blocked || addresses.is_empty() {
+        // Where a proxy is the way out, UDP seldom leads anywhere.
+        let takes = |address: &SocketAddr| self.parts.proxy.as_ref().is_some_and(|proxy| proxy.takes(address.ip()));
+        if udp_blocked || addresses.is_empty() || addresses.iter().any(takes) {
             self.take_detour(peer);
         } else if !control {
             self.parts.control.dial(peer, addresses.clone());

@@ -4,20 +4,25 @@ use super::Driver;
 use super::transfer::Transfer;
 use crate::handle::view::care::CareView;
 use crate::handle::view::{CollectionState, Counters, NodeView, PeerView, Status};
+use crate::proxy::Proxy;
+use crate::trouble::Problem;
 use karez_protocol::content::name::CollectionName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 impl Driver {
     pub(super) fn status(&self) -> Status {
+        let mut problem_list = self.problems.list();
+        let proxy_fault = self.parts.proxy.as_ref().and_then(Proxy::fault);
+        problem_list.extend(proxy_fault.map(|source| Problem::Proxy { source }));
         Status {
             node: self.node_view(),
             tracker: self.contact.view(self.parts.tracker.url()),
             counters: Counters { chunk_bytes_sent: self.parts.bulk.sent(), ..self.counters },
             peers: self.peer_views(),
             collections: self.collection_states(),
-            problems: self.problems.list().iter().map(ToString::to_string).collect(),
-            problem_list: self.problems.list(),
+            problems: problem_list.iter().map(ToString::to_string).collect(),
+            problem_list,
             // Whoever has the store at hand fills it in, off the loop.
             care: CareView::default(),
         }
@@ -39,6 +44,7 @@ impl Driver {
             peer_down_limit: limits.peer_down.0,
             reachable_through: self.reserved_at(),
             relay: self.relay_view(),
+            proxy: self.parts.proxy.as_ref().map(ToString::to_string),
         }
     }
 
@@ -54,7 +60,8 @@ impl Driver {
             let on_lan = figures.is_some_and(|figures| peer.is_on_lan(figures.address));
             let (lane, reason) = match (&peer.detour.relay, peer.detour.udp_blocked) {
                 (Some(_), _) => ("relayed", Some("no-direct-way")),
-                (None, true) => ("tcp", Some("udp-blocked")),
+                (None, true) if peer.detour.throttled => ("tcp", Some("udp-throttled")),
+                (None, true) => ("tcp", Some(if peer.control_proxied { "proxy" } else { "udp-blocked" })),
                 (None, false) => (if on_lan { "lan" } else { "direct" }, None),
             };
             PeerView {

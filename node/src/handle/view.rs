@@ -299,6 +299,9 @@ pub struct NodeView {
     /// What this node relays between members, if it does.
     #[serde(default)]
     pub relay: Option<RelayView>,
+    /// The HTTP proxy that is the way out, without its password.
+    #[serde(default)]
+    pub proxy: Option<String>,
 }
 
 /// A relay at work. Bytes are those of circuits, each counted once; they cross this node's link in both directions.
@@ -375,7 +378,7 @@ pub struct PeerView {
     /// How bytes travel: `direct` (QUIC), `lan` (QUIC to where the peer announces itself on this LAN), `tcp` (over the control
     /// connection) or `relayed` (over a control connection through a relay).
     pub lane: String,
-    /// Why not `direct`: `udp-blocked`, `no-direct-way`.
+    /// Why not `direct`: `udp-blocked`, `udp-throttled`, `proxy` (UDP blocked, and the control connection goes through the HTTP proxy), `no-direct-way`.
     #[serde(default)]
     pub lane_reason: Option<String>,
     /// The relay's name.

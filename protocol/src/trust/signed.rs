@@ -11,7 +11,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use minicbor::{Decode, Encode};
 use std::marker::PhantomData;
 
-/// A document type that is signed under a context of its own.
+/// A document type that is signed, or carries a MAC, under a context of its own.
 pub trait SignedDocument: Document {
     /// The context, `karez/<type>/v1`.
     const CONTEXT: &'static str;
@@ -65,7 +65,7 @@ pub enum SignatureError {
     Document(#[from] DocumentError),
 }
 
-fn message<T: SignedDocument>(network: &NetworkId, payload: &[u8]) -> Vec<u8> {
+pub(super) fn message<T: SignedDocument>(network: &NetworkId, payload: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(T::CONTEXT.len() + 33 + payload.len());
     message.extend_from_slice(T::CONTEXT.as_bytes());
     message.push(0);

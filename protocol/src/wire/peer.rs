@@ -55,6 +55,9 @@ pub struct Hello {
     /// Where the sender sees the receiver: `ip:port`, on QUIC.
     #[n(5)]
     pub seen_at: Option<String>,
+    /// On a stream: the sender has found that UDP between the two is throttled.
+    #[n(6)]
+    pub throttled: Option<bool>,
 }
 
 /// A message of the chunk protocol.
@@ -193,6 +196,7 @@ mod tests {
             agent: "karez/0.1".into(),
             session: 9,
             seen_at: Some("203.0.113.9:4041".into()),
+            throttled: Some(true),
         };
         for message in [
             PeerMessage::Hello(hello),

@@ -1,5 +1,6 @@
 //! Messages between node and tracker: CBOR bodies of HTTP requests. What a node says is signed by its node key; what
-//! the tracker decides travels inside the signed roster and signed releases, so the transport need not be trusted.
+//! the tracker decides travels inside the signed roster and signed releases, so the transport need not be trusted. Announces, which
+//! are the tracker's alone, carry a MAC instead (`trust::pair`).
 
 use super::control::{HeldVersion, PeerAddress, SignedRelease};
 use crate::content::name::{CollectionName, PublisherName};
@@ -45,7 +46,7 @@ pub struct JoinResponse {
     pub publisher: Option<PublisherName>,
 }
 
-/// `POST /v1/announce`, signed by the node key: where I am and what I hold. The answer tells what is new.
+/// `POST /v1/announce`, with a MAC under the key between node and tracker: where I am and what I hold. The answer tells what is new.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Announce {

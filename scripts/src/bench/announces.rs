@@ -1,4 +1,4 @@
-//! `cargo x bench announces`: signed announces over kept HTTP connections at a real tracker on one core, sent from another.
+//! `cargo x bench announces`: announces over kept HTTP connections at a real tracker on one core, sent from another.
 //!
 //! What must stay true: the tracker has one core and nothing else runs on it of ours; every announce is answered with a yes; its
 //! CPU time is the kernel's, for all announces, those that warm up included.
@@ -34,7 +34,8 @@ pub(crate) struct Flags {
 
 #[derive(Deserialize)]
 struct Prepared {
-    network: String,
+    /// The tracker's public key.
+    key: String,
 }
 
 /// What the load saw.
@@ -65,7 +66,7 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     let (count, connections) = (flags.count.to_string(), flags.connections.to_string());
     let mut command = on_core(LOAD_CORE, &load);
     let driven: Driven =
-        process::json(command.args(["drive", address, &prepared.network, &members, &count, &connections]))?;
+        process::json(command.args(["drive", address, &prepared.key, &members, &count, &connections]))?;
     let usage = meter.read()?;
     let (rate, cpu_us) = (driven.announces as f64 / driven.seconds, usage.cpu_s * 1e6 / f64::from(flags.count));
     if flags.json {

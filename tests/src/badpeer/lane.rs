@@ -42,7 +42,15 @@ pub(super) async fn receive(stream: &mut quinn::RecvStream) -> Option<PeerMessag
 }
 
 pub(super) fn hello(bad: &Bad) -> Hello {
-    Hello { versions: PROTOCOL, network: bad.network, roster: 0, agent: "bad".into(), session: 1, seen_at: None }
+    Hello {
+        versions: PROTOCOL,
+        network: bad.network,
+        roster: 0,
+        agent: "bad".into(),
+        session: 1,
+        seen_at: None,
+        throttled: None,
+    }
 }
 
 impl Lane {

@@ -60,7 +60,7 @@ impl Stage {
     async fn member(&self, name: &str, invite: &[&str]) -> Home {
         let invite = self.cluster.invite(name, invite).await;
         let home = Home::at(self.cluster.path(name));
-        karez_node::setup::join(&home, &invite).await.unwrap();
+        karez_node::setup::join(&home, &invite, None).await.unwrap();
         home
     }
 

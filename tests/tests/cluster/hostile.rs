@@ -18,7 +18,7 @@ async fn flipped_bytes_are_never_stored_and_the_liar_is_dropped() {
     flagship.start().await;
     let invite = cluster.invite("liar", &[]).await;
     let home = Home::at(cluster.path("liar"));
-    karez_node::setup::join(&home, &invite).await.unwrap();
+    karez_node::setup::join(&home, &invite, None).await.unwrap();
     let sites = [cluster.site("a", &[]).await, cluster.site("b", &[]).await];
     let setting = Setting {
         hoard: badpeer::hoard(&home, &cluster.path("hoard")),

@@ -99,3 +99,30 @@ async fn circuits_end_at_their_quota_and_a_direct_way_takes_over() {
     assert!(relayed < stored && sent as f64 <= 1.1 * stored as f64, "{relayed} relayed, {sent} sent of {stored}");
     assert_eq!(site.counter("refetched_chunks").await, 0);
 }
+
+#[tokio::test]
+async fn a_relay_that_restarts_costs_a_pause_and_no_chunk_twice() {
+    let Some(network) = Network::start(&HOSTS) else { return };
+    let (cluster, [mut hub, flagship, site]) = walled_in(&network, &["--relay-mbit", "8"]).await;
+    let source = cluster.path("source");
+    course(&source, 24);
+    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
+    site.follow("bj4/shui").await;
+    lane(&site, "relayed").await;
+    site.have_bytes("bj4/shui", stored / 10).await;
+    hub.kill().await;
+    until("the circuit has ended", async || {
+        let status = site.status().await;
+        let peers = status["peers"].as_array().expect("peers");
+        peers.iter().all(|peer| peer["lane"] != "relayed").then_some(())
+    })
+    .await;
+    let before = site.collection("bj4/shui").await["have_bytes"].as_u64().unwrap();
+    hub.start().await;
+    lane(&site, "relayed").await;
+    let row = site.complete("bj4/shui", 1).await;
+    let sent = flagship.counter("chunk_bytes_sent").await;
+    println!("{stored} bytes, {before} of them before, {sent} sent, in {:.1} s", row["wall_s"].as_f64().unwrap());
+    assert!(before < stored && sent as f64 <= 1.1 * stored as f64, "{sent} sent of {stored}");
+    assert_eq!(site.counter("refetched_chunks").await, 0);
+}

@@ -35,10 +35,7 @@ async fn listen_and_serve(
     public: Option<String>,
     voice: Voice,
 ) -> Result<(), CommandError> {
-    let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => CommandError::PortTaken { address },
-        _ => CommandError::Listen { address, source },
-    })?;
+    let listener = bind(address, TcpListener::bind).await?;
     // Signals are caught before anybody is told that the server is there to be stopped.
     let stop = stop_signal().map_err(CommandError::Serve)?;
     let bound = listener.local_addr().map_err(CommandError::Serve)?;
@@ -47,6 +44,24 @@ async fn listen_and_serve(
     tracker.remember_urls(remembered, public.as_deref())?;
     announce_ready(&tracker, &url, voice)?;
     server::serve(tracker, listener, stop).await.map_err(CommandError::Serve)
+}
+
+/// The unspecified address of IPv6 serves both families, and IPv4 alone where the system has no IPv6.
+async fn bind<T, F: Future<Output = io::Result<T>>>(
+    address: SocketAddr,
+    listen: impl Fn(SocketAddr) -> F,
+) -> Result<T, CommandError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => CommandError::PortTaken { address },
+        _ => CommandError::Listen { address, source },
+    };
+    match listen(address).await {
+        Err(cause) if address.ip() == Ipv6Addr::UNSPECIFIED && cause.kind() != io::ErrorKind::AddrInUse => {
+            tracing::info!(%cause, "no IPv6: listening on IPv4 alone");
+            listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port())).await.map_err(failed)
+        }
+        bound => bound.map_err(failed),
+    }
 }
 
 /// The bound address as a program on this machine reaches it.
@@ -81,4 +96,28 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
         }
         tracing::info!("stopping");
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system without IPv6, as the kernel says it; port 1 is taken.
+    async fn without_ipv6(address: SocketAddr) -> io::Result<SocketAddr> {
+        match address {
+            _ if address.port() == 1 => Err(io::ErrorKind::AddrInUse.into()),
+            SocketAddr::V6(_) => Err(io::Error::from_raw_os_error(97)),
+            SocketAddr::V4(_) => Ok(address),
+        }
+    }
+
+    #[tokio::test]
+    async fn without_ipv6_the_default_address_is_that_of_ipv4() {
+        let bound = |address: &str| bind(address.parse().unwrap(), without_ipv6);
+        assert_eq!(bound("[::]:4040").await.unwrap(), "0.0.0.0:4040".parse().unwrap());
+        assert!(matches!(bound("[::1]:4040").await, Err(CommandError::Listen { .. })));
+        for taken in ["[::]:1", "0.0.0.0:1"] {
+            assert!(matches!(bound(taken).await, Err(CommandError::PortTaken { .. })), "{taken}");
+        }
+    }
 }

@@ -91,12 +91,13 @@ async fn announce(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let body = body?;
-    if body.len() > AT_ONCE_BYTES_MAX {
+    // What only computes for microseconds is done here: a thread of its own costs as much again.
+    let heard = if body.len() > AT_ONCE_BYTES_MAX { None } else { shared.tracker.hear_at_once(&body) };
+    let Some(heard) = heard else {
         let answer = move |tracker: &Tracker| tracker.announce(tracker.hear(&body)?, source.ip(), now());
         return Ok(cbor(wire::encode(&shared.work(answer).await?)));
-    }
-    // What only computes for microseconds is done here: a thread of its own costs as much again.
-    let announce = shared.tracker.hear(&body)?;
+    };
+    let announce = heard?;
     let answer = match shared.tracker.answer_at_once(announce, source.ip(), now()) {
         Ok(answer) => answer?,
         Err(announce) => shared.work(move |tracker| tracker.announce(*announce, source.ip(), now())).await?,

@@ -6,7 +6,7 @@ use karez_protocol::content::hash::{ManifestId, NetworkId};
 use karez_protocol::content::manifest::{Kind, ManifestRoot, Metadata};
 use karez_protocol::content::release::Release;
 use karez_protocol::trust::invite::Invite;
-use karez_protocol::trust::{PeerId, PublicKey, Signed};
+use karez_protocol::trust::{Claimed, PairKey, PeerId, PublicKey, Signed};
 use karez_protocol::wire;
 use karez_protocol::wire::control::{HeldVersion, SignedRelease};
 use karez_protocol::wire::tracker::{Announce, AnnounceResponse, JoinRequest, JoinResponse};
@@ -107,13 +107,26 @@ impl Node {
         }
     }
 
-    pub(crate) fn sign(&self, announce: Announce, network: &NetworkId) -> Vec<u8> {
-        Signed::sign(announce, network, &self.key).bytes().to_vec()
+    /// An announce as it travels to `tracker`.
+    pub(crate) fn seal(&self, announce: &Announce, tracker: &Tracker) -> Vec<u8> {
+        self.seal_as(self.peer(), announce, &tracker.identity().public(), &tracker.network())
+    }
+
+    /// The same, as `peer` would send it in any network, under this node's key.
+    pub(crate) fn seal_as(
+        &self,
+        peer: PeerId,
+        announce: &Announce,
+        tracker: &PublicKey,
+        network: &NetworkId,
+    ) -> Vec<u8> {
+        Claimed::seal(announce, network, peer, &PairKey::agree(&self.key, tracker).expect("no weak key"))
     }
 
     pub(crate) fn send(&self, tracker: &Tracker, announce: Announce) -> Result<AnnounceResponse, RequestError> {
         // As the server does it.
-        let announce = tracker.hear(&self.sign(announce, &tracker.network()))?;
+        let bytes = self.seal(&announce, tracker);
+        let announce = tracker.hear_at_once(&bytes).unwrap_or_else(|| tracker.hear(&bytes))?;
         match tracker.answer_at_once(announce, SOURCE, NOW) {
             Ok(answer) => answer,
             Err(announce) => tracker.announce(*announce, SOURCE, NOW),

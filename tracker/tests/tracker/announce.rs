@@ -1,6 +1,7 @@
 //! Announcing: who may, what is learned from it, what is told in return.
 
 use crate::actors::{NOW, Node, SOURCE, after_hours, collection, flagship_order, order, tracker};
+use karez_protocol::content::hash::NetworkId;
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::tracker::{Announce, RefusalReason};
 use karez_tracker::{InviteOrder, RequestError, Tracker};
@@ -44,7 +45,7 @@ fn relays_are_named_nearest_first_with_those_that_peers_are_reached_through() {
 }
 
 #[test]
-fn strangers_replays_and_false_signatures_are_refused() {
+fn strangers_replays_and_false_macs_are_refused() {
     let (_folder, tracker) = tracker();
     let (member, stranger) = (Node::new(1), Node::new(2));
     member.enter(&tracker, &order("site"));
@@ -59,14 +60,64 @@ fn strangers_replays_and_false_signatures_are_refused() {
     }
     member.send(&tracker, member.announce(11)).unwrap();
 
-    let signed_by_another = stranger.sign(member.announce(12), &tracker.network());
-    let mut flipped = member.sign(member.announce(12), &tracker.network());
+    let elsewhere = NetworkId::from_bytes([7; 32]);
+    let other_network = member.seal_as(member.peer(), &member.announce(12), &tracker.identity().public(), &elsewhere);
+    let mut flipped = member.seal(&member.announce(12), &tracker);
     *flipped.last_mut().unwrap() ^= 1;
-    for bytes in [signed_by_another, flipped, b"hello".to_vec()] {
-        let refused = tracker.hear(&bytes).unwrap_err();
-        assert_eq!(refused.reason(), RefusalReason::Malformed, "{refused:?}");
-    }
+    let refused_all = || {
+        for bytes in [&other_network, &flipped, b"hello".as_slice()] {
+            let heard = tracker.hear_at_once(bytes).unwrap_or_else(|| tracker.hear(bytes));
+            let refused = heard.unwrap_err();
+            assert_eq!(refused.reason(), RefusalReason::Malformed, "{refused:?}");
+        }
+    };
+    refused_all();
     member.send(&tracker, member.announce(12)).unwrap();
+    refused_all();
+}
+
+#[test]
+fn a_member_announces_for_nobody_else() {
+    let (_folder, tracker) = tracker();
+    let (liar, victim, stranger) = (Node::new(1), Node::new(2), Node::new(3));
+    liar.enter(&tracker, &order("liar"));
+    victim.enter(&tracker, &order("victim"));
+    for _ in 0..2 {
+        // Before and after the tracker knows their keys.
+        let in_its_name = liar.seal(&victim.announce(9), &tracker);
+        assert!(matches!(tracker.hear(&in_its_name), Err(RequestError::OtherPeer)));
+        for other in [&liar, &stranger] {
+            let claimed =
+                other.seal_as(victim.peer(), &victim.announce(9), &tracker.identity().public(), &tracker.network());
+            let refused = tracker.hear(&claimed).unwrap_err();
+            assert_eq!(refused.reason(), RefusalReason::Malformed, "{refused:?}");
+        }
+        liar.send(&tracker, liar.announce(9)).ok();
+        victim.send(&tracker, victim.announce(1)).ok();
+    }
+    victim.send(&tracker, victim.announce(9)).unwrap();
+}
+
+#[test]
+fn keys_are_kept_for_members_only_and_are_the_same_after_a_restart() {
+    let (folder, tracker) = tracker();
+    let (member, stranger) = (Node::new(1), Node::new(2));
+    member.enter(&tracker, &order("site"));
+    let (known, unknown) = (member.seal(&member.announce(1), &tracker), stranger.seal(&stranger.announce(1), &tracker));
+    assert!(tracker.hear_at_once(&known).is_none());
+    assert!(matches!(tracker.hear(&unknown), Err(RequestError::NotMember)));
+    tracker.hear(&known).unwrap();
+    assert!(tracker.hear_at_once(&known).is_some());
+    assert!(tracker.hear_at_once(&unknown).is_none());
+    tracker.revoke("site", NOW).unwrap();
+    tracker.save_presence().unwrap();
+    assert!(tracker.hear_at_once(&known).is_none(), "who was revoked is forgotten");
+    drop(tracker);
+
+    let tracker = Tracker::open(folder.path()).unwrap();
+    member.enter(&tracker, &order("again"));
+    tracker.hear(&known).unwrap();
+    member.send(&tracker, member.announce(2)).unwrap();
 }
 
 #[test]
@@ -176,7 +227,7 @@ fn the_origin_is_named_before_it_announces_holding_and_silent_nodes_come_last() 
     near.hold(&tracker, COURSE, 1, true, 1);
     let late = |node: &Node, sequence, wanted: &[&str]| {
         let wanted = wanted.iter().map(|name| collection(name)).collect();
-        let bytes = node.sign(Announce { wanted, ..node.announce(sequence) }, &tracker.network());
+        let bytes = node.seal(&Announce { wanted, ..node.announce(sequence) }, &tracker);
         tracker.announce(tracker.hear(&bytes).unwrap(), SOURCE, after_hours(1)).unwrap()
     };
     late(&flagship, 1, &[]);

@@ -115,8 +115,10 @@ async fn invites_and_revocations_work_beside_a_running_server() {
     assert_eq!(member["publishers"][0], "bj4");
 
     let network = karez_protocol::content::hash::NetworkId::of(&invite.tracker_key);
-    let announce =
-        |sequence| http.post(format!("{url}/v1/announce")).body(node.sign(node.announce(sequence), &network));
+    let announce = |sequence| {
+        let sealed = node.seal_as(node.peer(), &node.announce(sequence), &invite.tracker_key, &network);
+        http.post(format!("{url}/v1/announce")).body(sealed)
+    };
     assert_eq!(announce(1).send().await.unwrap().status(), 200);
     json(home, &["revoke", "旗舰", "--json"]);
     assert_eq!(announce(2).send().await.unwrap().status(), 403);

@@ -71,9 +71,9 @@ async fn from_the_invite_to_the_peers_and_over_a_restart() {
     }
     let network = server.tracker.network();
     let wanted = vec![collection("bj4/algebra-1")];
-    server.post("/v1/announce", flagship.sign(flagship.announce(1), &network)).await;
+    server.post("/v1/announce", flagship.seal(&flagship.announce(1), &server.tracker)).await;
     let announce = Announce { wanted, ..site.announce(1) };
-    let (status, body) = server.post("/v1/announce", site.sign(announce, &network)).await;
+    let (status, body) = server.post("/v1/announce", site.seal(&announce, &server.tracker)).await;
     let response: AnnounceResponse = wire::decode(&body).unwrap();
     assert_eq!((status, response.releases[0].release.clone()), (200, upload));
     let peer = &response.peers[0].peers[0];
@@ -100,7 +100,7 @@ async fn from_the_invite_to_the_peers_and_over_a_restart() {
 async fn refusals_travel_as_refusals() {
     let server = Server::start().await;
     let node = Node::new(1);
-    let stranger = node.sign(node.announce(1), &server.tracker.network());
+    let stranger = node.seal(&node.announce(1), &server.tracker);
     let expired = server.tracker.invite(&order("site"), NOW).unwrap();
     let mut unknown = expired.clone();
     unknown.token = 1;
