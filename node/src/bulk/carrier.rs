@@ -2,7 +2,7 @@
 //!
 //! What must stay true: the chunk protocol is the same on both; only the bytes around its messages and chunks differ.
 
-use super::{CloseReason, endpoint, piped};
+use super::{CloseReason, congestion, endpoint, piped};
 use karez_protocol::plan::throttle::Traffic;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -92,8 +92,9 @@ impl Carrier {
         match self {
             Self::Quic(connection) => {
                 let stats = connection.stats();
-                let (sent, path) = (stats.udp_tx.bytes, stats.path);
-                Traffic { sent, lost_bytes: path.lost_bytes, packets: path.sent_packets, lost: path.lost_packets }
+                let (sent, path, (rounds, queued)) = (stats.udp_tx.bytes, stats.path, congestion::rounds(connection));
+                let (lost_bytes, packets, lost) = (path.lost_bytes, path.sent_packets, path.lost_packets);
+                Traffic { sent, lost_bytes, packets, lost, rounds, queued }
             }
             Self::Stream(ending) => Traffic { sent: ending.wire().sent, ..Traffic::default() },
         }

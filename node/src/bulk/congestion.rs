@@ -5,7 +5,7 @@
 
 use super::gate::Gate;
 use karez_protocol::plan::Timestamp;
-use karez_protocol::plan::congestion::{ACK_DELAY_MAX, ACK_DELAY_MAX_URGENT, Class, Config, Controller, Pacer, Uplink};
+use karez_protocol::plan::congestion::{Class, Config, Controller, Pacer, Uplink};
 use quinn::congestion;
 use quinn_proto::RttEstimator;
 use std::any::Any;
@@ -38,11 +38,6 @@ impl Way {
         Self { manners, started: Instant::now(), uplink: Mutex::default() }
     }
 
-    /// How long a peer may wait before it acknowledges a single packet.
-    pub(super) fn ack_delay_max(&self) -> Duration {
-        if self.manners.always_urgent { ACK_DELAY_MAX_URGENT } else { ACK_DELAY_MAX }
-    }
-
     fn with_uplink<T>(&self, act: impl FnOnce(&mut Uplink) -> T) -> T {
         act(&mut self.uplink.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -57,12 +52,14 @@ impl congestion::ControllerFactory for Way {
             controller.set_class(Class::Urgent);
         }
         let gate = Arc::new(Gate::new(self.started, Pacer::new(now, controller.window(), controller.mtu())));
-        Box::new(Congestion { controller, clock, gate, round_trip: Duration::ZERO, way: self })
+        Box::new(Congestion { controller, clock, gate, round_trip: Duration::ZERO, repair: 0, way: self })
     }
 }
 
 /// quinn's own window and pacer, which hold acknowledgements up, stand open (from 4 GiB it does not pace).
 const NO_WINDOW: u64 = 1 << 40;
+/// But while what was lost leaves again, which they pace: at least so many packets.
+const REPAIR_PACKETS_MIN: u64 = 2;
 /// What the peer's stamps said is forgotten after so long without one.
 const REVERSE_FOR: Duration = Duration::from_millis(500);
 /// The endpoint's clock, and what a path is told from outside.
@@ -102,6 +99,8 @@ struct Congestion {
     clock: Clock,
     gate: Arc<Gate>,
     round_trip: Duration,
+    /// Bytes lost that have not left again: quinn sends them without asking the gate.
+    repair: u64,
     way: Arc<Way>,
 }
 
@@ -137,6 +136,11 @@ pub(super) fn gate(connection: &quinn::Connection) -> Option<Arc<Gate>> {
     path(connection).map(|path| path.gate)
 }
 
+/// Round trips of the path so far, and those with a queue that was stepped back from.
+pub(super) fn rounds(connection: &quinn::Connection) -> (u64, u64) {
+    path(connection).map(|path| path.controller.rounds()).unwrap_or_default()
+}
+
 fn clock(connection: &quinn::Connection) -> Option<Clock> {
     path(connection).map(|path| path.clock)
 }
@@ -147,6 +151,7 @@ fn path(connection: &quinn::Connection) -> Option<Box<Congestion>> {
 
 impl congestion::Controller for Congestion {
     fn on_sent(&mut self, _: Instant, bytes: u64, _: u64) {
+        self.repair = self.repair.saturating_sub(bytes);
         self.gate.handle_sent(bytes);
     }
 
@@ -162,12 +167,13 @@ impl congestion::Controller for Congestion {
         self.controller.set_reverse(self.clock.reverse(now));
         let (controller, app_limited) = (&mut self.controller, !self.gate.has_more(now));
         self.way.with_uplink(|uplink| controller.handle_acks_end(uplink, now, app_limited));
-        self.tell_gate(|pacer| pacer.set_in_flight(in_flight));
+        self.tell_gate(|pacer| pacer.set_in_flight(now, in_flight));
     }
 
     fn on_congestion_event(&mut self, _: Instant, _: Instant, is_persistent: bool, lost_bytes: u64) {
         self.controller.handle_loss(lost_bytes, is_persistent);
-        self.tell_gate(|pacer| pacer.handle_loss(lost_bytes));
+        self.repair += lost_bytes;
+        self.tell_gate(|_| {});
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
@@ -175,7 +181,10 @@ impl congestion::Controller for Congestion {
     }
 
     fn window(&self) -> u64 {
-        NO_WINDOW
+        match self.repair {
+            0 => NO_WINDOW,
+            _ => self.controller.window().max(REPAIR_PACKETS_MIN * self.controller.mtu()),
+        }
     }
 
     fn clone_box(&self) -> Box<dyn congestion::Controller> {

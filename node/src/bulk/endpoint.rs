@@ -9,7 +9,7 @@ use super::messages::{MessageReader, MessageWriter};
 use super::race::{self, NoConnection};
 use super::{CloseReason, Event, Manners, Shared, piped, tls};
 use crate::pipe::Pipe;
-use karez_protocol::plan::congestion::ACK_PACKETS;
+use karez_protocol::plan::congestion::{ACK_DELAY_MAX, ACK_PACKETS};
 use karez_protocol::trust::PeerId;
 use karez_protocol::wire::PROTOCOL;
 use karez_protocol::wire::peer::{HELLO_BYTES_MAX, Hello, PeerMessage};
@@ -50,7 +50,7 @@ pub struct BindError {
 
 fn transport(way: &Arc<Way>) -> Arc<quinn::TransportConfig> {
     let (mut transport, mut acks) = (quinn::TransportConfig::default(), quinn::AckFrequencyConfig::default());
-    acks.max_ack_delay(Some(way.ack_delay_max())).ack_eliciting_threshold((ACK_PACKETS - 1).into());
+    acks.max_ack_delay(Some(ACK_DELAY_MAX)).ack_eliciting_threshold((ACK_PACKETS - 1).into());
     transport
         .ack_frequency_config(Some(acks))
         .congestion_controller_factory(Arc::clone(way) as Arc<_>)

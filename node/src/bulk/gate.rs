@@ -168,13 +168,14 @@ mod tests {
         let (mut background, mut play) =
             (Box::pin(gate.pass(Urgency::Background, 2_400)), Box::pin(gate.pass(Urgency::Play, 2_400)));
         assert!(background.as_mut().now_or_never().is_none() && play.as_mut().now_or_never().is_none());
-        assert!(gate.has_more(gate.now()));
+        let now = gate.now();
+        assert!(gate.has_more(now));
         gate.handle_sent(2_400);
-        gate.tell(|pacer| pacer.set_in_flight(0));
+        gate.tell(|pacer| pacer.set_in_flight(now, 0));
         assert!(background.as_mut().now_or_never().is_none(), "somebody waits for the other");
         assert_eq!(play.await, 2_400);
         gate.handle_sent(2_400);
-        gate.tell(|pacer| pacer.set_in_flight(0));
+        gate.tell(|pacer| pacer.set_in_flight(now, 0));
         assert_eq!(background.await, 2_400);
     }
 

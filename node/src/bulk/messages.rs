@@ -4,8 +4,9 @@ use super::gate::Gated;
 use karez_protocol::wire::peer::{PeerMessage, Urgency};
 use karez_protocol::wire::{self, WireError};
 
-/// Messages of at most so many bytes, which steer chunks, wait for no window.
-const SHORT_BYTES_MAX: usize = 4 << 10;
+/// Messages of at most so many bytes, which steer chunks, wait for no window: others would wait behind them, and they are rare
+/// where they are long.
+const SHORT_BYTES_MAX: usize = 16 << 10;
 
 /// Why no further message can be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! Whether the datagrams of a lane are throttled while a stream of TCP is not, judged by their sender.
 //!
-//! - Loss is the sign: more than a twelfth of at least a hundred packets. A lane that yields to others is slow without losing, so slowness
-//!   alone would move polite lanes to TCP, which is not polite; rural links lose 1-3 %.
+//! - Loss is the sign: more than a twelfth of at least a hundred packets, twice in a row. A lane that yields to others is slow, so slowness
+//!   alone would move polite lanes to TCP, which is not polite; nor is a lane judged by what it lost while it mostly saw a queue, which
+//!   others overfill. Rural links lose 1-3 %, in bursts.
 //! - A try decides: the stream must deliver twice what the datagrams did. On a link that loses whatever is sent it does not.
 //! - What must stay true: at most one change each way in a hold; holds double from five minutes to an hour as long as datagrams go on
 //!   losing, so nothing flaps, and datagrams are tried again for ever.
@@ -19,6 +20,10 @@ const PACKET_BYTES_MIN: u64 = 500;
 const LOST_ONE_IN: u64 = 12;
 /// Shortest time that datagrams are counted, and longest for [`PACKETS_MIN`].
 const COUNTED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// Lossy counts in a row.
+const LOSSY_MIN: u32 = 2;
+/// A fresh start may overfill a queue once.
+const START: Duration = Duration::from_secs(30);
 /// How long a stream is measured.
 const TRIED: Duration = Duration::from_secs(10);
 /// Time for a stream to be there; after it the lane stays as it was.
@@ -48,6 +53,10 @@ pub struct Traffic {
     pub packets: u64,
     /// Of these, lost.
     pub lost: u64,
+    /// Round trips looked at; 0 on a stream.
+    pub rounds: u64,
+    /// Of these, with a queue that the lane stepped back from.
+    pub queued: u64,
 }
 
 /// What is to be done.
@@ -76,12 +85,13 @@ enum Stage {
 pub struct Throttle {
     stage: Stage,
     hold: Duration,
+    lossy: u32,
     counted: Option<(Timestamp, Carrier, Traffic)>,
 }
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { stage: Stage::Datagrams { doubted_from: Timestamp::default() }, hold: HOLD.0, counted: None }
+        Self { stage: Stage::Datagrams { doubted_from: Timestamp::default() }, hold: HOLD.0, lossy: 0, counted: None }
     }
 }
 
@@ -100,7 +110,7 @@ impl Throttle {
             (Stage::Trying { .. }, Carrier::Datagrams) => self.give_up(now),
             (Stage::Trying { rate, .. }, Carrier::Stream) => self.compare(now, rate, traffic),
             (Stage::Stream { until }, _) if until <= now => {
-                self.stage = Stage::Datagrams { doubted_from: now };
+                self.stage = Stage::Datagrams { doubted_from: now + START };
                 self.counted = None;
                 Verdict::TakeDatagrams
             }
@@ -127,6 +137,8 @@ impl Throttle {
             lost_bytes: traffic.lost_bytes.saturating_sub(before.lost_bytes),
             packets: traffic.packets.saturating_sub(before.packets),
             lost: traffic.lost.saturating_sub(before.lost),
+            rounds: traffic.rounds.saturating_sub(before.rounds),
+            queued: traffic.queued.saturating_sub(before.queued),
         };
         (now.since(start), done)
     }
@@ -138,8 +150,11 @@ impl Throttle {
         }
         self.counted = None;
         let is_bulk = done.packets >= PACKETS_MIN && done.sent >= done.packets * PACKET_BYTES_MIN;
-        let is_lossy = is_bulk && done.lost * LOST_ONE_IN > done.packets;
-        if is_lossy && doubted_from <= now {
+        let yields = done.queued * 2 > done.rounds;
+        let is_lossy = is_bulk && !yields && done.lost * LOST_ONE_IN > done.packets;
+        self.lossy = if is_lossy && doubted_from <= now { self.lossy + 1 } else { 0 };
+        if self.lossy >= LOSSY_MIN {
+            self.lossy = 0;
             self.stage = Stage::Trying { rate: done.delivered(time), since: now };
             return Verdict::TakeStream;
         }
@@ -250,6 +265,20 @@ mod tests {
     }
 
     #[test]
+    fn one_burst_or_a_queue_of_others_is_no_throttle() {
+        let mut lane = Lane::new();
+        for _ in 0..100 {
+            lane.run(6, (25_000, 1_000_000), (60, 8));
+            lane.run(6, (25_000, 1_000_000), (60, 0));
+        }
+        for _ in 0..1_000 {
+            (lane.traffic.rounds, lane.traffic.queued) = (lane.traffic.rounds + 10, lane.traffic.queued + 6);
+            lane.run(1, (25_000, 1_000_000), (60, 20));
+        }
+        assert_eq!(lane.changes, []);
+    }
+
+    #[test]
     fn who_only_asks_does_not_judge() {
         let mut throttle = Throttle::default();
         for second in 1..1_000 {
@@ -258,6 +287,7 @@ mod tests {
                 lost_bytes: second * 40 * 80,
                 packets: second * 60,
                 lost: second * 40,
+                ..Traffic::default()
             };
             let verdict = throttle.look(Timestamp(second * 1_000_000), Carrier::Datagrams, traffic);
             assert_eq!(verdict, Verdict::Stay);
@@ -303,7 +333,8 @@ mod tests {
         let mut throttle = Throttle::default();
         let look = |throttle: &mut Throttle, second: u64| {
             let (packets, lost) = (second * 60, second * 40);
-            let traffic = Traffic { sent: packets * 1_250, lost_bytes: lost * 1_250, packets, lost };
+            let traffic =
+                Traffic { sent: packets * 1_250, lost_bytes: lost * 1_250, packets, lost, ..Traffic::default() };
             throttle.look(Timestamp(second * 1_000_000), Carrier::Datagrams, traffic)
         };
         let verdicts: Vec<_> = (1..200).map(|second| look(&mut throttle, second)).collect();
