@@ -163,12 +163,11 @@ impl Tracker {
         if let Some(key) = known {
             return self.check(&claimed, &key);
         }
-        // A stranger costs a look at the roster and no computing.
+        // A stranger costs a look at the roster and no computing, one that names a member the computing once.
         self.current()?.member(&peer).ok_or(RequestError::NotMember)?;
         let key = keys::agree(self.identity.key(), &peer).ok_or(SignatureError::False)?;
-        let announce = self.check(&claimed, &key)?;
-        held(&self.keys).keep(peer, key);
-        Ok(announce)
+        held(&self.keys).keep(peer, key.clone());
+        self.check(&claimed, &key)
     }
 
     /// As [`Self::hear`], only computing; `None` when the member's key is not known yet.

@@ -1,11 +1,12 @@
 //! The tracker: announcing, and taking in what it knows. While it is away everything else goes on.
 
-use super::{Driver, Outcome};
+use super::{Driver, Outcome, Topic};
 use crate::handle::view::TrackerView;
 use crate::tracker_client::TrackerError;
+use crate::trouble::Problem;
 use karez_protocol::content::Document as _;
 use karez_protocol::trust::{Claimed, PairKey};
-use karez_protocol::wire::tracker::{Announce, AnnounceResponse};
+use karez_protocol::wire::tracker::{Announce, AnnounceResponse, RefusalReason};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Shortest time between announces, also when hurried.
@@ -101,8 +102,18 @@ impl TrackerContact {
     /// A number that grows over restarts as well: the tracker refuses older ones as replays.
     fn next_sequence(&mut self) -> u64 {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+        self.sequence_at(clock)
+    }
+
+    fn sequence_at(&mut self, clock: u64) -> u64 {
         self.sequence = clock.max(self.sequence + 1);
         self.sequence
+    }
+
+    /// The tracker takes no numbers of another day, so the next one is our own clock's, which may have been set. What number it would
+    /// take it may say, but anybody on the way may too.
+    fn forget_sequence(&mut self) {
+        self.sequence = 0;
     }
 }
 
@@ -141,6 +152,7 @@ impl Driver {
                     self.contact.next = now + interval;
                 }
                 (self.contact.failures, self.contact.problem, self.contact.last_success) = (0, None, Some(now));
+                self.problems.solved(&Topic::Clock);
                 self.take_in(response);
                 self.list_pending();
             }
@@ -149,6 +161,10 @@ impl Driver {
                 self.contact.failures += 1;
                 self.contact.next = now + wait;
                 self.contact.problem = Some(cause.to_string());
+                if let TrackerError::Refused { reason: RefusalReason::Clock, .. } = cause {
+                    self.contact.forget_sequence();
+                    self.problems.report(Topic::Clock, Problem::Clock);
+                }
                 tracing::debug!(%cause, "announce failed");
             }
         }
@@ -178,5 +194,18 @@ impl Driver {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_wrong_once_does_not_last() {
+        let mut contact = TrackerContact::new(Instant::now());
+        assert_eq!((contact.sequence_at(4_000), contact.sequence_at(1_000)), (4_000, 4_001));
+        contact.forget_sequence();
+        assert_eq!((contact.sequence_at(1_000), contact.sequence_at(1_000)), (1_000, 1_001));
     }
 }
