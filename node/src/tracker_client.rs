@@ -1,11 +1,12 @@
-//! Talking to the tracker: HTTP with CBOR bodies. Rosters and releases are signed. Where peers are, when to announce again, how far
-//! the catalogue reaches and why something is refused are not: who sits on the way can mislead there, not pretend to be a member.
+//! Talking to the tracker: HTTP with CBOR bodies. Everything believed is signed or has a MAC, but for refusals: who sits on the way can
+//! refuse in the tracker's name, which cutting the connection does as well.
 
 use crate::proxy::{Proxy, ProxyFault, Target};
+use karez_protocol::content::hash::NetworkId;
 use karez_protocol::trust::invite::Invite;
-use karez_protocol::trust::{PeerId, PublicKey, Signed};
+use karez_protocol::trust::{Claimed, PairKey, PeerId, PublicKey, Signed};
 use karez_protocol::wire::control::SignedRelease;
-use karez_protocol::wire::tracker::{AnnounceResponse, JoinRequest, JoinResponse, Refusal, RefusalReason};
+use karez_protocol::wire::tracker::{Announce, AnnounceResponse, JoinRequest, JoinResponse, Refusal, RefusalReason};
 use karez_protocol::wire::{self, control};
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -107,12 +108,21 @@ impl TrackerClient {
         let proof = Invite::proof(&invite.secret, &peer.key(), publisher_key.as_ref());
         let header = JoinRequest::new_header();
         let request = JoinRequest { header, token: invite.token, peer, publisher_key, proof: proof.into() };
-        self.post("/v1/join", sign(request).bytes().to_vec()).await
+        self.exchange("/v1/join", sign(request).bytes().to_vec(), |answer| wire::decode(answer).ok()).await
     }
 
-    /// Says where the node is and what it holds.
-    pub async fn announce(&self, sealed: Vec<u8>) -> Result<AnnounceResponse, TrackerError> {
-        self.post("/v1/announce", sealed).await
+    /// Says where the node is and what it holds, under the key that it has in common with the tracker; so is the answer.
+    pub async fn announce(
+        &self,
+        announce: &Announce,
+        network: &NetworkId,
+        key: &PairKey,
+    ) -> Result<AnnounceResponse, TrackerError> {
+        let read = |answer: &[u8]| {
+            let payload = key.open_answer(network, announce.sequence, answer).ok()?;
+            wire::decode(&payload).ok()
+        };
+        self.exchange("/v1/announce", Claimed::seal(announce, network, announce.peer, key), read).await
     }
 
     /// Lists a release in the catalogue.
@@ -120,12 +130,13 @@ impl TrackerClient {
         self.exchange("/v1/release", wire::encode(release), |answer| answer.is_empty().then_some(())).await
     }
 
-    async fn post<T: for<'b> minicbor::Decode<'b, ()>>(&self, path: &str, body: Vec<u8>) -> Result<T, TrackerError> {
-        self.exchange(path, body, |answer| wire::decode(answer).ok()).await
-    }
-
     /// Asks one address after another. What `read` does not take is no tracker's answer: login pages say 200 as well.
-    async fn exchange<T>(&self, path: &str, body: Vec<u8>, read: fn(&[u8]) -> Option<T>) -> Result<T, TrackerError> {
+    async fn exchange<T>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<T, TrackerError> {
         let mut last = TrackerError::Unreachable { url: String::new(), detail: "no address known".into() };
         for url in &self.urls {
             let answer = self.exchange_with(url, path, body.clone()).await;
@@ -198,6 +209,8 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ed25519_dalek::SigningKey;
+    use karez_protocol::content::Document as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -207,7 +220,7 @@ mod tests {
     const FOUND: &str = "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
     /// A server that gives one answer after another, and what it listens on.
-    async fn answering(answers: &'static [&'static str]) -> String {
+    async fn answering<const N: usize>(answers: [impl AsRef<[u8]> + Send + 'static; N]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -217,7 +230,7 @@ mod tests {
                 while !request.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
                     request.push(stream.read_u8().await.unwrap());
                 }
-                stream.write_all(answer.as_bytes()).await.unwrap();
+                stream.write_all(answer.as_ref()).await.unwrap();
                 stream.shutdown().await.unwrap();
                 // A client that has heard enough may be gone.
                 let _ = stream.read_to_end(&mut request).await;
@@ -232,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_redirect_is_followed() {
-        let client = TrackerClient::new(vec![answering(&[FOUND, EMPTY]).await], None);
+        let client = TrackerClient::new(vec![answering([FOUND, EMPTY]).await], None);
         let refused = client.publish(&release()).await.unwrap_err();
         assert!(matches!(&refused, TrackerError::Elsewhere { to, .. } if to == "/login"), "{refused}");
         client.publish(&release()).await.expect("the second answer is still to be had");
@@ -240,27 +253,59 @@ mod tests {
 
     #[tokio::test]
     async fn the_next_address_is_asked_when_a_login_page_answers() {
-        let urls = vec![answering(&[FOUND]).await, answering(&[PAGE]).await, answering(&[EMPTY]).await];
+        let urls = vec![answering([FOUND]).await, answering([PAGE]).await, answering([EMPTY]).await];
         TrackerClient::new(urls, None).publish(&release()).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_publication_counts_as_listed_after_the_trackers_own_answer_only() {
-        let client = TrackerClient::new(vec![answering(&[PAGE, NOTHING, PAGE, EMPTY]).await], None);
+        let client = TrackerClient::new(vec![answering([PAGE, NOTHING, EMPTY]).await], None);
         for _ in 0..2 {
             let refused = client.publish(&release()).await.unwrap_err();
             assert!(matches!(refused, TrackerError::NotATracker { .. }), "{refused}");
         }
-        assert!(matches!(client.announce(Vec::new()).await, Err(TrackerError::NotATracker { .. })));
         client.publish(&release()).await.unwrap();
+    }
+
+    fn response(body: &[u8]) -> Vec<u8> {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
+    }
+
+    #[tokio::test]
+    async fn an_announce_takes_only_the_trackers_answer_to_itself() {
+        let [node, tracker] = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+        let public = |key: &SigningKey| PublicKey::from_bytes(key.verifying_key().to_bytes());
+        let (network, key) = (NetworkId::of(&public(&tracker)), PairKey::agree(&tracker, &public(&node)).unwrap());
+        let announce = Announce {
+            header: Announce::new_header(),
+            peer: PeerId::from_bytes(*public(&node).as_bytes()),
+            sequence: 7,
+            addresses: Vec::new(),
+            held: Vec::new(),
+            wanted: Vec::new(),
+            roster: 1,
+            catalogue: 0,
+            relay: false,
+        };
+        let (releases, peers, relays) = (Vec::new(), Vec::new(), Vec::new());
+        let told = AnnounceResponse { roster: None, catalogue: 3, releases, peers, interval: 60, relays };
+        let payload = wire::encode(&told);
+        let sealed = |sequence| response(&key.seal_answer(&network, sequence, payload.clone()));
+        let client = TrackerClient::new(vec![answering([response(&payload), sealed(6), sealed(7)]).await], None);
+        for _ in 0..2 {
+            let refused = client.announce(&announce, &network, &key).await.unwrap_err();
+            assert!(matches!(refused, TrackerError::NotATracker { .. }), "{refused}");
+        }
+        assert_eq!(client.announce(&announce, &network, &key).await.unwrap(), told);
     }
 
     #[tokio::test]
     async fn a_proxy_works_once_a_tracker_answers_through_it() {
-        let proxy: Proxy = answering(&[PAGE, EMPTY]).await.parse().unwrap();
+        let proxy: Proxy = answering([PAGE, EMPTY]).await.parse().unwrap();
         let away = ProxyFault::NotAProxy { proxy: proxy.to_string() };
         proxy.note(Target::Tracker, Some(&away));
-        let client = TrackerClient::new(vec!["http://192.0.2.1:4040".into()], Some(proxy.clone()));
+        let client = TrackerClient::new(vec!["http://tracker.county:4040".into()], Some(proxy.clone()));
         client.publish(&release()).await.unwrap_err();
         assert_eq!(proxy.fault(), Some(away));
         client.publish(&release()).await.unwrap();

@@ -5,7 +5,7 @@ use crate::handle::view::TrackerView;
 use crate::tracker_client::TrackerError;
 use crate::trouble::Problem;
 use karez_protocol::content::Document as _;
-use karez_protocol::trust::{Claimed, PairKey};
+use karez_protocol::trust::PairKey;
 use karez_protocol::wire::tracker::{Announce, AnnounceResponse, RefusalReason};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -137,9 +137,8 @@ impl Driver {
         };
         // A weak key cannot have signed the roster that names it.
         let Some(key) = PairKey::agree(self.parts.key.signing(), &self.parts.tracker_key) else { return };
-        let sealed = Claimed::seal(&announce, &self.parts.network, announce.peer, &key);
-        let tracker = self.parts.tracker.clone();
-        self.spawn(async move { Outcome::Announced(tracker.announce(sealed).await) });
+        let (tracker, network) = (self.parts.tracker.clone(), self.parts.network);
+        self.spawn(async move { Outcome::Announced(tracker.announce(&announce, &network, &key).await) });
     }
 
     pub(super) fn on_announced(&mut self, answer: Answer) {

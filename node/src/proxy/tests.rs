@@ -130,7 +130,7 @@ fn a_tracker_in_the_neighbourhood_is_asked_directly() {
         ("http://127.0.0.1:4040", false),
         ("http://[::1]:4040", false),
         ("http://localhost:4040", false),
-        ("http://203.0.113.9:4040", true),
+        ("http://240.0.0.1:4040", true),
         ("http://tracker.county:4040", true),
     ] {
         assert_eq!(proxy.takes_url(&url.parse().unwrap()), takes, "{url}");

@@ -1,6 +1,6 @@
 //! Messages between node and tracker: CBOR bodies of HTTP requests. What a node says is signed by its node key; whom and what to
 //! trust travels inside the signed roster and signed releases. Announces, which are the tracker's alone, carry a MAC instead
-//! (`trust::pair`). Hints in answers (addresses, interval, revision) and refusals carry nothing: see docs/formats/tracker-http.md.
+//! (`trust::pair`), and so do their answers. Refusals carry nothing.
 
 use super::control::{HeldVersion, PeerAddress, SignedRelease};
 use crate::content::name::{CollectionName, PublisherName};
@@ -81,7 +81,7 @@ pub struct Announce {
     pub relay: bool,
 }
 
-/// Answer to an announce.
+/// Answer to an announce; travels with a MAC, see `PairKey::seal_answer`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct AnnounceResponse {
