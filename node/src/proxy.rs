@@ -5,9 +5,10 @@
 //! member's, and the password is never shown. What is above it shakes hands end to end, so it can neither read nor pretend.
 
 use data_encoding::BASE64;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,6 +51,8 @@ struct State {
     own: BTreeSet<IpAddr>,
     /// It led somewhere since it last failed of itself.
     works: bool,
+    /// The member it led to last, until it fails of itself or does not lead there any more.
+    reached: Option<SocketAddr>,
     /// The newest fault, and for whom the proxy was asked.
     fault: Option<(Target, ProxyFault)>,
 }
@@ -60,7 +63,29 @@ pub enum Target {
     /// The tracker.
     Tracker,
     /// A member.
-    Member,
+    Member(SocketAddr),
+}
+
+impl Target {
+    fn is_like(self, other: Self) -> bool {
+        matches!((self, other), (Self::Tracker, Self::Tracker) | (Self::Member(_), Self::Member(_)))
+    }
+}
+
+impl State {
+    /// Whether it leads to another member.
+    fn leads_beside(&self, member: SocketAddr) -> bool {
+        self.reached.is_some_and(|reached| reached != member)
+    }
+
+    /// What one member is to blame for, whose address may be anything: it says nothing of a proxy that leads to others.
+    fn forgives(&self, member: SocketAddr, fault: &ProxyFault) -> bool {
+        match fault {
+            ProxyFault::NoWay { .. } => self.works || self.leads_beside(member),
+            ProxyFault::Forbidden { .. } => self.leads_beside(member),
+            _ => false,
+        }
+    }
 }
 
 impl PartialEq for Proxy {
@@ -143,7 +168,7 @@ impl FromStr for Proxy {
     type Err = ParseProxyError;
 
     fn from_str(text: &str) -> Result<Self, ParseProxyError> {
-        let url = reqwest::Url::parse(text).map_err(|_| ParseProxyError)?;
+        let url = Url::parse(text).map_err(|_| ParseProxyError)?;
         let host = url.host_str().filter(|_| url.scheme() == "http" && matches!(url.path(), "" | "/"));
         let (Some(host), Some(port)) = (host, url.port_or_known_default()) else { return Err(ParseProxyError) };
         let plain = |text: &str| decoded(text).ok_or(ParseProxyError);
@@ -207,15 +232,21 @@ impl Proxy {
         self.state().fault.as_ref().map(|(_, fault)| fault.clone())
     }
 
-    /// What came of asking it. That one member is not reached says nothing of a proxy that leads to others.
+    /// What came of asking it.
     pub fn note(&self, target: Target, fault: Option<&ProxyFault>) {
         let mut state = self.state();
-        match fault {
-            Some(ProxyFault::NoWay { .. }) if state.works && target == Target::Member => {}
-            Some(fault) => (state.works, state.fault) = (false, Some((target, fault.clone()))),
-            None => {
+        match (fault, target) {
+            (Some(fault), Target::Member(member)) if state.forgives(member, fault) => {}
+            (Some(fault), _) => {
+                state.reached.take_if(|reached| !fault.is_of_target() || target == Target::Member(*reached));
+                (state.works, state.fault) = (false, Some((target, fault.clone())));
+            }
+            (None, _) => {
                 state.works = true;
-                state.fault.take_if(|(asked, fault)| *asked == target || !fault.is_of_target());
+                if let Target::Member(member) = target {
+                    state.reached = Some(member);
+                }
+                state.fault.take_if(|(asked, fault)| asked.is_like(target) || !fault.is_of_target());
             }
         }
     }
@@ -224,10 +255,21 @@ impl Proxy {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tracker's client, with this proxy for every host but this machine.
+    /// Whether a URL is asked for through it: as [`Self::takes`] where its host is an address, and what has a name always, but for this
+    /// machine's.
+    pub fn takes_url(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            // A node that does not listen yet knows no addresses of its own, but the system does.
+            Ok(address) => self.takes(address) && !own_towards(address).is_some_and(|own| are_neighbours(own, address)),
+            Err(_) => host != "localhost",
+        }
+    }
+
+    /// This proxy for the tracker's client.
     pub fn for_http(&self) -> Option<reqwest::Proxy> {
-        let proxy = reqwest::Proxy::all(format!("http://{self}")).ok()?;
-        let proxy = proxy.no_proxy(reqwest::NoProxy::from_string("localhost,127.0.0.0/8,::1"));
+        let (proxy, own) = (Url::parse(&format!("http://{self}")).ok()?, self.clone());
+        let proxy = reqwest::Proxy::custom(move |url| own.takes_url(url).then(|| proxy.clone()));
         Some(match &self.0.credentials {
             Some(Credentials { user, password }) => proxy.basic_auth(user, password),
             None => proxy,
@@ -253,8 +295,13 @@ impl Proxy {
 
     async fn connect_within(&self, limit: Duration, target: SocketAddr) -> Result<TcpStream, ProxyFault> {
         let silent = || ProxyFault::Unreachable { proxy: self.to_string(), detail: "no answer".into() };
-        let connected = timeout(limit, self.ask(target)).await.unwrap_or_else(|_| Err(silent()));
-        self.note(Target::Member, connected.as_ref().err());
+        let connected = match timeout(limit, self.ask(target)).await {
+            Ok(connected) => connected,
+            // It may be waiting for a member that is away.
+            Err(_) if self.state().leads_beside(target) => return Err(silent()),
+            Err(_) => Err(silent()),
+        };
+        self.note(Target::Member(target), connected.as_ref().err());
         connected
     }
 
@@ -302,8 +349,23 @@ fn status_in(head: &[u8]) -> Option<u16> {
     words.next().filter(|digits| digits.len() == 3)?.parse().ok()
 }
 
+/// This machine's address on the way to another. Connecting a UDP socket looks the way up and sends nothing.
+fn own_towards(address: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((address, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip().to_canonical())
+}
+
+/// Whether an address can be anybody's: members may announce anything.
+pub(crate) fn is_somewhere(address: SocketAddr) -> bool {
+    let ip = address.ip().to_canonical();
+    let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !nowhere && address.port() != 0
+}
+
 fn are_neighbours(ours: IpAddr, theirs: IpAddr) -> bool {
-    match (ours, theirs) {
+    match (ours, theirs.to_canonical()) {
         (IpAddr::V4(ours), IpAddr::V4(theirs)) => ours.octets()[..3] == theirs.octets()[..3],
         (IpAddr::V6(ours), IpAddr::V6(theirs)) => ours.octets()[..8] == theirs.octets()[..8],
         _ => false,
@@ -311,146 +373,4 @@ fn are_neighbours(ours: IpAddr, theirs: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpListener;
-
-    /// What a proxy that answers with these bytes makes of a CONNECT, and what it was asked.
-    async fn answered(credentials: &str, answer: &[u8]) -> (Result<Vec<u8>, ProxyFault>, String, Proxy) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let proxy: Proxy = format!("http://{credentials}{address}").parse().unwrap();
-        let (answer, asked) = (answer.to_vec(), proxy.clone());
-        let target = "192.0.2.7:4041".parse().unwrap();
-        let serving = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let request = read_head(&mut stream).await.unwrap().unwrap();
-            // A client that has heard enough may be gone.
-            let _ = stream.write_all(&answer).await;
-            String::from_utf8(request).unwrap()
-        };
-        let (connected, request) = tokio::join!(asked.connect(target), serving);
-        let connected = match connected {
-            Ok(mut stream) => {
-                let mut rest = Vec::new();
-                stream.read_to_end(&mut rest).await.unwrap();
-                Ok(rest)
-            }
-            Err(fault) => Err(fault),
-        };
-        (connected, request, proxy)
-    }
-
-    #[tokio::test]
-    async fn what_follows_the_head_is_the_members() {
-        let answer = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nhello";
-        let (connected, request, proxy) = answered("", answer).await;
-        assert_eq!((connected, proxy.fault()), (Ok(b"hello".to_vec()), None));
-        assert_eq!(request, "CONNECT 192.0.2.7:4041 HTTP/1.1\r\nHost: 192.0.2.7:4041\r\n\r\n");
-    }
-
-    #[tokio::test]
-    async fn credentials_travel_decoded_and_are_not_shown() {
-        let (_, request, proxy) = answered("li%20na:p%40ss@", b"HTTP/1.0 200 ok\r\n\r\n").await;
-        assert!(request.contains("Proxy-Authorization: Basic bGkgbmE6cEBzcw==\r\n"), "{request}");
-        assert!(!format!("{proxy} {proxy:?}").contains("ss"), "{proxy:?}");
-    }
-
-    #[tokio::test]
-    async fn refusals_say_what_to_do() {
-        for (status, words) in [(407, "USER:PASSWORD@"), (403, "allow CONNECT"), (405, "443"), (502, "does not reach")]
-        {
-            let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: 3\r\n\r\nno!");
-            let (connected, _, proxy) = answered("", answer.as_bytes()).await;
-            let fault = connected.unwrap_err();
-            assert!(fault.to_string().contains(words), "{fault}");
-            assert_eq!(proxy.fault(), Some(fault));
-        }
-    }
-
-    #[tokio::test]
-    async fn hostile_answers_are_bounded() {
-        let endless = [b"HTTP/1.1 200 OK\r\n".to_vec(), vec![b'x'; HEAD_BYTES_MAX]].concat();
-        for answer in
-            [&endless[..], b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 999 what\r\n\r\n", b"HTTP/1.1 20\r\n\r\n", b"\r\n\r\n"]
-        {
-            let fault = answered("", answer).await.0.unwrap_err();
-            assert!(matches!(fault, ProxyFault::NotAProxy { .. }), "{fault}");
-        }
-        assert!(matches!(answered("", b"HTTP/1.1 200").await.0.unwrap_err(), ProxyFault::Unreachable { .. }));
-    }
-
-    #[tokio::test]
-    async fn a_silent_proxy_is_given_up() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy: Proxy = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let fault =
-            proxy.connect_within(Duration::from_millis(50), "192.0.2.7:4041".parse().unwrap()).await.unwrap_err();
-        assert!(fault.to_string().contains("no answer"), "{fault}");
-    }
-
-    #[test]
-    fn one_member_that_is_away_is_no_fault_of_a_proxy_that_works() {
-        let proxy: Proxy = "http://proxy.school:3128".parse().unwrap();
-        let away = proxy.fault_of("192.0.2.7:4041", 502);
-        proxy.note(Target::Member, away.as_ref());
-        assert_eq!(proxy.fault(), away);
-        proxy.note(Target::Member, None);
-        proxy.note(Target::Member, away.as_ref());
-        assert_eq!(proxy.fault(), None);
-    }
-
-    #[test]
-    fn the_tracker_may_be_reached_where_members_are_not() {
-        let proxy: Proxy = "http://proxy.school:3128".parse().unwrap();
-        let [shut, forbidden] = [407, 403].map(|status| proxy.fault_of("192.0.2.7:4041", status));
-        proxy.note(Target::Member, shut.as_ref());
-        proxy.note(Target::Tracker, None);
-        assert_eq!(proxy.fault(), None, "whoever is let out has the password");
-        proxy.note(Target::Member, forbidden.as_ref());
-        proxy.note(Target::Tracker, None);
-        assert_eq!(proxy.fault(), forbidden);
-        proxy.note(Target::Member, None);
-        assert_eq!(proxy.fault(), None);
-    }
-
-    #[test]
-    fn this_machine_and_its_neighbours_need_no_proxy() {
-        let proxy: Proxy = "http://proxy.school:3128".parse().unwrap();
-        proxy.note_own("10.1.2.3".parse().unwrap(), true);
-        proxy.note_own("fd00:0:0:1::5".parse().unwrap(), true);
-        for (address, takes) in [
-            ("127.0.0.1", false),
-            ("::1", false),
-            ("169.254.3.4", false),
-            ("fe80::1", false),
-            ("10.1.2.77", false),
-            ("::ffff:10.1.2.77", false),
-            ("10.1.3.3", true),
-            ("fd00:0:0:1::9", false),
-            ("fd00:0:0:2::9", true),
-            ("203.0.113.9", true),
-        ] {
-            assert_eq!(proxy.takes(address.parse().unwrap()), takes, "{address}");
-        }
-        proxy.note_own("10.1.2.3".parse().unwrap(), false);
-        assert!(proxy.takes("10.1.2.77".parse().unwrap()));
-    }
-
-    #[test]
-    fn what_is_no_proxy_is_refused() {
-        for text in [
-            "",
-            "proxy:3128",
-            "https://proxy:3128",
-            "socks5://proxy:1080",
-            "http://",
-            "http://p:1/path",
-            "http://a%0d%0ab@p:1",
-        ] {
-            assert!(text.parse::<Proxy>().is_err(), "{text}");
-        }
-        assert_eq!("http://[fd00::1]:3128/".parse::<Proxy>().unwrap().to_string(), "[fd00::1]:3128");
-        assert_eq!("http://proxy.school".parse::<Proxy>().unwrap().to_string(), "proxy.school:80");
-    }
-}
+mod tests;

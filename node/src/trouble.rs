@@ -203,6 +203,12 @@ pub enum Problem {
         #[source]
         source: StoreFault,
     },
+    /// The tracker's clock says another day.
+    #[error(
+        "the clock of this machine is wrong: it is more than a day ahead of the tracker's, which takes no announces of this node until \
+         it is set (if it is right, have the operator look at the tracker's)"
+    )]
+    Clock,
     /// A new roster was not written.
     #[error("the new roster cannot be saved: {detail}")]
     Roster {
@@ -280,6 +286,7 @@ impl Problem {
         match self {
             Self::Store { source, .. } => source.sentence(),
             Self::Proxy { source } => source.sentence(),
+            Self::Clock => ("problem-clock", Vec::new()),
             Self::Roster { detail } => ("problem-roster", with([("detail", detail)])),
             Self::Forked { collection, version } => {
                 ("problem-forked", with([("collection", collection.clone()), ("version", version.to_string())]))
@@ -313,6 +320,7 @@ mod tests {
             (Problem::store(None, full), "磁盘已满", "no space left"),
             (Problem::Forked { collection: "bj4/x".into(), version: 3 }, "签了两次", "signed twice"),
             (Problem::Lost { collection: "bj4/x".into() }, "重新获取", "fetched again"),
+            (Problem::Clock, "本机的时钟不对", "the clock of this machine is wrong"),
             (ProxyFault::Credentials { proxy: "p:1".into() }.into(), "用户名和密码", "password"),
             (forbidden.into(), "443", "allow CONNECT"),
         ] {

@@ -4,7 +4,8 @@ use ed25519_dalek::SigningKey;
 use karez_protocol::content::Document as _;
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::trust::{Claimed, PairKey, PeerId, PublicKey};
-use karez_protocol::wire::tracker::Announce;
+use karez_protocol::wire;
+use karez_protocol::wire::tracker::{Announce, AnnounceResponse};
 
 #[test]
 fn an_announce_with_its_mac() {
@@ -23,6 +24,13 @@ fn an_announce_with_its_mac() {
         relay: false,
     };
     let key = PairKey::agree(&node, &tracker).unwrap();
-    let body = data_encoding::HEXLOWER.encode(&Claimed::seal(&announce, &NetworkId::of(&tracker), peer, &key));
-    assert!(include_str!("../../docs/formats/tracker-http.md").contains(&body), "{body}");
+    let network = NetworkId::of(&tracker);
+    let body = data_encoding::HEXLOWER.encode(&Claimed::seal(&announce, &network, peer, &key));
+    let page = include_str!("../../docs/formats/tracker-http.md");
+    assert!(page.contains(&body), "{body}");
+
+    let (releases, peers, relays) = (Vec::new(), Vec::new(), Vec::new());
+    let response = AnnounceResponse { roster: None, catalogue: 3, releases, peers, interval: 60, relays };
+    let answer = data_encoding::HEXLOWER.encode(&key.seal_answer(&network, 7, wire::encode(&response)));
+    assert!(page.contains(&answer), "{answer}");
 }

@@ -32,7 +32,7 @@ use karez_protocol::content::Document as _;
 use karez_protocol::content::hash::NetworkId;
 use karez_protocol::content::name::CollectionName;
 use karez_protocol::trust::roster::Roster;
-use karez_protocol::trust::{Claimed, PairKey, PeerId, PublicKey, Signed};
+use karez_protocol::trust::{PairKey, PeerId, PublicKey, Signed};
 use karez_protocol::wire::control::HeldVersion;
 use karez_protocol::wire::tracker::Announce;
 use std::net::SocketAddr;
@@ -202,8 +202,7 @@ async fn announced(bad: &Bad) -> quinn::Endpoint {
         relay: false,
     };
     let key = PairKey::agree(bad.key.signing(), &bad.tracker_key).expect("a good key");
-    let sealed = Claimed::seal(&announce, &bad.network, bad.key.peer(), &key);
-    bad.tracker.announce(sealed).await.expect("the tracker takes a member's announce");
+    bad.tracker.announce(&announce, &bad.network, &key).await.expect("the tracker takes a member's announce");
     endpoint
 }
 

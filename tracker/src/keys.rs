@@ -1,5 +1,5 @@
-//! The keys that members authenticate their announces with, each computed when its member announces first. Nothing is written:
-//! after a restart they are computed again, some 50 µs each.
+//! The keys that members authenticate their announces with, each computed when an announce names its member first, whoever sent it.
+//! Nothing is written: after a restart they are computed again, some 50 µs each.
 //!
 //! What must stay true: only members have an entry, so that strangers cannot fill the table.
 
@@ -25,7 +25,7 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// The key of a member that announced before.
+    /// The key of a member that an announce named before.
     pub(crate) fn known(&self, peer: &PeerId) -> Option<PairKey> {
         self.known.get(peer).cloned()
     }

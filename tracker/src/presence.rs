@@ -27,6 +27,9 @@ const ANSWER_PEERS_MAX: usize = 4_096;
 const PEERS_MIN: usize = 8;
 /// Relays named in one answer: a site reserves at two, and calls others through theirs.
 const RELAYS_MAX: usize = 16;
+/// How far a sequence may be ahead of the tracker's clock, in milliseconds. One accepted from a clock of another year would shut its
+/// node out until that year.
+const AHEAD_MAX: u64 = 24 * 3_600_000;
 /// Releases and wishes of one node that are remembered.
 const HELD_MAX: usize = 4_096;
 
@@ -71,14 +74,21 @@ impl Presence {
         Ok(presence)
     }
 
-    /// Takes an announce whose signature and membership have been checked.
+    /// Takes an announce whose MAC and membership have been checked.
     pub(crate) fn record(
         &mut self,
         mut announce: Announce,
         source: IpAddr,
         now: UnixSeconds,
     ) -> Result<(), RequestError> {
-        if let Some(last) = self.nodes.get(&announce.peer).map(|node| node.announce.sequence)
+        let clock = u64::try_from(now.0).unwrap_or(0).saturating_mul(1_000);
+        let ahead = |sequence: u64| sequence.saturating_sub(clock);
+        if ahead(announce.sequence) > AHEAD_MAX {
+            return Err(RequestError::Clock { hours: ahead(announce.sequence) / 3_600_000 });
+        }
+        // One that would be refused now was taken while our own clock was ahead.
+        let last = self.nodes.get(&announce.peer).map(|node| node.announce.sequence);
+        if let Some(last) = last.filter(|last| ahead(*last) <= AHEAD_MAX)
             && announce.sequence <= last
         {
             return Err(RequestError::Replay { last, found: announce.sequence });
@@ -276,7 +286,7 @@ fn usable(addresses: &[String], source: IpAddr) -> Vec<String> {
     let mut usable: Vec<String> = Vec::new();
     for text in addresses {
         let mut address = match text.parse() {
-            Ok(Address::Direct(address)) => address,
+            Ok(Address::Direct(address)) => SocketAddr::new(address.ip().to_canonical(), address.port()),
             Ok(Address::Via(_)) if !usable.contains(text) => {
                 usable.push(text.clone());
                 continue;
@@ -309,6 +319,8 @@ mod tests {
             (&["[::]:7000", "0.0.0.0:7000"], mapped, &["203.0.113.9:7000"]),
             (&["127.0.0.1:7000", "10.0.0.2:7000"], far, &["10.0.0.2:7000"]),
             (&["127.0.0.1:7000", "0.0.0.0:7000"], here, &["127.0.0.1:7000"]),
+            (&["[::ffff:127.0.0.1]:7000", "[::ffff:224.0.0.1]:5", "[::ffff:0.0.0.0]:7000"], far, &["203.0.113.9:7000"]),
+            (&["[::ffff:10.0.0.2]:7000", "10.0.0.2:7000"], far, &["10.0.0.2:7000"]),
             (&["nonsense", "10.0.0.2:0", "224.0.0.1:5", "[2001:db8::1]:7"], far, &["[2001:db8::1]:7"]),
         ] {
             let announced: Vec<_> = announced.iter().map(|text| (*text).to_owned()).collect();

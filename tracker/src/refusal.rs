@@ -90,6 +90,14 @@ pub enum RequestError {
         /// Sequence of this one.
         found: u64,
     },
+    /// The announce comes from a clock that is far ahead.
+    #[error(
+        "the node's clock is {hours} hours ahead of the tracker's: set the clock of the node, or the tracker's if that is the wrong one"
+    )]
+    Clock {
+        /// By how much.
+        hours: u64,
+    },
     /// The database refused.
     #[error("the tracker's database: {0}")]
     Database(#[from] rusqlite::Error),
@@ -115,6 +123,7 @@ impl RequestError {
             Self::NotPublisher { .. } => RefusalReason::NotPublisher,
             Self::Version { .. } => RefusalReason::Version,
             Self::Replay { .. } => RefusalReason::Replay,
+            Self::Clock { .. } => RefusalReason::Clock,
             Self::Database(_) => RefusalReason::Internal,
         }
     }
@@ -124,7 +133,7 @@ impl RequestError {
         match self.reason() {
             RefusalReason::Malformed => 400,
             RefusalReason::Invite | RefusalReason::NotMember | RefusalReason::NotPublisher => 403,
-            RefusalReason::Version | RefusalReason::Replay => 409,
+            RefusalReason::Version | RefusalReason::Replay | RefusalReason::Clock => 409,
             RefusalReason::Internal => 500,
         }
     }

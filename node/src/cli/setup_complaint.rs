@@ -65,6 +65,7 @@ impl Spoken for TrackerError {
                 ("error-tracker-invite", with([("detail", detail)]))
             }
             Self::Refused { detail, .. } => ("error-tracker-refused", with([("detail", detail)])),
+            Self::Elsewhere { url, to } => ("error-tracker-elsewhere", with([("url", url), ("to", to)])),
             Self::NotATracker { url } => ("error-not-a-tracker", with([("url", url)])),
         }
     }

@@ -1,7 +1,7 @@
 //! The TCP transport, whose dials go through an HTTP proxy where there is one.
 
 use super::socket_address;
-use crate::proxy::Proxy;
+use crate::proxy::{self, Proxy};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
@@ -48,6 +48,9 @@ impl Transport for Dialer {
         let Some((target, proxy)) = target.filter(|(target, proxy)| proxy.takes(target.ip())) else {
             return self.tcp.dial(address, options);
         };
+        if !proxy::is_somewhere(target) {
+            return Err(TransportError::MultiaddrNotSupported(address));
+        }
         let dial = async move { proxy.connect(target).await.map(TcpStream).map_err(io::Error::other) };
         Ok(dial.boxed())
     }
@@ -60,5 +63,30 @@ impl Transport for Dialer {
             _ => {}
         }
         event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libp2p::core::Endpoint;
+    use libp2p::core::transport::PortUse;
+
+    #[test]
+    fn a_proxy_is_not_asked_for_what_is_nobodys_address() {
+        let mut dialer = Dialer::new(Some("http://192.0.2.1:3128".parse().unwrap()));
+        for (address, is_dialled) in [
+            ("/ip4/0.0.0.0/tcp/4041", false),
+            ("/ip6/::/tcp/4041", false),
+            ("/ip4/224.0.0.1/tcp/4041", false),
+            ("/ip4/255.255.255.255/tcp/4041", false),
+            ("/ip6/ff02::1/tcp/4041", false),
+            ("/ip6/::ffff:224.0.0.1/tcp/4041", false),
+            ("/ip4/203.0.113.9/tcp/0", false),
+            ("/ip4/203.0.113.9/tcp/4041", true),
+        ] {
+            let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+            assert_eq!(dialer.dial(address.parse().unwrap(), options).is_ok(), is_dialled, "{address}");
+        }
     }
 }

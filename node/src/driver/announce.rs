@@ -1,11 +1,12 @@
 //! The tracker: announcing, and taking in what it knows. While it is away everything else goes on.
 
-use super::{Driver, Outcome};
+use super::{Driver, Outcome, Topic};
 use crate::handle::view::TrackerView;
 use crate::tracker_client::TrackerError;
+use crate::trouble::Problem;
 use karez_protocol::content::Document as _;
-use karez_protocol::trust::{Claimed, PairKey};
-use karez_protocol::wire::tracker::{Announce, AnnounceResponse};
+use karez_protocol::trust::PairKey;
+use karez_protocol::wire::tracker::{Announce, AnnounceResponse, RefusalReason};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Shortest time between announces, also when hurried.
@@ -101,8 +102,18 @@ impl TrackerContact {
     /// A number that grows over restarts as well: the tracker refuses older ones as replays.
     fn next_sequence(&mut self) -> u64 {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+        self.sequence_at(clock)
+    }
+
+    fn sequence_at(&mut self, clock: u64) -> u64 {
         self.sequence = clock.max(self.sequence + 1);
         self.sequence
+    }
+
+    /// The tracker takes no numbers of another day, so the next one is our own clock's, which may have been set. What number it would
+    /// take it may say, but anybody on the way may too.
+    fn forget_sequence(&mut self) {
+        self.sequence = 0;
     }
 }
 
@@ -126,9 +137,8 @@ impl Driver {
         };
         // A weak key cannot have signed the roster that names it.
         let Some(key) = PairKey::agree(self.parts.key.signing(), &self.parts.tracker_key) else { return };
-        let sealed = Claimed::seal(&announce, &self.parts.network, announce.peer, &key);
-        let tracker = self.parts.tracker.clone();
-        self.spawn(async move { Outcome::Announced(tracker.announce(sealed).await) });
+        let (tracker, network) = (self.parts.tracker.clone(), self.parts.network);
+        self.spawn(async move { Outcome::Announced(tracker.announce(&announce, &network, &key).await) });
     }
 
     pub(super) fn on_announced(&mut self, answer: Answer) {
@@ -141,6 +151,7 @@ impl Driver {
                     self.contact.next = now + interval;
                 }
                 (self.contact.failures, self.contact.problem, self.contact.last_success) = (0, None, Some(now));
+                self.problems.solved(&Topic::Clock);
                 self.take_in(response);
                 self.list_pending();
             }
@@ -149,6 +160,10 @@ impl Driver {
                 self.contact.failures += 1;
                 self.contact.next = now + wait;
                 self.contact.problem = Some(cause.to_string());
+                if let TrackerError::Refused { reason: RefusalReason::Clock, .. } = cause {
+                    self.contact.forget_sequence();
+                    self.problems.report(Topic::Clock, Problem::Clock);
+                }
                 tracing::debug!(%cause, "announce failed");
             }
         }
@@ -178,5 +193,18 @@ impl Driver {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_wrong_once_does_not_last() {
+        let mut contact = TrackerContact::new(Instant::now());
+        assert_eq!((contact.sequence_at(4_000), contact.sequence_at(1_000)), (4_000, 4_001));
+        contact.forget_sequence();
+        assert_eq!((contact.sequence_at(1_000), contact.sequence_at(1_000)), (1_000, 1_001));
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum Topic {
     Listing(CollectionName),
     /// What this node holds of a collection, or its publisher's signatures.
     Content(CollectionName),
+    /// The time.
+    Clock,
     /// The node's own files.
     Home,
     /// Files outside the store that no longer hold what is published from them.

@@ -16,6 +16,9 @@ use std::marker::PhantomData;
 /// What the envelope adds to a document's bytes, at most.
 const ENVELOPE_BYTES_MAX: usize = 256;
 
+/// What an answer's MAC is over, before NUL, network, sequence and payload.
+const ANSWER_CONTEXT: &str = "karez/announce-answer/v1";
+
 /// A secret of two identities.
 #[derive(Clone)]
 pub struct PairKey([u8; 32]);
@@ -34,6 +37,28 @@ impl PairKey {
         let mut hasher = blake3::Hasher::new_derive_key("karez 2026-12 pair key v1");
         hasher.update(&shared).update(&ends[0]).update(&ends[1]);
         Some(Self(*hasher.finalize().as_bytes()))
+    }
+
+    /// The answer to the announce with this sequence, as it travels: the payload with a MAC. It fits no other announce, so an older
+    /// answer cannot be played again.
+    pub fn seal_answer(&self, network: &NetworkId, sequence: u64, payload: Vec<u8>) -> Vec<u8> {
+        let mac = *self.answer_mac(network, sequence, &payload).as_bytes();
+        minicbor::to_vec(AnswerEnvelope { payload, mac }).expect("encoding into memory cannot fail")
+    }
+
+    /// The payload of an answer to the announce with this sequence. Comparing takes constant time.
+    pub fn open_answer(&self, network: &NetworkId, sequence: u64, bytes: &[u8]) -> Result<Vec<u8>, SignatureError> {
+        let AnswerEnvelope { payload, mac } = minicbor::decode(bytes).map_err(|_| SignatureError::Envelope)?;
+        if self.answer_mac(network, sequence, &payload) != blake3::Hash::from_bytes(mac) {
+            return Err(SignatureError::False);
+        }
+        Ok(payload)
+    }
+
+    fn answer_mac(&self, network: &NetworkId, sequence: u64, payload: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(ANSWER_CONTEXT.as_bytes()).update(&[0]).update(network.as_bytes());
+        hasher.update(&sequence.to_be_bytes()).update(payload).finalize()
     }
 
     fn mac<T: SignedDocument>(&self, network: &NetworkId, payload: &[u8]) -> blake3::Hash {
@@ -56,6 +81,17 @@ struct Envelope {
     #[n(1)]
     sender: PeerId,
     #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    mac: [u8; 32],
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct AnswerEnvelope {
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    payload: Vec<u8>,
+    #[n(1)]
     #[cbor(with = "minicbor::bytes")]
     mac: [u8; 32],
 }
@@ -157,6 +193,28 @@ mod tests {
         for bytes in [identity, order_four.to_vec(), no_point] {
             let bytes: [u8; 32] = bytes.try_into().unwrap();
             assert!(PairKey::agree(&key(1), &PublicKey::from_bytes(bytes)).is_none(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_fits_its_announce_only() {
+        let (node, tracker, other) = (key(1), key(2), key(3));
+        let pair = PairKey::agree(&tracker, &public(&node)).unwrap();
+        let (here, elsewhere) = (NetworkId::of(&public(&tracker)), NetworkId::of(&public(&node)));
+        let bytes = pair.seal_answer(&here, 7, b"news".to_vec());
+        assert_eq!(pair.open_answer(&here, 7, &bytes), Ok(b"news".to_vec()));
+        let others = PairKey::agree(&tracker, &public(&other)).unwrap();
+        for refused in [
+            pair.open_answer(&here, 6, &bytes),
+            pair.open_answer(&elsewhere, 7, &bytes),
+            others.open_answer(&here, 7, &bytes),
+        ] {
+            assert_eq!(refused, Err(SignatureError::False));
+        }
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(pair.open_answer(&here, 7, &flipped).is_err(), "bit {at}");
         }
     }
 

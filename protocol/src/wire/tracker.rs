@@ -1,6 +1,6 @@
-//! Messages between node and tracker: CBOR bodies of HTTP requests. What a node says is signed by its node key; what
-//! the tracker decides travels inside the signed roster and signed releases, so the transport need not be trusted. Announces, which
-//! are the tracker's alone, carry a MAC instead (`trust::pair`).
+//! Messages between node and tracker: CBOR bodies of HTTP requests. What a node says is signed by its node key; whom and what to
+//! trust travels inside the signed roster and signed releases. Announces, which are the tracker's alone, carry a MAC instead
+//! (`trust::pair`), and so do their answers. Refusals carry nothing.
 
 use super::control::{HeldVersion, PeerAddress, SignedRelease};
 use crate::content::name::{CollectionName, PublisherName};
@@ -56,7 +56,8 @@ pub struct Announce {
     /// Who.
     #[n(1)]
     pub peer: PeerId,
-    /// Grows with every announce of this node (milliseconds of Unix time or more): a replay is refused.
+    /// Grows with every announce of this node (milliseconds of Unix time): a replay is refused, and what is more than a day ahead
+    /// of the tracker's clock.
     #[n(2)]
     pub sequence: u64,
     /// `ip:port` on both planes, or `via/PEER`, see `relay::Address`.
@@ -80,7 +81,7 @@ pub struct Announce {
     pub relay: bool,
 }
 
-/// Answer to an announce.
+/// Answer to an announce; travels with a MAC, see `PairKey::seal_answer`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct AnnounceResponse {
@@ -166,6 +167,9 @@ pub enum RefusalReason {
     /// The tracker itself has a problem.
     #[n(6)]
     Internal,
+    /// The clocks of node and tracker are too far apart.
+    #[n(7)]
+    Clock,
 }
 
 impl Document for JoinRequest {

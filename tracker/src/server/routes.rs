@@ -94,15 +94,20 @@ async fn announce(
     // What only computes for microseconds is done here: a thread of its own costs as much again.
     let heard = if body.len() > AT_ONCE_BYTES_MAX { None } else { shared.tracker.hear_at_once(&body) };
     let Some(heard) = heard else {
-        let answer = move |tracker: &Tracker| tracker.announce(tracker.hear(&body)?, source.ip(), now());
-        return Ok(cbor(wire::encode(&shared.work(answer).await?)));
+        let answer = move |tracker: &Tracker| {
+            let announce = tracker.hear(&body)?;
+            let asked = (announce.peer, announce.sequence);
+            tracker.seal(asked, &tracker.announce(announce, source.ip(), now())?)
+        };
+        return Ok(cbor(shared.work(answer).await?));
     };
     let announce = heard?;
+    let asked = (announce.peer, announce.sequence);
     let answer = match shared.tracker.answer_at_once(announce, source.ip(), now()) {
         Ok(answer) => answer?,
         Err(announce) => shared.work(move |tracker| tracker.announce(*announce, source.ip(), now())).await?,
     };
-    Ok(cbor(wire::encode(&answer)))
+    Ok(cbor(shared.tracker.seal(asked, &answer)?))
 }
 
 async fn release(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {

@@ -123,6 +123,13 @@ impl Node {
         Claimed::seal(announce, network, peer, &PairKey::agree(&self.key, tracker).expect("no weak key"))
     }
 
+    /// What the tracker answered to the announce with this sequence.
+    pub(crate) fn open(&self, tracker: &Tracker, sequence: u64, answer: &[u8]) -> AnnounceResponse {
+        let key = PairKey::agree(&self.key, &tracker.identity().public()).expect("no weak key");
+        let payload = key.open_answer(&tracker.network(), sequence, answer).expect("an answer to this announce");
+        wire::decode(&payload).expect("an answer")
+    }
+
     pub(crate) fn send(&self, tracker: &Tracker, announce: Announce) -> Result<AnnounceResponse, RequestError> {
         // As the server does it.
         let bytes = self.seal(&announce, tracker);

@@ -121,6 +121,44 @@ fn keys_are_kept_for_members_only_and_are_the_same_after_a_restart() {
 }
 
 #[test]
+fn a_false_mac_has_a_members_key_computed_once() {
+    let (_folder, tracker) = tracker();
+    let (member, stranger) = (Node::new(1), Node::new(2));
+    member.enter(&tracker, &order("site"));
+    let public = tracker.identity().public();
+    let false_mac = stranger.seal_as(member.peer(), &member.announce(1), &public, &tracker.network());
+    assert!(tracker.hear_at_once(&false_mac).is_none());
+    assert_eq!(tracker.hear(&false_mac).unwrap_err().reason(), RefusalReason::Malformed);
+    let again = tracker.hear_at_once(&false_mac).expect("the key is there");
+    assert_eq!(again.unwrap_err().reason(), RefusalReason::Malformed);
+    member.send(&tracker, member.announce(1)).unwrap();
+}
+
+#[test]
+fn a_clock_of_another_year_shuts_no_node_out() {
+    let (_folder, tracker) = tracker();
+    let site = Node::new(1);
+    site.enter(&tracker, &order("site"));
+    let clock = NOW.0 as u64 * 1_000;
+    let day = 24 * 3_600_000;
+    for sequence in [clock + day + 1, u64::MAX] {
+        let refused = site.send(&tracker, site.announce(sequence)).unwrap_err();
+        assert_eq!((refused.reason(), refused.status()), (RefusalReason::Clock, 409));
+        assert!(refused.refusal().detail.contains("clock"), "{refused}");
+    }
+    site.send(&tracker, site.announce(clock)).unwrap();
+    site.send(&tracker, site.announce(clock + day)).unwrap();
+    // The tracker's own clock was two days ahead, and is set.
+    let set = |hours: i64, sequence: u64| {
+        let bytes = site.seal(&site.announce(sequence), &tracker);
+        tracker.announce(tracker.hear(&bytes).unwrap(), SOURCE, after_hours(hours))
+    };
+    set(48, clock + 2 * day).unwrap();
+    set(0, clock + 1).unwrap();
+    assert!(matches!(set(0, clock + 1), Err(RequestError::Replay { .. })));
+}
+
+#[test]
 fn who_lacks_something_announces_more_often() {
     let (_folder, tracker) = tracker();
     let site = Node::new(1);

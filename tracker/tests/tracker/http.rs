@@ -4,9 +4,7 @@ use crate::actors::{NOW, Node, collection, flagship_order, order, tracker};
 use karez_protocol::trust::Signed;
 use karez_protocol::trust::roster::Roster;
 use karez_protocol::wire;
-use karez_protocol::wire::tracker::{
-    Announce, AnnounceResponse, JoinResponse, REQUEST_BYTES_MAX, Refusal, RefusalReason,
-};
+use karez_protocol::wire::tracker::{Announce, JoinResponse, REQUEST_BYTES_MAX, Refusal, RefusalReason};
 use karez_tracker::{Tracker, serve};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -74,7 +72,7 @@ async fn from_the_invite_to_the_peers_and_over_a_restart() {
     server.post("/v1/announce", flagship.seal(&flagship.announce(1), &server.tracker)).await;
     let announce = Announce { wanted, ..site.announce(1) };
     let (status, body) = server.post("/v1/announce", site.seal(&announce, &server.tracker)).await;
-    let response: AnnounceResponse = wire::decode(&body).unwrap();
+    let response = site.open(&server.tracker, 1, &body);
     assert_eq!((status, response.releases[0].release.clone()), (200, upload));
     let peer = &response.peers[0].peers[0];
     assert_eq!((peer.peer, peer.addresses[0].as_str()), (flagship.peer(), "127.0.0.1:7000"));
