@@ -58,8 +58,9 @@ impl congestion::ControllerFactory for Way {
 
 /// quinn's own window and pacer, which hold acknowledgements up, stand open (from 4 GiB it does not pace).
 const NO_WINDOW: u64 = 1 << 40;
-/// But while what was lost leaves again, which they pace: at least so many packets.
-const REPAIR_PACKETS_MIN: u64 = 2;
+/// But while what was lost leaves again, which they pace: at least so many packets, RFC 9002's initial window. With two, a lane that
+/// loses most waited for a time-out behind each.
+const REPAIR_PACKETS_MIN: u64 = 10;
 /// What the peer's stamps said is forgotten after so long without one.
 const REVERSE_FOR: Duration = Duration::from_millis(500);
 /// The endpoint's clock, and what a path is told from outside.

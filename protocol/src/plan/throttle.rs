@@ -1,6 +1,6 @@
 //! Whether the datagrams of a lane are throttled while a stream of TCP is not, judged by their sender.
 //!
-//! - Loss is the sign: more than a twelfth of at least a hundred packets, twice in a row. A lane that yields to others is slow, so slowness
+//! - Loss is the sign: more than a twelfth of at least a hundred packets, twice in a row, or more than a quarter. A lane that yields to others is slow, so slowness
 //!   alone would move polite lanes to TCP, which is not polite; nor is a lane judged by what it lost while it mostly saw a queue, which
 //!   others overfill. Rural links lose 1-3 %, in bursts.
 //! - A try decides: the stream must deliver twice what the datagrams did. On a link that loses whatever is sent it does not.
@@ -20,8 +20,11 @@ const PACKET_BYTES_MIN: u64 = 500;
 const LOST_ONE_IN: u64 = 12;
 /// Shortest time that datagrams are counted, and longest for [`PACKETS_MIN`].
 const COUNTED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
-/// Lossy counts in a row.
+/// Lossy counts in a row; one is enough where more than one packet of so many was lost, which no burst does.
 const LOSSY_MIN: u32 = 2;
+const MOST_LOST_ONE_IN: u64 = 4;
+/// Packets that show it: who loses most sends few.
+const PACKETS_MOST_LOST_MIN: u64 = 24;
 /// A fresh start may overfill a queue once.
 const START: Duration = Duration::from_secs(30);
 /// How long a stream is measured.
@@ -145,15 +148,17 @@ impl Throttle {
 
     fn doubt(&mut self, now: Timestamp, doubted_from: Timestamp, traffic: Traffic) -> Verdict {
         let (time, done) = self.since(now, Carrier::Datagrams, traffic);
-        if time < COUNTED.0 || (done.packets < PACKETS_MIN && time < COUNTED.1) {
+        let is_most_lost = done.packets >= PACKETS_MOST_LOST_MIN && done.lost * MOST_LOST_ONE_IN > done.packets;
+        let is_enough = done.packets >= PACKETS_MIN || is_most_lost;
+        if time < COUNTED.0 || (!is_enough && time < COUNTED.1) {
             return Verdict::Stay;
         }
         self.counted = None;
-        let is_bulk = done.packets >= PACKETS_MIN && done.sent >= done.packets * PACKET_BYTES_MIN;
+        let is_bulk = is_enough && done.sent >= done.packets * PACKET_BYTES_MIN;
         let yields = done.queued * 2 > done.rounds;
         let is_lossy = is_bulk && !yields && done.lost * LOST_ONE_IN > done.packets;
         self.lossy = if is_lossy && doubted_from <= now { self.lossy + 1 } else { 0 };
-        if self.lossy >= LOSSY_MIN {
+        if self.lossy >= LOSSY_MIN || (self.lossy > 0 && is_most_lost) {
             self.lossy = 0;
             self.stage = Stage::Trying { rate: done.delivered(time), since: now };
             return Verdict::TakeStream;
