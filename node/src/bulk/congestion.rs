@@ -63,6 +63,7 @@ const NO_WINDOW: u64 = 1 << 40;
 const REPAIR_PACKETS_MIN: u64 = 10;
 /// What the peer's stamps said is forgotten after so long without one.
 const REVERSE_FOR: Duration = Duration::from_millis(500);
+
 /// The endpoint's clock, and what a path is told from outside.
 #[derive(Debug, Clone)]
 struct Clock {

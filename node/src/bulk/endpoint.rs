@@ -3,6 +3,7 @@
 use super::carrier::{self, Carrier};
 use super::congestion::Way;
 use super::door::Place;
+use super::gate::Gated;
 use super::lane::{self, Lane, Talk};
 use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
@@ -281,7 +282,7 @@ async fn greet(
     let (send, receive) = streams.map_err(|_| CloseReason::Violation)?;
     let (mut reader, mut writer) = (MessageReader::new(receive), MessageWriter::new(send));
     let hello = my_hello(shared, Some(carrier::plain(connection.remote_address())), false);
-    writer.write(&PeerMessage::Hello(hello), None).await.map_err(|_| CloseReason::Violation)?;
+    writer.write(&PeerMessage::Hello(hello), &mut Gated::new(connection)).await.map_err(|_| CloseReason::Violation)?;
     let Ok(PeerMessage::Hello(theirs)) = reader.read(HELLO_BYTES_MAX).await else { return Err(CloseReason::Violation) };
     check_hello(shared, &theirs)?;
     Ok((theirs, reader, writer))

@@ -11,6 +11,7 @@ use super::congestion;
 use karez_protocol::plan::Timestamp;
 use karez_protocol::plan::congestion::{Leave, Pacer};
 use karez_protocol::wire::peer::Urgency;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -125,25 +126,30 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The way to a connection through the gate of whatever path it has.
+/// The way to a connection through the gate of whatever path it has. Kept for as long as something is sent that way: finding the gate
+/// copies the controller's state.
 #[derive(Debug)]
 pub(super) struct Gated<'c> {
     connection: &'c quinn::Connection,
+    remote: SocketAddr,
     gate: Option<Arc<Gate>>,
 }
 
 impl<'c> Gated<'c> {
     pub(super) fn new(connection: &'c quinn::Connection) -> Self {
-        Self { connection, gate: congestion::gate(connection) }
+        Self { connection, remote: connection.remote_address(), gate: congestion::gate(connection) }
     }
 
     /// Waits until some of `want` bytes may be given to the connection; how many.
     pub(super) async fn pass(&mut self, urgency: Urgency, want: usize) -> usize {
+        if self.remote != self.connection.remote_address() {
+            *self = Self::new(self.connection);
+        }
         while let Some(gate) = &self.gate {
             if let Ok(bytes) = timeout(SAME_PATH_FOR, gate.pass(urgency, want)).await {
                 return bytes;
             }
-            self.gate = congestion::gate(self.connection);
+            *self = Self::new(self.connection);
         }
         want
     }

@@ -257,7 +257,7 @@ async fn write_messages(
 ) {
     let mut gated = Gated::new(connection);
     while let Some(message) = messages.recv().await {
-        if writer.write(&message, Some(&mut gated)).await.is_err() {
+        if writer.write(&message, &mut gated).await.is_err() {
             return;
         }
     }

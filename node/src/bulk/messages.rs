@@ -57,20 +57,14 @@ impl MessageWriter {
         Self(stream)
     }
 
-    /// Writes one message; a long one through the gate, if there is one.
-    pub(super) async fn write(
-        &mut self,
-        message: &PeerMessage,
-        mut gated: Option<&mut Gated<'_>>,
-    ) -> Result<(), MessageError> {
+    /// Writes one message; a long one through the gate.
+    pub(super) async fn write(&mut self, message: &PeerMessage, gated: &mut Gated<'_>) -> Result<(), MessageError> {
         let body = wire::encode(message);
         self.0.write_all(&(body.len() as u32).to_le_bytes()).await.map_err(|_| MessageError::Ended)?;
+        let is_short = body.len() <= SHORT_BYTES_MAX;
         let mut rest = &body[..];
         while !rest.is_empty() {
-            let now = match &mut gated {
-                Some(gated) if body.len() > SHORT_BYTES_MAX => gated.pass(Urgency::Play, rest.len()).await,
-                _ => rest.len(),
-            };
+            let now = if is_short { rest.len() } else { gated.pass(Urgency::Play, rest.len()).await };
             let (piece, later) = rest.split_at(now);
             self.0.write_all(piece).await.map_err(|_| MessageError::Ended)?;
             rest = later;

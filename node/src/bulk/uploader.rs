@@ -115,8 +115,8 @@ fn read(store: &Store, entry: &ChunkEntry) -> Result<(Codec, Bytes), Unservable>
 /// Frames of a lane in hand: one under way, and one that may be more urgent.
 const IN_HAND_MAX: usize = 2;
 
-/// One stream for each urgency; frames on one must not mix.
-type Streams = [tokio::sync::Mutex<Option<quinn::SendStream>>; 3];
+/// One stream for each urgency, and its way through the gate; frames on one must not mix.
+type Streams<'c> = [tokio::sync::Mutex<Option<(quinn::SendStream, Gated<'c>)>>; 3];
 
 /// Writes a lane's frames.
 pub(super) async fn write_frames(
@@ -145,26 +145,25 @@ pub(super) async fn write_frames(
     }
 }
 
-async fn write_frame(
+async fn write_frame<'c>(
     lane: &Lane,
-    connection: &quinn::Connection,
-    streams: &Streams,
+    connection: &'c quinn::Connection,
+    streams: &Streams<'c>,
     frame: Frame,
 ) -> Result<u64, quinn::WriteError> {
     let flow = frame.flow();
     let Frame { urgency, header, mut stored, .. } = frame;
     let mut slot = streams[urgency as usize].lock().await;
     let slot: &mut Option<_> = &mut slot;
-    let stream = match slot {
-        Some(stream) => stream,
+    let (stream, gated) = match slot {
+        Some(opened) => opened,
         None => {
             let stream = connection.open_uni().await?;
             let _ = stream.set_priority(-(urgency as i32));
-            slot.insert(stream)
+            slot.insert((stream, Gated::new(connection)))
         }
     };
     let bytes = stored.len() as u64;
-    let mut gated = Gated::new(connection);
     stream.write_all(&header).await?;
     while !stored.is_empty() {
         let mut piece = stored.split_to(stored.len().min(lane.limits.piece_up()));
