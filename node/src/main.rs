@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         match action {
             Action::Init => init(&context, &home),
             Action::Join { invite, proxy } => join(&context, &home, &invite, proxy).await,
-            Action::Run(flags) => run(&context, home, flags).await,
+            Action::Run(config) => run(&context, home, config).await,
             Action::Client(request) => cli::execute(&context, request).await,
         }
     });

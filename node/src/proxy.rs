@@ -5,6 +5,7 @@
 //! member's, and the password is never shown. What is above it shakes hands end to end, so it can neither read nor pretend.
 
 use data_encoding::BASE64;
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -189,21 +190,10 @@ impl std::fmt::Display for Proxy {
     }
 }
 
-/// Undoes percent-encoding (RFC 3986, 2.1).
+/// Undoes percent-encoding. A line break would begin a header of its own.
 fn decoded(text: &str) -> Option<String> {
-    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first == b'%' {
-            let (digits, tail) = rest.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = tail;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    // A line break would begin a header of its own.
-    String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control))
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    (!decoded.contains(char::is_control)).then(|| decoded.into_owned())
 }
 
 impl Proxy {
