@@ -8,6 +8,7 @@ mod networks {
     mod proxied;
     mod punched;
     mod relayed;
+    mod scene;
     mod throttled;
     mod udp_blocked;
 }

@@ -1,6 +1,7 @@
 //! A site whose uplink gets another address in mid-transfer.
 
-use karez_tests::cluster::tree::{course, fingerprint};
+use super::scene::begin;
+use karez_tests::cluster::tree::fingerprint;
 use karez_tests::cluster::{Cluster, NodeOptions};
 use karez_tests::network::Network;
 
@@ -13,9 +14,7 @@ async fn a_new_address_in_mid_transfer_costs_no_chunk() {
     let flagship = cluster.node_in(&network.place("flagship"), "flagship", &at("flagship", 4041), options).await;
     let site = cluster.node_in(&network.place("site"), "site", "0.0.0.0:4041", NodeOptions::default()).await;
     let source = cluster.path("source");
-    course(&source, 24);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 24).await;
     site.have_bytes("bj4/shui", stored / 4).await;
 
     network.on("site", "ip addr flush dev eth0");

@@ -1,6 +1,7 @@
 //! A site whose firewall lets out nothing but port 443, to a tracker and a flagship that listen there.
 
-use karez_tests::cluster::tree::{course, fingerprint};
+use super::scene::begin;
+use karez_tests::cluster::tree::fingerprint;
 use karez_tests::cluster::{Cluster, NodeOptions};
 use karez_tests::network::Network;
 
@@ -22,9 +23,7 @@ async fn copied(protocols: &str) -> Option<(String, Option<String>)> {
     let flagship = cluster.node_in(&network.place("flagship"), "flagship", &listen, options).await;
     let site = cluster.node_in(&network.place("site"), "site", "0.0.0.0:4041", NodeOptions::default()).await;
     let source = cluster.path("source");
-    course(&source, 4);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().expect("a number");
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 4).await;
     site.complete("bj4/shui", 1).await;
     let peer = site.status().await["peers"][0].clone();
     let copy = cluster.path("copy");

@@ -1,5 +1,6 @@
 //! A site that nothing but an HTTP proxy leads out of.
 
+use super::scene::begin;
 use karez_tests::cluster::tree::{course, fingerprint};
 use karez_tests::cluster::{Cluster, Helper, Node, NodeOptions, until};
 use karez_tests::network::Network;
@@ -38,9 +39,7 @@ async fn a_site_that_only_a_proxy_leads_out_of_gets_everything() {
     let _proxy = proxy(&network, &["--credentials", "li:p@ss"]).await;
     let (cluster, flagship, site) = flagship_and_site(&network).await;
     let source = cluster.path("source");
-    course(&source, 12);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 12).await;
     let row = site.complete("bj4/shui", 1).await;
     let status = site.status().await;
     assert_eq!((&status["peers"][0]["lane"], &status["peers"][0]["lane_reason"]), (&"tcp".into(), &"proxy".into()));

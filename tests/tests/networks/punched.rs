@@ -1,6 +1,7 @@
 //! Two members behind NATs that meet at a relay, and what kind of NAT they get past.
 
-use karez_tests::cluster::tree::{course, fingerprint};
+use super::scene::begin;
+use karez_tests::cluster::tree::fingerprint;
 use karez_tests::cluster::{Cluster, Node, NodeOptions, until};
 use karez_tests::network::Network;
 
@@ -46,9 +47,7 @@ async fn nats_that_keep_their_port_are_got_past() {
     let Some(network) = Network::start(&HOSTS) else { return };
     let (cluster, [_hub, flagship, site]) = behind(&network, [CONE, CONE]).await;
     let source = cluster.path("source");
-    course(&source, 24);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 24).await;
     flagship_of(&site, "a relay is used", |peer| peer["lane"] == "relayed").await;
     let peer = flagship_of(&site, "the punch succeeds", |peer| peer["lane"] == "direct").await;
     assert_eq!(peer["address"], format!("{}:4041", network.address("nat1")));
@@ -66,10 +65,7 @@ async fn behind_symmetric_nats_the_relay_stays() {
     let Some(network) = Network::start(&HOSTS) else { return };
     let symmetric = symmetric();
     let (cluster, [hub, flagship, site]) = behind(&network, [&symmetric, &symmetric]).await;
-    let source = cluster.path("source");
-    course(&source, 6);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 6).await;
     flagship_of(&site, "a punch is tried", |peer| peer["punches"].as_u64().is_some_and(|tries| tries > 0)).await;
     site.complete("bj4/shui", 1).await;
     let peer = flagship_of(&site, "the lane is there", |_| true).await;

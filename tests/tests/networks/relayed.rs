@@ -1,6 +1,7 @@
 //! Two members that nobody can dial: chunks go through a relay, within its quotas, and directly as soon as that works.
 
-use karez_tests::cluster::tree::{course, fingerprint};
+use super::scene::{begin, lane};
+use karez_tests::cluster::tree::fingerprint;
 use karez_tests::cluster::{Cluster, Node, NodeOptions, until};
 use karez_tests::network::Network;
 
@@ -9,16 +10,6 @@ const HOSTS: [&str; 4] = ["tracker", "hub", "flagship", "site"];
 /// As behind a carrier's NAT: what was begun inside goes on, nothing comes in from outside.
 const NOBODY_COMES_IN: &str = "table inet wall { chain way { type filter hook forward priority 0; \
      ct state established,related accept; oifname { to-flagship, to-site } drop; } }";
-
-/// Waits until the first peer that is not the relay is reached in this way.
-async fn lane(node: &Node, wanted: &str) -> serde_json::Value {
-    until(&format!("the lane is {wanted}"), async || {
-        let status = node.status().await;
-        let peers = status["peers"].as_array().expect("peers");
-        peers.iter().find(|peer| peer["lane"] == wanted && peer["name"] != "hub").cloned()
-    })
-    .await
-}
 
 async fn reachable_through_hub(node: &Node) {
     until("it may be called through the hub", async || {
@@ -46,9 +37,7 @@ async fn two_sites_that_nobody_can_dial_copy_through_a_relay() {
     let Some(network) = Network::start(&HOSTS) else { return };
     let (cluster, [hub, flagship, site]) = walled_in(&network, &["--relay-mbit", "8"]).await;
     let source = cluster.path("source");
-    course(&source, 12);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 12).await;
     let peer = lane(&site, "relayed").await;
     assert_eq!((&peer["lane_reason"], &peer["relay"]), (&"no-direct-way".into(), &"hub".into()));
     assert_eq!(lane(&flagship, "relayed").await["relay"], "hub");
@@ -80,10 +69,7 @@ async fn circuits_end_at_their_quota_and_a_direct_way_takes_over() {
     let Some(network) = Network::start(&HOSTS) else { return };
     let quotas = ["--relay-mbit", "8", "--relay-circuit-bytes", "4M"];
     let (cluster, [hub, flagship, site]) = walled_in(&network, &quotas).await;
-    let source = cluster.path("source");
-    course(&source, 56);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 56).await;
     lane(&site, "relayed").await;
     until("a circuit is used up and another one carries on", async || {
         let relay = hub.status().await["node"]["relay"].clone();
@@ -104,10 +90,7 @@ async fn circuits_end_at_their_quota_and_a_direct_way_takes_over() {
 async fn a_relay_that_restarts_costs_a_pause_and_no_chunk_twice() {
     let Some(network) = Network::start(&HOSTS) else { return };
     let (cluster, [mut hub, flagship, site]) = walled_in(&network, &["--relay-mbit", "8"]).await;
-    let source = cluster.path("source");
-    course(&source, 24);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 24).await;
     lane(&site, "relayed").await;
     site.have_bytes("bj4/shui", stored / 10).await;
     hub.kill().await;

@@ -1,7 +1,8 @@
 //! UDP that gets through, but badly, while TCP is free: chunks move to the control connection.
 
-use karez_tests::cluster::tree::{course, fingerprint};
-use karez_tests::cluster::{Cluster, Node, NodeOptions, until};
+use super::scene::{begin, flagship_and_site};
+use karez_tests::cluster::tree::fingerprint;
+use karez_tests::cluster::{Node, until};
 use karez_tests::network::Network;
 
 /// 200 kbit/s, and what comes faster is dropped.
@@ -10,15 +11,6 @@ const LOSSY: &str = "meta l4proto udp numgen random mod 100 < 60 drop";
 
 fn wall(rule: &str) -> String {
     format!("table inet wall {{ chain way {{ type filter hook forward priority 0; {rule}; }} }}")
-}
-
-async fn flagship_and_site(network: &Network) -> (Cluster, Node, Node) {
-    let cluster = Cluster::start_in(&network.place("tracker"), &format!("{}:4040", network.address("tracker"))).await;
-    let at = |host: &str| format!("{}:4041", network.address(host));
-    let options = NodeOptions { invite: &["--publisher", "bj4"], run: &["--up-mbit", "8"] };
-    let flagship = cluster.node_in(&network.place("flagship"), "flagship", &at("flagship"), options).await;
-    let site = cluster.node_in(&network.place("site"), "site", &at("site"), NodeOptions::default()).await;
-    (cluster, flagship, site)
 }
 
 async fn throttled(node: &Node) {
@@ -32,11 +24,9 @@ async fn throttled(node: &Node) {
 /// Over UDP this would take ten minutes.
 async fn moves_to_tcp(rule: &str) {
     let Some(network) = Network::start(&["tracker", "flagship", "site"]) else { return };
-    let (cluster, flagship, site) = flagship_and_site(&network).await;
+    let (cluster, flagship, site) = flagship_and_site(&network, "8").await;
     let source = cluster.path("source");
-    course(&source, 40);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().expect("a number");
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 40).await;
     site.have_bytes("bj4/shui", stored / 20).await;
     assert_eq!(site.status().await["peers"][0]["lane"], "direct");
     network.rules("router", &wall(rule));

@@ -1,28 +1,10 @@
 //! UDP that does not get through: chunks go over the control connection, and back to QUIC as soon as it works.
 
-use karez_tests::cluster::tree::{course, fingerprint};
-use karez_tests::cluster::{Cluster, Node, NodeOptions, until};
+use super::scene::{begin, flagship_and_site, lane};
+use karez_tests::cluster::tree::fingerprint;
 use karez_tests::network::Network;
 
 const NO_UDP: &str = "table inet wall { chain way { type filter hook forward priority 0; meta l4proto udp drop; } }";
-
-/// Waits until the first peer is reached in this way.
-async fn lane(node: &Node, wanted: &str) {
-    until(&format!("the lane is {wanted}"), async || {
-        let status = node.status().await;
-        (status["peers"][0]["lane"] == wanted).then_some(())
-    })
-    .await;
-}
-
-async fn flagship_and_site(network: &Network, up_mbit: &str) -> (Cluster, Node, Node) {
-    let cluster = Cluster::start_in(&network.place("tracker"), &format!("{}:4040", network.address("tracker"))).await;
-    let at = |host: &str| format!("{}:4041", network.address(host));
-    let options = NodeOptions { invite: &["--publisher", "bj4"], run: &["--up-mbit", up_mbit] };
-    let flagship = cluster.node_in(&network.place("flagship"), "flagship", &at("flagship"), options).await;
-    let site = cluster.node_in(&network.place("site"), "site", &at("site"), NodeOptions::default()).await;
-    (cluster, flagship, site)
-}
 
 #[tokio::test]
 async fn without_udp_everything_arrives_within_the_limits_and_status_says_how() {
@@ -30,9 +12,7 @@ async fn without_udp_everything_arrives_within_the_limits_and_status_says_how() 
     network.rules("router", NO_UDP);
     let (cluster, flagship, site) = flagship_and_site(&network, "8").await;
     let source = cluster.path("source");
-    course(&source, 12);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 12).await;
     lane(&site, "tcp").await;
     lane(&flagship, "tcp").await;
     assert_eq!(site.status().await["peers"][0]["lane_reason"], "udp-blocked");
@@ -56,10 +36,7 @@ async fn udp_that_comes_and_goes_is_used_while_it_works() {
     let Some(network) = Network::start(&["tracker", "flagship", "site"]) else { return };
     network.rules("router", NO_UDP);
     let (cluster, flagship, site) = flagship_and_site(&network, "8").await;
-    let source = cluster.path("source");
-    course(&source, 56);
-    let stored = flagship.publish(&source, "bj4/shui").await["stored_bytes"].as_u64().unwrap();
-    site.follow("bj4/shui").await;
+    let stored = begin(&cluster, &flagship, &site, 56).await;
     lane(&site, "tcp").await;
     site.have_bytes("bj4/shui", stored / 20).await;
     network.rules("router", "");
