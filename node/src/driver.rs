@@ -252,12 +252,13 @@ impl Driver {
     }
 
     async fn next_event(&mut self, inboxes: &mut Inboxes) -> Event {
-        let deadline = self.swarm_deadline();
+        let (round, deadline) =
+            (self.contact.due().map_or(self.next_round, |at| at.min(self.next_round)), self.swarm_deadline());
         tokio::select! {
             biased;
             command = inboxes.commands.recv() => Event::Command(command),
             Some(outcome) = self.finished.recv() => Event::Outcome(outcome),
-            () = tokio::time::sleep_until(self.next_round.into()) => Event::Round,
+            () = tokio::time::sleep_until(round.into()) => Event::Round,
             () = tokio::time::sleep_until(deadline.into()) => Event::Deadline,
             event = inboxes.control.recv() => Event::Control(event),
             event = inboxes.bulk.recv() => Event::Bulk(event),
@@ -336,7 +337,7 @@ impl Driver {
         }
     }
 
-    /// Looked after twice a second: dialling, announcing, readers, rates.
+    /// Looked after twice a second, and at once when the tracker is to be asked or has answered: dialling, announcing, readers, rates.
     fn on_round(&mut self) {
         let now = Instant::now();
         self.next_round = now + ROUND;

@@ -73,6 +73,11 @@ impl TrackerContact {
         }
     }
 
+    /// When it is to be asked next, unless it is being asked.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (!self.under_way).then_some(self.next)
+    }
+
     /// Whether asking the tracker soon makes sense.
     pub(super) fn may_ask(&self) -> bool {
         self.failures == 0
@@ -154,6 +159,8 @@ impl Driver {
                 self.problems.solved(&Topic::Clock);
                 self.take_in(response);
                 self.list_pending();
+                // Whoever it named is dialled now.
+                self.next_round = now;
             }
             Err(cause) => {
                 let wait = RETRY.saturating_mul(1 << self.contact.failures.min(6)).min(RETRY_MAX);

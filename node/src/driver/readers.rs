@@ -96,7 +96,6 @@ impl Driver {
 
     fn wait(&mut self, collection: CollectionName, release: ReleaseId, reply: Reply) {
         let now = Instant::now();
-        self.contact.hurry();
         self.waiting.push(Waiting { collection, release, until: now + PATIENCE, reply });
         self.answer_waiting(now);
     }

@@ -35,7 +35,6 @@ impl Driver {
         self.wanted.insert(collection.clone(), follow);
         self.note_opened(&collection);
         self.fetch_newest(&collection);
-        self.contact.hurry();
         Ok(())
     }
 
@@ -102,6 +101,7 @@ impl Driver {
             && !std::mem::replace(&mut transfer.wanted, true)
         {
             self.tell_swarm_scope(release);
+            self.contact.hurry();
         }
         self.feed_content(release);
     }
@@ -194,6 +194,10 @@ impl Driver {
         self.feed_content(&release);
         if first {
             self.introduce(&release);
+            // From now on an announce says that it is wanted, and the tracker names who has it.
+            if self.transfers.get(&release).is_some_and(Transfer::is_hungry) {
+                self.contact.hurry();
+            }
         }
         self.pump(&release);
     }

@@ -40,8 +40,10 @@ pub const TARGET: Duration = Duration::from_millis(8);
 const URGENT_TARGET: Duration = Duration::from_millis(30);
 /// A path that wavers by more than this is not followed: the queue would be as long as TCP's.
 const JITTER_MAX: Duration = Duration::from_millis(100);
-/// RFC 9002.
-const INITIAL_WINDOW_PACKETS: u64 = 10;
+/// What leaves before anything is known of a path, spread over a round trip: RFC 9002, section 7.2.
+const INITIAL_PACKETS: u64 = 10;
+/// And where somebody waits: at 300 ms of round trip half a second less until the link is full.
+const INITIAL_PACKETS_URGENT: u64 = 32;
 /// The longest that the other side may wait for a second packet before it acknowledges a single one: short beside any target. The
 /// protocol's own 25 ms would look like a queue.
 pub const ACK_DELAY_MAX: Duration = Duration::from_millis(4);
@@ -152,7 +154,7 @@ impl Controller {
             lane: uplink.join(),
             class: Class::Background,
             mtu,
-            window: (INITIAL_WINDOW_PACKETS * mtu) as f64,
+            window: (INITIAL_PACKETS * mtu) as f64,
             phase: Phase::Start { until: u64::MAX },
             base: BaseDelay::default(),
             reverse: Duration::ZERO,
@@ -204,6 +206,9 @@ impl Controller {
         if class != self.class {
             (self.class, self.under, self.over, self.competing) = (class, 0, 0, false);
             self.wake();
+            if matches!(self.phase, Phase::Start { until: u64::MAX }) {
+                self.set_window(self.window.max(self.initial_window() as f64));
+            }
         }
     }
 
@@ -253,6 +258,14 @@ impl Controller {
     /// The sender stops one byte short of the window, hence one more.
     fn floor(&self) -> u64 {
         WINDOW_PACKETS_MIN * self.mtu + 1
+    }
+
+    fn initial_window(&self) -> u64 {
+        let packets = match self.class {
+            Class::Background => INITIAL_PACKETS,
+            Class::Urgent => INITIAL_PACKETS_URGENT,
+        };
+        packets * self.mtu
     }
 
     /// What of a round trip is a queue on the way there.
@@ -326,7 +339,7 @@ impl Controller {
         match self.phase {
             // A window that was not used is not known to fit (RFC 7661): it would leave as one burst.
             Phase::Start { .. } if round.app_limited => {
-                let used = (round.acked * 2).max(INITIAL_WINDOW_PACKETS * self.mtu);
+                let used = (round.acked * 2).max(self.initial_window());
                 self.set_window(self.window.min(used as f64));
             }
             Phase::Start { .. } => {}

@@ -109,6 +109,17 @@ fn a_queue_too_short_to_be_seen_is_noticed_by_its_losses() {
 }
 
 #[test]
+fn the_urgent_start_is_wider() {
+    let mut controller = Controller::new(Config::default(), &mut Uplink::default(), Timestamp(0), 1_200);
+    controller.set_class(Class::Urgent);
+    assert_eq!(controller.window(), 32 * 1_200);
+    controller.handle_loss(1_200, true);
+    controller.set_class(Class::Background);
+    controller.set_class(Class::Urgent);
+    assert_eq!(controller.window(), 1_201, "a path that was away is not a fresh one");
+}
+
+#[test]
 fn a_path_that_was_away_starts_again() {
     let mut controller = Controller::new(Config::default(), &mut Uplink::default(), Timestamp(0), 1_200);
     assert_eq!(controller.window(), 12_000);
