@@ -51,9 +51,9 @@ pub const ACK_DELAY_MAX: Duration = Duration::from_millis(4);
 /// two took 7 % of an uplink of 5 Mbit/s that received 7 from eight peers.
 pub const ACK_PACKETS: u32 = 8;
 const WINDOW_PACKETS_MIN: u64 = 1;
-/// Time between two looks at the path without our queue; but not more than one round trip in so many.
+/// Time between two looks at the path without our queue; but not more than one round trip in so many, as each costs about one.
 const DRAIN_EVERY: Duration = Duration::from_secs(10);
-const ROUNDS_BETWEEN_DRAINS: u32 = 60;
+const ROUNDS_BETWEEN_DRAINS: u32 = 100;
 /// More than this lost in a round trip is a queue too short to be seen, or a policer.
 const LOSS_SHARE_MAX: f64 = 0.1;
 /// So much more than what the path loses without a queue, and twice that, is a queue that overflows.
@@ -140,7 +140,8 @@ pub struct Controller {
     delivered_before: f64,
     /// Urgent only: somebody else fills the queue, so loss is the signal.
     competing: bool,
-    next_drain: Timestamp,
+    /// When the queue was let run dry last.
+    drained: Timestamp,
     /// Background only: somebody else fills the queue, and the floor is too much.
     resting: bool,
     rests_until: Timestamp,
@@ -170,7 +171,7 @@ impl Controller {
             rounds: (0, 0),
             delivered_before: 0.0,
             competing: false,
-            next_drain: now + DRAIN_EVERY,
+            drained: now,
             resting: false,
             rests_until: now,
         }
@@ -390,9 +391,7 @@ impl Controller {
             self.step_back(queue, target);
         } else if !round.app_limited {
             self.grow(queue, target);
-            if now >= self.next_drain {
-                self.drain(now);
-            }
+            self.drain_if_due(now);
         }
     }
 
@@ -429,9 +428,12 @@ impl Controller {
         self.set_window(window + (window * share).max(mtu / 2.0));
     }
 
-    fn drain(&mut self, now: Timestamp) {
+    fn drain_if_due(&mut self, now: Timestamp) {
         let (Some(base), target) = (self.base.get(), self.target()) else { return };
-        self.next_drain = now + DRAIN_EVERY.max(base * ROUNDS_BETWEEN_DRAINS);
+        if now.since(self.drained) < DRAIN_EVERY.max(base * ROUNDS_BETWEEN_DRAINS) {
+            return;
+        }
+        self.drained = now;
         self.phase = Phase::Draining { back_to: self.window() };
         // A path shorter than the queue must lose it all.
         self.set_window(if base > target * 2 { self.window / 2.0 } else { 0.0 });
