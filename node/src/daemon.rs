@@ -205,7 +205,8 @@ pub async fn run(
     let reserve = home.reserve();
     take_reserve(&reserve);
     let options = StoreOptions { reserve: Some(home.reserve_file()), ..StoreOptions::default() };
-    let store = Arc::new(Store::open(&home.store(), options)?);
+    let open = || Store::open(&home.store(), options.clone());
+    let store = Arc::new(reserve.spend(open)?);
     let (state, remembered) = State::open(&home.state(), reserve.clone())?;
     let gateway = bind_gateway(config.gateway).await?;
     let api = api::bind(&home.socket()).map_err(RunError::Api)?;
@@ -255,9 +256,9 @@ pub async fn run(
     within_quota.abort();
     handle.stop().await;
     bulk.stop().await;
-    let _ = driver.await;
+    let synced = driver.await;
     servers.stop().await;
-    Ok(())
+    Ok(synced.unwrap_or(Ok(()))?)
 }
 
 /// Fast means that somebody waits, or that the link is the node's own.

@@ -38,7 +38,7 @@ use crate::tracker_client::TrackerClient;
 use crate::trouble::StoreFault;
 use announce::TrackerContact;
 use catalogue::Catalogue;
-use karez_content_tools::store::Store;
+use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::hash::{NetworkId, ReleaseId};
 use karez_protocol::content::name::{CollectionName, PublisherName};
 use karez_protocol::plan::Timestamp;
@@ -235,8 +235,8 @@ impl Driver {
         driver
     }
 
-    /// Runs until told to stop or every handle is gone.
-    pub async fn run(mut self, mut inboxes: Inboxes) {
+    /// Runs until told to stop or every handle is gone; an error where what came last could not be made durable.
+    pub async fn run(mut self, mut inboxes: Inboxes) -> Result<(), StoreError> {
         self.look_at_files();
         loop {
             let event = self.next_event(&mut inboxes).await;
@@ -245,10 +245,7 @@ impl Driver {
             }
         }
         let store = self.parts.store.clone();
-        let synced = tokio::task::spawn_blocking(move || store.sync()).await;
-        if let Ok(Err(cause)) = synced {
-            tracing::error!(%cause, "the last sync failed");
-        }
+        tokio::task::spawn_blocking(move || store.sync()).await.unwrap_or(Ok(()))
     }
 
     async fn next_event(&mut self, inboxes: &mut Inboxes) -> Event {
@@ -306,7 +303,8 @@ impl Driver {
             Command::Search(query, reply) => drop(reply.send(self.search(&query))),
             Command::Show(collection, reply) => self.show(collection, reply),
             Command::Want(collection, reply) => drop(reply.send(self.want(collection, None))),
-            Command::Follow(collection, on, reply) => drop(reply.send(self.want(collection, Some(on)))),
+            Command::Follow(collection, true, reply) => drop(reply.send(self.want(collection, Some(true)))),
+            Command::Follow(collection, false, reply) => drop(reply.send(self.unfollow(collection))),
             Command::Open(collection, reply) => self.open(collection, reply),
             Command::Urgent(collection, version, chunks) => self.urgent(&collection, version, chunks),
             Command::Publish(request, kind, events) => self.publish(request, kind, events),

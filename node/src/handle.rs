@@ -56,8 +56,16 @@ pub enum HandleError {
         path: String,
     },
     /// Its manifest is still on its way.
-    #[error("the description of '{collection}' has not arrived yet: try again in a moment, or see `karez status`")]
+    #[error("the description of '{collection}' has not arrived yet: {}", waits_for(stopped.as_ref()))]
     NotReady {
+        /// The collection.
+        collection: String,
+        /// What keeps the store from taking it.
+        stopped: Option<StoreFault>,
+    },
+    /// Nobody asks for the rest of it any more.
+    #[error("'{collection}' was given up (`karez unfollow`): pull it again to go on with what is here")]
+    GivenUp {
         /// The collection.
         collection: String,
     },
@@ -137,6 +145,10 @@ pub enum HandleError {
     /// The daemon is stopping.
     #[error("the node is stopping")]
     Stopping,
+}
+
+fn waits_for(stopped: Option<&StoreFault>) -> String {
+    stopped.map_or_else(|| "try again in a moment, or see `karez status`".into(), ToString::to_string)
 }
 
 impl From<StoreError> for HandleError {
@@ -227,7 +239,7 @@ impl Pull {
     pub fn cannot_read(&self, detail: String, missing: &[ChunkIndex]) -> HandleError {
         match missing.is_empty() {
             true => HandleError::Store { detail },
-            false => HandleError::NotReady { collection: self.collection.to_string() },
+            false => HandleError::NotReady { collection: self.collection.to_string(), stopped: None },
         }
     }
 }

@@ -272,7 +272,10 @@ impl Problem {
     pub(crate) fn said(&self, texts: &Texts) -> String {
         match self {
             Self::Store { collection, source } => {
-                let (key, arguments) = source.sentence();
+                let (key, arguments) = match source {
+                    StoreFault::DiskFull { path } => ("problem-disk-full", with([("path", path)])),
+                    source => source.sentence(),
+                };
                 of(collection.as_deref()) + &texts.say(key, &arguments)
             }
             other => {

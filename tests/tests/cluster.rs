@@ -11,4 +11,5 @@ mod cluster {
     mod kills;
     mod limits;
     mod replicate;
+    mod versions;
 }

@@ -147,7 +147,9 @@ impl ApiError {
                 | HandleError::UnknownItem { .. }
                 | HandleError::UnknownFile { .. } => StatusCode::NOT_FOUND,
                 HandleError::NotReady { .. } | HandleError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-                HandleError::Busy { .. } | HandleError::DamagedRelease { .. } => StatusCode::CONFLICT,
+                HandleError::Busy { .. } | HandleError::GivenUp { .. } | HandleError::DamagedRelease { .. } => {
+                    StatusCode::CONFLICT
+                }
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
                 HandleError::Pack(_)
                 | HandleError::Refused { .. }

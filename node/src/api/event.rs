@@ -144,6 +144,9 @@ pub struct PullPlan {
 pub struct PullProgress {
     /// As in `status`: `pulling`, `waiting`, `paused`, `complete`.
     pub state: String,
+    /// Version that is fetched: a newer one than planned, when one has come meanwhile.
+    #[serde(default)]
+    pub version: u64,
     /// Stored bytes here.
     pub have_bytes: u64,
     /// Stored bytes in all.

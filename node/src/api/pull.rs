@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 
 /// Between two looks at the state; also how often a line is sent.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// A description that has not come by then is waited for where somebody sees it.
+const AT_ONCE: Duration = Duration::from_secs(2);
 /// Chunks of an item asked for at a time.
 const URGENT_CHUNKS_MAX: usize = 64;
 
@@ -61,9 +63,17 @@ pub(super) async fn start(handle: Handle, home: OwnHome, request: PullRequest) -
         return Err(RequestError::RelativePath { path: to.clone() }.into());
     }
     let started = Instant::now();
-    let shown = match handle.show(collection.clone()).await {
-        Err(HandleError::NotReady { .. }) => None,
-        found => Some(found?),
+    if let Some(to) = request.to.clone() {
+        let (home, store) = (home.clone(), handle.courier().await?.store);
+        blocking(move || {
+            home.keep_out(&store, &to)?;
+            copy::check_target(&to)
+        })
+        .await??;
+    }
+    let shown = match tokio::time::timeout(AT_ONCE, handle.show(collection.clone())).await {
+        Err(_) | Ok(Err(HandleError::NotReady { .. })) => None,
+        Ok(found) => Some(found?),
     };
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
     let run = Run { handle, home, collection, request, reports, started };
@@ -111,12 +121,13 @@ impl Run {
             self.handle.want(self.collection.clone()).await?;
         }
         loop {
-            match self.handle.show(self.collection.clone()).await {
-                Ok(shown) => return Ok(self.plan(shown).await?),
-                Err(HandleError::NotReady { .. }) => self.tell(None).await?,
-                Err(error) => return Err(error.into()),
+            self.tell(None).await?;
+            match tokio::time::timeout(AT_ONCE, self.handle.show(self.collection.clone())).await {
+                Ok(Ok(shown)) => return Ok(self.plan(shown).await?),
+                Err(_) => {}
+                Ok(Err(HandleError::NotReady { .. })) => tokio::time::sleep(LOOK_EVERY).await,
+                Ok(Err(error)) => return Err(error.into()),
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
@@ -127,14 +138,6 @@ impl Run {
             None => None,
         };
         let opened = pull.clone();
-        if let Some(to) = self.request.to.clone() {
-            let (home, store) = (self.home.clone(), pull.store.clone());
-            blocking(move || {
-                home.keep_out(&store, &to)?;
-                copy::check_target(&to)
-            })
-            .await??;
-        }
         let (key, to) = (item.as_ref().map(|item| item.key.clone()), self.request.to.clone());
         let Room { files, plain_bytes, needed, free } =
             blocking(move || copy::room(&pull.pages, key.as_deref(), to.as_deref())).await?.map_err(load_error)?;
@@ -173,8 +176,13 @@ impl Run {
         loop {
             let status = self.handle.status().await?;
             let progress = self.progress(&status);
-            let done = self.state(&status).is_some_and(|state| state.complete && state.version >= version);
+            let state = self.state(&status);
+            let done = state.is_some_and(|state| state.complete && state.version >= version);
+            let given_up = state.is_none_or(|state| state.state == "described");
             self.send(PullEvent::Progress(progress)).await?;
+            if given_up {
+                return Err(HandleError::GivenUp { collection: self.collection.to_string() }.into());
+            }
             if done {
                 let pull = self.handle.open(self.collection.clone()).await?;
                 if pull.version >= version {
@@ -243,6 +251,7 @@ impl Run {
         let stopped = paused.then(|| status.problems.first().cloned()).flatten();
         PullProgress {
             state: state.state.clone(),
+            version: state.version,
             have_bytes: state.have_bytes,
             total_bytes: state.stored_bytes,
             rate: state.rate,

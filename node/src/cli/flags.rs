@@ -74,7 +74,7 @@ pub(super) enum Command {
         /// PUBLISHER/NAME, as `karez search` lists it
         collection: String,
     },
-    /// Stop fetching new versions; what is here stays
+    /// Stop fetching new versions, and what is not whole yet; what is here stays
     Unfollow {
         /// PUBLISHER/NAME, as `karez ls` lists it
         collection: String,

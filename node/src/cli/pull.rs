@@ -15,11 +15,18 @@ pub(super) async fn pull(context: &Context, client: &Client, order: PullOrder) -
     let collection = collection.to_string();
     let request = PullRequest { collection, item, to: Some(to), exact_names, overwrite, link };
     let mut lines = client.pull(&request).await?;
-    let mut progress = Progress::new(context);
+    let (mut progress, mut version) = (Progress::new(context), None);
     while let Some(event) = lines.next().await? {
         match event {
-            PullEvent::Plan(plan) => progress.say(&planned(context, &plan)),
+            PullEvent::Plan(plan) => {
+                version = Some(plan.version);
+                progress.say(&planned(context, &plan));
+            }
             PullEvent::Progress(now) => {
+                if version.is_some_and(|version| version < now.version) {
+                    version = Some(now.version);
+                    progress.say(&context.text("pull-newer", &[("version", now.version.into())]));
+                }
                 let (figures, sources) = (figures(context, &now), sources(context, &now));
                 progress.show(now.have_bytes, now.total_bytes, &figures, &sources);
             }

@@ -114,7 +114,9 @@ impl Driver {
         self.state.remember(Change::Catalogue { collection: collection.clone(), revision, release });
         tracing::info!(%collection, version = known.version(), "new release known");
         self.catalogue.known.insert(collection.clone(), known);
-        if self.wanted.get(&collection) == Some(&true) {
+        // Whoever waits for an older version is better served by this one.
+        let gave_up = self.give_up_older(&collection);
+        if gave_up || self.wanted.get(&collection) == Some(&true) {
             self.fetch_newest(&collection);
         }
         self.greet_all();

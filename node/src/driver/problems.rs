@@ -1,6 +1,6 @@
 //! What the keeper should act on, as `status` shows it; gone when it is solved.
 
-use crate::trouble::Problem;
+use crate::trouble::{Problem, StoreFault};
 use karez_protocol::content::name::CollectionName;
 use std::collections::VecDeque;
 
@@ -47,6 +47,14 @@ impl Problems {
     /// The topic is no problem any more.
     pub(super) fn solved(&mut self, topic: &Topic) {
         self.0.retain(|(known, _)| known != topic);
+    }
+
+    /// Why the store takes nothing, when it does not.
+    pub(super) fn disk(&self) -> Option<StoreFault> {
+        self.0.iter().find_map(|(topic, problem)| match (topic, problem) {
+            (Topic::Disk, Problem::Store { source, .. }) => Some(source.clone()),
+            _ => None,
+        })
     }
 
     /// All of them, oldest first.

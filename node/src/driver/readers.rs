@@ -109,7 +109,8 @@ impl Driver {
                 (Some(transfer), Reply::Open(reply)) => drop(reply.send(Ok(self.pull(transfer)))),
                 (None, reply) if waiting.until > now => self.waiting.push(Waiting { reply, ..waiting }),
                 (None, reply) => {
-                    let not_ready = HandleError::NotReady { collection: waiting.collection.to_string() };
+                    let (collection, stopped) = (waiting.collection.to_string(), self.problems.disk());
+                    let not_ready = HandleError::NotReady { collection, stopped };
                     match reply {
                         Reply::Show(reply) => drop(reply.send(Err(not_ready))),
                         Reply::Open(reply) => drop(reply.send(Err(not_ready))),

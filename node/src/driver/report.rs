@@ -51,8 +51,9 @@ impl Driver {
     fn peer_views(&self) -> Vec<PeerView> {
         let connected = self.peers.iter().filter(|(_, peer)| peer.lane.is_some());
         let running = self.transfers.values().filter(|transfer| !transfer.complete);
-        let rates: Vec<_> =
-            running.flat_map(|t| t.swarm.status().peers).map(|p| (p.peer, p.rate.unwrap_or(0))).collect();
+        // Of whom nothing is asked, nothing comes.
+        let asked = running.flat_map(|t| t.swarm.status().peers).filter(|peer| peer.outstanding > 0);
+        let rates: Vec<_> = asked.map(|p| (p.peer, p.rate.unwrap_or(0))).collect();
         let view = |(id, peer): (&karez_protocol::trust::PeerId, &super::peers::Peer)| {
             let figures = self.parts.bulk.figures(id);
             let rates = rates.iter().filter(|(peer, _)| peer == id).map(|(_, rate)| rate);
@@ -104,7 +105,7 @@ impl Driver {
         let status = transfer.swarm.status();
         let root = transfer.pages.root();
         let owned = self.owns(&transfer.collection);
-        let rate = if transfer.complete { 0 } else { transfer.meter.rate() };
+        let rate = if transfer.complete || status.is_paused { 0 } else { transfer.meter.rate() };
         let left = root.stored_bytes.saturating_sub(transfer.have_bytes());
         let until = transfer.finished.unwrap_or_else(Instant::now);
         let without_holder = if transfer.complete { 0 } else { u64::from(status.missing_without_holder) };

@@ -113,6 +113,47 @@ impl Driver {
         }
     }
 
+    /// Fetches no older version of a collection any more, but what is pinned; true when one was being fetched.
+    pub(super) fn give_up_older(&mut self, collection: &CollectionName) -> bool {
+        let newest = self.catalogue.get(collection).map_or(0, Known::version);
+        let older = |t: &&Transfer| t.collection == *collection && t.version < newest && t.wanted && !t.complete;
+        let older: Vec<_> = self.transfers.values().filter(older).map(|t| (t.release, t.version)).collect();
+        if older.is_empty() {
+            return false;
+        }
+        let pins = self.parts.store.pins();
+        let is_pinned =
+            |version: u64| pins.as_ref().map_or(true, |pins| pins.iter().any(|p| p.holds(collection, version)));
+        for (release, _) in older.into_iter().filter(|(_, version)| !is_pinned(*version)) {
+            self.give_up(&release);
+        }
+        true
+    }
+
+    /// Fetches nothing more of a release; what is here stays.
+    fn give_up(&mut self, release: &ReleaseId) {
+        self.want_no_more(release);
+        self.tell_wants(release, false);
+    }
+
+    /// Follows a collection no more, and gives up what is not whole.
+    pub(super) fn unfollow(&mut self, collection: CollectionName) -> Result<(), HandleError> {
+        if self.catalogue.get(&collection).is_none() {
+            return Err(HandleError::UnknownCollection { collection: collection.to_string() });
+        }
+        let unfinished = |t: &&Transfer| t.collection == collection && t.wanted && !t.complete;
+        let unfinished: Vec<_> = self.transfers.values().filter(unfinished).map(|t| t.release).collect();
+        unfinished.iter().for_each(|release| self.give_up(release));
+        if self.complete_version(&collection).is_some() {
+            self.state.remember(Change::Wanted { collection: collection.clone(), follow: false });
+            self.wanted.insert(collection, false);
+        } else {
+            self.state.remember(Change::Unwanted { collection: collection.clone() });
+            self.wanted.remove(&collection);
+        }
+        Ok(())
+    }
+
     fn tell_swarm_scope(&mut self, release: &ReleaseId) {
         let now = self.now();
         if let Some(transfer) = self.transfers.get_mut(release) {

@@ -93,6 +93,7 @@ impl Refusal {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
                 HandleError::NotPublisher { .. } => StatusCode::FORBIDDEN,
+                HandleError::GivenUp { .. } => StatusCode::CONFLICT,
                 HandleError::Pack(_)
                 | HandleError::Refused { .. }
                 | HandleError::CompressedTar { .. }

@@ -14,7 +14,9 @@ impl Spoken for HandleError {
             Self::UnknownFile { collection, path } => {
                 ("error-unknown-file", with([("collection", collection), ("path", path)]))
             }
-            Self::NotReady { collection } => ("error-not-ready", with([("collection", collection)])),
+            Self::NotReady { stopped: Some(fault), .. } => fault.sentence(),
+            Self::NotReady { collection, stopped: None } => ("error-not-ready", with([("collection", collection)])),
+            Self::GivenUp { collection } => ("error-given-up", with([("collection", collection)])),
             Self::NotPublisher { publisher, owned } if owned.is_empty() => {
                 ("error-no-publisher", with([("publisher", publisher)]))
             }
