@@ -29,7 +29,7 @@ use super::time::Timestamp;
 use delay::{BaseDelay, Jitter};
 pub use pacer::{Leave, Pacer};
 pub use reverse::ReversePath;
-use round::{Batch, Round};
+use round::{Batch, Fates, Round};
 use std::time::Duration;
 pub use uplink::Uplink;
 use uplink::{LaneId, Report};
@@ -58,8 +58,10 @@ const ROUNDS_BETWEEN_DRAINS: u32 = 100;
 const LOSS_SHARE_MAX: f64 = 0.1;
 /// So much more than what the path loses without a queue, and twice that, is a queue that overflows.
 const LOSS_SHARE_QUEUED: f64 = 0.02;
-/// Losses of fewer packets say nothing about a share.
+/// Losses of fewer packets say nothing about a share. Neither do losses among fewer where there is no queue and the start is over: radio
+/// links lose several packets in a row, and that is a large part of a small window.
 const LOSS_PACKETS_MIN: u64 = 5;
+const LOSS_SHARE_OF: u64 = 256;
 /// Rounds above the target, in spite of all steps back, until the urgent class takes the queue for somebody else's.
 const ROUNDS_UNTIL_COMPETING: u32 = 4;
 /// The start goes on at this fraction of its speed when delay rises, until the rate shows whether that is a queue.
@@ -123,6 +125,7 @@ pub struct Controller {
     jitter: Jitter,
     batch: Batch,
     round: Round,
+    fates: Fates,
     /// Bytes a second delivered in the last full round.
     rate: f64,
     /// Share of packets that is lost where there is no queue.
@@ -162,6 +165,7 @@ impl Controller {
             jitter: Jitter::default(),
             batch: Batch::default(),
             round: Round::new(now),
+            fates: Fates::default(),
             rate: 0.0,
             idle_loss: 0.0,
             ceiling: 0,
@@ -333,9 +337,14 @@ impl Controller {
         let queue = own.filter(|own| !is_shared(*own)).or(view.queue);
         let was_deaf = std::mem::take(&mut self.deaf);
         if self.is_overflow(&round, queue) && !was_deaf {
-            self.phase = Phase::Steady;
+            let was_starting = matches!(std::mem::replace(&mut self.phase, Phase::Steady), Phase::Start { .. });
             self.deaf = true;
-            return self.keep_delivered(self.rate);
+            self.keep_delivered(self.rate);
+            if was_starting && queue.is_none_or(|queue| queue <= self.target() / 4) {
+                // It may have been the path, and no queue says where to be careful.
+                self.ceiling = 0;
+            }
+            return;
         }
         match self.phase {
             // A window that was not used is not known to fit (RFC 7661): it would leave as one burst.
@@ -362,12 +371,18 @@ impl Controller {
 
     /// Whether a queue lost packets, and not the path.
     fn is_overflow(&mut self, round: &Round, queue: Option<Duration>) -> bool {
-        let (share, is_queued) = (round.lost_share(), queue.is_some_and(|queue| queue > self.target() / 4));
+        self.fates.add(round);
+        let is_sure = self.phase != Phase::Steady || queue.is_some_and(|queue| queue > self.target());
+        if !is_sure && self.fates.bytes() < LOSS_SHARE_OF * self.mtu {
+            return false;
+        }
+        let fates = std::mem::take(&mut self.fates);
+        let (share, is_queued) = (fates.lost_share(), queue.is_some_and(|queue| queue > self.target() / 4));
         let allowed = if is_queued { self.idle_loss * 2.0 + LOSS_SHARE_QUEUED } else { LOSS_SHARE_MAX };
         if !is_queued && round.samples > 0 {
             self.idle_loss += (share - self.idle_loss) / 8.0;
         }
-        round.lost >= LOSS_PACKETS_MIN * self.mtu && share > allowed.min(LOSS_SHARE_MAX)
+        fates.lost >= LOSS_PACKETS_MIN * self.mtu && share > allowed.min(LOSS_SHARE_MAX)
     }
 
     fn follow(&mut self, now: Timestamp, round: &Round, queue: Duration, delivered: f64) {

@@ -71,8 +71,26 @@ impl Round {
     pub(super) fn rate(&self, now: Timestamp) -> f64 {
         self.acked as f64 / now.since(self.begun).as_secs_f64().max(1e-6)
     }
+}
+
+/// What became of packets in several rounds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fates {
+    pub(super) lost: u64,
+    acked: u64,
+}
+
+impl Fates {
+    pub(super) fn add(&mut self, round: &Round) {
+        self.lost += round.lost;
+        self.acked += round.acked;
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.lost + self.acked
+    }
 
     pub(super) fn lost_share(&self) -> f64 {
-        self.lost as f64 / (self.lost + self.acked).max(1) as f64
+        self.lost as f64 / self.bytes().max(1) as f64
     }
 }

@@ -7,7 +7,8 @@ use path::{Cross, Path, Seen};
 
 const LONG: Path = Path { mbit: 20.0, base_ms: 300.0, queue_kib: 732.0, ..Path::PLAIN };
 const SHORT: Path = Path { mbit: 10.0, base_ms: 50.0, queue_kib: 64.0, ..Path::PLAIN };
-const SATELLITE: Path = Path { mbit: 4.0, base_ms: 620.0, queue_kib: 310.0, jitter_ms: 20.0, loss: 0.007 };
+const SATELLITE: Path =
+    Path { mbit: 4.0, base_ms: 620.0, queue_kib: 310.0, jitter_ms: 20.0, loss: 0.007, ..Path::PLAIN };
 
 fn alone(path: Path, class: Class, seconds: f64) -> Seen {
     path.run(class, seconds, Cross::None)
@@ -25,6 +26,18 @@ fn random_loss_is_not_congestion() {
     check(0.03, Class::Background, 0.89);
     check(0.01, Class::Urgent, 0.91);
     check(0.03, Class::Urgent, 0.89);
+}
+
+#[test]
+fn losses_in_a_row_are_not_congestion_either() {
+    let check = |loss: f64, class: Class, share_min: f64| {
+        let seen = alone(Path { loss, burst: 5.0, ..LONG }, class, 55.0);
+        assert!(seen.share >= share_min, "{class:?} at {loss}: {seen:?}");
+    };
+    check(0.01, Class::Background, 0.92);
+    check(0.03, Class::Background, 0.72);
+    check(0.01, Class::Urgent, 0.92);
+    check(0.03, Class::Urgent, 0.76);
 }
 
 #[test]

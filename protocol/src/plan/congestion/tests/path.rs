@@ -19,6 +19,8 @@ pub(super) struct Path {
     /// Plus or minus on the way back, order kept.
     pub(super) jitter_ms: f64,
     pub(super) loss: f64,
+    /// Mean length of a run of losses in packets.
+    pub(super) burst: f64,
 }
 
 /// Other traffic.
@@ -166,7 +168,21 @@ struct Greedy {
 }
 
 impl Path {
-    pub(super) const PLAIN: Self = Self { mbit: 10.0, base_ms: 50.0, queue_kib: 64.0, jitter_ms: 0.0, loss: 0.0 };
+    pub(super) const PLAIN: Self =
+        Self { mbit: 10.0, base_ms: 50.0, queue_kib: 64.0, jitter_ms: 0.0, loss: 0.0, burst: 1.0 };
+
+    /// As in the emulator: one state loses everything, the other nothing (Gilbert).
+    fn is_lost(self, was_lost: bool, dice: &mut u64) -> bool {
+        let (stays, begins) = (1.0 - 1.0 / self.burst, self.loss / (self.burst * (1.0 - self.loss)));
+        let chance = if was_lost && self.burst > 1.0 {
+            stays
+        } else if self.burst > 1.0 {
+            begins
+        } else {
+            self.loss
+        };
+        unit(dice) < chance
+    }
 
     pub(super) fn run(self, class: Class, seconds: f64, cross: Cross) -> Seen {
         self.run_lanes(1, class, seconds, cross)
@@ -185,7 +201,7 @@ impl Path {
         let mut uplinks = vec![Uplink::default(); nodes];
         let mut us: Vec<Sender> = (0..lanes).map(|lane| Sender::new(&mut uplinks[lane % nodes], class, base)).collect();
         let mut other = Greedy { window: 4.0 * PACKET, in_flight: 0.0, back: VecDeque::new(), deaf_until: 0.0 };
-        let (mut queue, mut dice) = (0.0f64, 1u64);
+        let (mut queue, mut dice, mut is_bad) = (0.0f64, 1u64, false);
         let mut flying: VecDeque<Packet> = VecDeque::new();
         let (mut last_out, mut sent_packets, mut lost_packets) = (0.0f64, 0.0, 0.0);
         let mut queues = Vec::new();
@@ -206,7 +222,8 @@ impl Path {
                     let jitter = (unit(&mut dice) * 2.0 - 1.0) * self.jitter_ms / 1e3;
                     let arrives = (now + queue / rate + base + jitter).max(last_out);
                     last_out = arrives;
-                    let is_lost = overflow || unit(&mut dice) < self.loss;
+                    is_bad = self.is_lost(is_bad, &mut dice);
+                    let is_lost = overflow || is_bad;
                     flying.push_back(Packet { lane, sent: now, arrives, is_lost });
                 }
             }
