@@ -113,10 +113,18 @@ pub enum Input {
         /// What the roster says.
         profile: PeerProfile,
     },
-    /// It is gone.
+    /// It is gone, or is not heard of any more.
     PeerLeft {
         /// Who.
         peer: PeerId,
+    },
+    /// A site takes part in this release and lacks chunks, and no connection to it stands: what it imports comes by way of
+    /// others. Until it joins or leaves. Of no effect for a peer that is connected.
+    PeerHeard {
+        /// Who.
+        peer: PeerId,
+        /// What the roster says.
+        profile: PeerProfile,
     },
     /// Whether it still lacks chunks.
     PeerWants {

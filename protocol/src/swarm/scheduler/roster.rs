@@ -31,9 +31,11 @@ impl Swarm {
             spare: 1,
             is_dry: false,
         });
+        self.review_heard(now);
     }
 
     pub(super) fn handle_left(&mut self, now: Timestamp, id: &PeerId) {
+        self.hear_no_more(now, id);
         let Some(slot) = self.peers.slot(id) else { return };
         let lost = self.expel(slot);
         let claimed = self.patience.forget(slot);
@@ -47,6 +49,7 @@ impl Swarm {
         }
         self.place_all(now, lost.into_iter().chain(claimed));
         self.place_all(now, held.iter());
+        self.review_heard(now);
         if self.peers.iter().next().is_none() {
             self.announcer.clear();
         }
@@ -91,6 +94,7 @@ impl Swarm {
         if gained.iter().any(|chunk| self.is_import(slot, *chunk)) && self.patience.delivered(now, slot) {
             self.review_membership(now, slot);
         }
+        self.credit_heard(now, slot, gained);
         for chunk in gained {
             self.gain(now, slot, *chunk);
         }

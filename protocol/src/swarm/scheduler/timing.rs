@@ -49,6 +49,7 @@ impl Swarm {
         }
         for slot in self.patience.stall_due(now) {
             self.review_membership(now, slot);
+            self.review_one_heard(now, slot);
         }
     }
 

@@ -132,10 +132,11 @@ impl World {
     /// Connects two nodes soon, if they can reach each other and know it.
     pub(super) fn schedule_connect(&mut self, a: usize, b: usize, after: Duration) {
         let is_known = self.acquainted.as_ref().is_none_or(|known| known.contains(&pair(a, b)));
-        if !is_known || self.strangers.contains(&pair(a, b)) {
+        if !is_known {
             return;
         }
         let handshake = Duration::from_micros(self.dice.below(HANDSHAKE.as_micros() as u64));
-        self.schedule(after + handshake, Event::Connect(a, b));
+        let meeting = if self.strangers.contains(&pair(a, b)) { Event::Rumour(a, b) } else { Event::Connect(a, b) };
+        self.schedule(after + handshake, meeting);
     }
 }

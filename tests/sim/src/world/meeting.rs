@@ -35,6 +35,20 @@ impl World {
         }
     }
 
+    /// Each hears from the tracker that the other fetches the release. That it is gone or done they hear too late to matter.
+    pub(super) fn spread_rumour(&mut self, a: usize, b: usize) {
+        if self.acquainted.is_some() || !self.nodes[a].is_here() || !self.nodes[b].is_here() {
+            return;
+        }
+        for (to, from) in [(a, b), (b, a)] {
+            let Node { id, profile, finished, .. } = &self.nodes[from];
+            if finished.is_none() {
+                let (peer, profile) = (*id, profile.clone());
+                self.step(to, Input::PeerHeard { peer, profile });
+            }
+        }
+    }
+
     /// Each hears of the other's acquaintances, and calls them.
     pub(super) fn introduce(&mut self, a: usize, b: usize) {
         let Some(known) = &mut self.acquainted else { return };
