@@ -4,6 +4,7 @@
 //! Chunk 0 is the page. Unless a row says else, `me` imports chunks below 10, `A` those from 10, `B` those from 20,
 //! `G` those from 30 on (ids are searched for that).
 
+mod hearsay;
 mod scope;
 mod silence;
 

@@ -1,0 +1,82 @@
+//! A site that this node cannot reach, and one between them.
+
+use super::*;
+
+fn heard(name: u8) -> Input {
+    Input::PeerHeard { peer: peer(name), profile: profile(name, false) }
+}
+
+/// Page known and held; F and B are connected and A is not, though it takes part.
+fn beyond_reach() -> Swarm {
+    let mut swarm = swarm(false, EgressMode::Thrifty);
+    let rows: [Row; 8] = [
+        (0, joined(F), &[]),
+        (0, joined(B), &[]),
+        (0, wants(B), &[]),
+        (0, has(B, &[]), &[]),
+        (0, has(F, &(0..40).collect::<Vec<_>>()), &[]),
+        (0, heard(A), &[]),
+        (0, known_chunks(&[0]), &["ask F import 0"]),
+        (10, good(F, 0), &["tell +0", "complete"]),
+    ];
+    check_swarm(&mut swarm, &rows);
+    swarm
+}
+
+#[test]
+fn what_a_site_out_of_reach_imports_comes_by_another() {
+    let mut swarm = beyond_reach();
+    let rows: [Row; 4] = [
+        (10, known_chunks(&[11, 12]), &[]),
+        (3_000, gained(B, &[11]), &["ask B background 11"]),
+        (3_010, good(B, 11), &[]),
+        // One in three seconds: four times that is borne.
+        (14_900, Input::Tick, &["tell +11"]),
+    ];
+    check_swarm(&mut swarm, &rows);
+    assert_eq!(swarm.status().waiting_for, [(peer(A), 1)]);
+}
+
+#[test]
+fn a_site_out_of_reach_of_which_nothing_comes_is_passed_over() {
+    let mut swarm = beyond_reach();
+    check_swarm(&mut swarm, &[(10, known_chunks(&[11]), &[]), (4_900, Input::Tick, &[])]);
+    assert_eq!(swarm.status().waiting_for, [(peer(A), 1)]);
+    swarm.handle(Timestamp(5_010_000), Input::Tick);
+    assert!(swarm.status().waiting_for.iter().all(|(importer, _)| *importer != peer(A)));
+}
+
+#[test]
+fn nobody_waits_when_nobody_is_between() {
+    let mut swarm = beyond_reach();
+    check_swarm(&mut swarm, &[(10, known_chunks(&[11]), &[]), (20, left(B), &["ask F import 11"])]);
+}
+
+#[test]
+fn it_is_never_asked_and_counts_as_any_other_once_it_is_here() {
+    let mut swarm = beyond_reach();
+    let rows: [Row; 7] = [
+        (10, known_chunks(&[11]), &[]),
+        (20, has(A, &[11]), &[]),
+        (30, gained(A, &[11]), &[]),
+        (40, joined(A), &[]),
+        (50, heard(A), &[]),
+        (60, wants(A), &[]),
+        (70, has(A, &[11]), &["ask A background 11"]),
+    ];
+    check_swarm(&mut swarm, &rows);
+}
+
+#[test]
+fn pages_are_not_left_to_it() {
+    let mut swarm = swarm(false, EgressMode::Thrifty);
+    let rows: [Row; 6] = [
+        (0, joined(F), &[]),
+        (0, joined(B), &[]),
+        (0, has(B, &[]), &[]),
+        (0, has(F, &[11, 12]), &[]),
+        (0, heard(A), &[]),
+        (0, known_chunks(&[11]), &["ask F import 11"]),
+    ];
+    check_swarm(&mut swarm, &rows);
+}
