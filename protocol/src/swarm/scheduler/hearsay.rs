@@ -44,7 +44,7 @@ impl Swarm {
 
     pub(super) fn review_one_heard(&mut self, now: Timestamp, slot: Slot) {
         let Some(Heard { id, weight, lane }) = self.peers.heard(slot).cloned() else { return };
-        let fit = weight > 0 && self.peers.has_site() && !self.patience.is_stalled(slot);
+        let fit = self.peers.has_site() && !self.patience.is_stalled(slot);
         if fit == self.tree.contains(slot) {
             return;
         }
