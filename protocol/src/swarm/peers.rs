@@ -211,6 +211,13 @@ impl Peers {
         self.by_slot.values().any(|peer| !peer.profile.is_origin)
     }
 
+    /// The only site that takes part beside this node, when there is one and it is connected.
+    pub(super) fn only_site(&self) -> Option<&Peer> {
+        let mut sites = self.by_slot.values().filter(|peer| !peer.profile.is_origin);
+        let only = sites.next().filter(|_| self.heard.is_empty());
+        if sites.next().is_some() { None } else { only }
+    }
+
     /// Who has this number.
     pub(super) fn id_of(&self, slot: Slot) -> Option<PeerId> {
         self.get(slot).map(|peer| peer.id).or_else(|| self.heard(slot).map(|site| site.id))

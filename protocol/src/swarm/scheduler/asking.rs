@@ -18,6 +18,10 @@ const SETTLE: Duration = Duration::from_secs(1);
 const URGENT_SCAN_MAX: usize = 64;
 /// Bytes of urgent chunks one peer is asked for at least, whatever its rate: a second of 8 Mbit/s video.
 const PLAY_WINDOW_BYTES_MIN: u64 = 1 << 20;
+/// Thrift gives way when the publisher is so many times as fast as the only other site...
+const YIELD_RATIO: u64 = 2;
+/// ...and what is missing would take that site longer than this.
+const YIELD_LEFT: Duration = Duration::from_secs(30);
 /// Near the end at most this many chunks are asked of a second peer.
 const ENDGAME_CHUNKS: u32 = 8;
 
@@ -135,10 +139,19 @@ impl Swarm {
         {
             return Some((chunk, Urgency::Background));
         }
-        if lane == Lane::Origin && self.mode == EgressMode::Fast && peer.has_spare() {
+        if lane == Lane::Origin && (self.mode == EgressMode::Fast || self.yields()) && peer.has_spare() {
             return self.pick_extra(peer).map(|it| (it, Urgency::Background));
         }
         None
+    }
+
+    /// Whether thrift gives way. With one other site all that it saves is one copy, which a weak uplink makes dear: two sites that
+    /// upload 1 Mbit/s took 292 s for what the publisher's uplink allows in 112. Among more sites, an extra copy saves less time.
+    pub(super) fn yields(&self) -> bool {
+        let Some(site) = self.peers.only_site() else { return false };
+        let publisher = self.peers.iter().filter(|(_, peer)| peer.profile.is_origin).filter_map(|(_, peer)| peer.pace.rate());
+        let (Some(site), Some(publisher)) = (site.pace.rate(), publisher.max()) else { return false };
+        publisher >= YIELD_RATIO * site.max(1) && self.picker.missing_bytes() >= site * YIELD_LEFT.as_secs()
     }
 
     /// What to try a silent peer with: what nobody else has, or of a site anything, so that it can redeem itself.
