@@ -223,6 +223,7 @@ impl Swarm {
             missing_without_site: siteless.len() as u32,
             in_flight: self.picker.in_flight_count(),
             is_paused: self.is_paused,
+            yields: self.mode == EgressMode::Thrifty && self.yields(),
             waiting_for: self.patience.awaited().filter_map(|(slot, count)| Some((id(slot)?, count))).collect(),
             duplicates: self.duplicates,
             peers: self.peers.iter().map(|(slot, _)| slot).filter_map(|slot| self.peer_status(slot)).collect(),
