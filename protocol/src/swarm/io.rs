@@ -118,13 +118,15 @@ pub enum Input {
         /// Who.
         peer: PeerId,
     },
-    /// A site takes part in this release and lacks chunks, and no connection to it stands: what it imports comes by way of
-    /// others. Until it joins or leaves. Of no effect for a peer that is connected.
+    /// A site takes part in this release, and no connection to it stands: one may come, or what it imports comes by others.
+    /// Until it joins or leaves. Of no effect for a peer that is connected.
     PeerHeard {
         /// Who.
         peer: PeerId,
         /// What the roster says.
         profile: PeerProfile,
+        /// Lacks chunks, as far as is known.
+        wants: bool,
     },
     /// Whether it still lacks chunks.
     PeerWants {

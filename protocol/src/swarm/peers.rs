@@ -142,6 +142,10 @@ pub(super) struct Heard {
     pub(super) weight: u8,
     /// The lane that it would serve over.
     pub(super) lane: Lane,
+    /// It lacks chunks.
+    pub(super) wants: bool,
+    /// Since when it is heard of.
+    pub(super) since: Timestamp,
 }
 
 /// All connected peers, and sites that are only heard of.
@@ -191,9 +195,14 @@ impl Peers {
         self.heard.get(&slot)
     }
 
-    /// The numbers of all sites that are not connected.
-    pub(super) fn all_heard(&self) -> Vec<Slot> {
-        self.heard.keys().copied().collect()
+    /// A site that is not connected, to change.
+    pub(super) fn heard_mut(&mut self, slot: Slot) -> Option<&mut Heard> {
+        self.heard.get_mut(&slot)
+    }
+
+    /// All sites that are not connected.
+    pub(super) fn all_heard(&self) -> impl Iterator<Item = (Slot, &Heard)> + '_ {
+        self.heard.iter().map(|(slot, site)| (*slot, site))
     }
 
     /// The number of a site that is not connected.

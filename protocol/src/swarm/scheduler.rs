@@ -141,7 +141,7 @@ impl Swarm {
             Input::Held(set) => self.handle_held(now, &set),
             Input::PeerJoined { peer, profile } => self.handle_joined(now, peer, profile),
             Input::PeerLeft { peer } => self.handle_left(now, &peer),
-            Input::PeerHeard { peer, profile } => self.handle_heard(now, peer, &profile),
+            Input::PeerHeard { peer, profile, wants } => self.handle_heard(now, peer, &profile, wants),
             Input::PeerWants { peer, wants } => self.handle_wants(now, &peer, wants),
             Input::PeerHas { peer, set } => self.handle_has(now, &peer, set),
             Input::PeerGained { peer, gained, coming } => self.handle_gained(now, &peer, &gained, &coming),

@@ -38,7 +38,7 @@ enum Event {
     Sever(usize, usize),
     /// Two nodes tell each other whom they know.
     Introduce(usize, usize),
-    /// The tracker tells two nodes of each other that cannot reach each other.
+    /// Two nodes hear that the other takes part.
     Rumour(usize, usize),
     /// Tells a node something of a peer; nothing when they are not connected.
     Tell {

@@ -11,8 +11,8 @@ use crate::wire::peer::Urgency;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a peer that has just come may keep us from asking farther off, the publisher above all: its have-map is under
-/// way and may well make that unnecessary. A round trip over a satellite.
+/// How long a peer that has just come or been heard of may keep us from asking farther off, the publisher above all: its
+/// have-map is under way and may well make that unnecessary. A round trip over a satellite.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Urgent chunks looked at for one event: more than any pipeline takes.
 const URGENT_SCAN_MAX: usize = 64;
@@ -29,7 +29,7 @@ const ENDGAME_CHUNKS: u32 = 8;
 type Batch = BTreeMap<(Slot, Urgency), Vec<ChunkIndex>>;
 
 /// When the have-map of a site that has come is given up, if it is still under way.
-pub(super) fn settled_at(peer: &Peer) -> Option<Timestamp> {
+fn settled_at(peer: &Peer) -> Option<Timestamp> {
     (!peer.has_told && !peer.profile.is_origin).then(|| peer.joined + SETTLE)
 }
 
@@ -105,10 +105,15 @@ impl Swarm {
         }
     }
 
+    /// Sites whose have-map may be under way: the lane of each, and when it is given up.
+    pub(super) fn untold(&self) -> impl Iterator<Item = (Lane, Timestamp)> + '_ {
+        let here = self.peers.iter().filter_map(|(_, peer)| Some((peer.natural_lane, settled_at(peer)?)));
+        here.chain(self.peers.all_heard().map(|(_, site)| (site.lane, site.since + SETTLE)))
+    }
+
     /// The lane of the nearest site whose have-map is under way: nothing is taken from farther off until it is here.
     fn nearest_untold(&self, now: Timestamp) -> Option<Lane> {
-        let untold = self.peers.iter().filter(|(_, peer)| settled_at(peer).is_some_and(|settled| now < settled));
-        untold.map(|(_, peer)| peer.natural_lane).min()
+        self.untold().filter(|(_, settled)| now < *settled).map(|(lane, _)| lane).min()
     }
 
     /// Who is asked next. The silent come last: two of them could take turns with the only chunk that is left while

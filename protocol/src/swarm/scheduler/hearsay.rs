@@ -10,21 +10,25 @@ use crate::content::chunk::ChunkIndex;
 use crate::plan::time::Timestamp;
 use crate::swarm::importer::Member;
 use crate::swarm::io::PeerProfile;
-use crate::swarm::lane::Slot;
+use crate::swarm::lane::{Lane, Slot};
 use crate::swarm::peers::Heard;
 use crate::swarm::picker::Place;
 use crate::trust::PeerId;
 use std::collections::BTreeSet;
 
 impl Swarm {
-    pub(super) fn handle_heard(&mut self, now: Timestamp, id: PeerId, profile: &PeerProfile) {
-        if profile.is_origin || self.peers.slot_heard(&id).is_some() {
+    pub(super) fn handle_heard(&mut self, now: Timestamp, id: PeerId, profile: &PeerProfile, wants: bool) {
+        let lane = self.profile.lane_to(profile);
+        if lane == Lane::Origin {
             return;
         }
-        let lane = self.profile.lane_to(profile);
-        if let Some(slot) = self.peers.hear_of(Heard { id, weight: profile.weight, lane }) {
-            self.review_one_heard(now, slot);
+        let known = self.peers.slot_heard(&id);
+        let site = Heard { id, weight: profile.weight, lane, wants, since: now };
+        let Some(slot) = known.or_else(|| self.peers.hear_of(site)) else { return };
+        if let Some(site) = self.peers.heard_mut(slot) {
+            site.wants = wants;
         }
+        self.review_one_heard(now, slot);
     }
 
     pub(super) fn hear_no_more(&mut self, now: Timestamp, id: &PeerId) {
@@ -37,14 +41,13 @@ impl Swarm {
 
     /// Somebody came or went: without a site that is connected nobody would bring what those import.
     pub(super) fn review_heard(&mut self, now: Timestamp) {
-        for slot in self.peers.all_heard() {
-            self.review_one_heard(now, slot);
-        }
+        let slots: Vec<_> = self.peers.all_heard().map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.review_one_heard(now, slot));
     }
 
     pub(super) fn review_one_heard(&mut self, now: Timestamp, slot: Slot) {
-        let Some(Heard { id, weight, lane }) = self.peers.heard(slot).cloned() else { return };
-        let fit = self.peers.has_site() && !self.patience.is_stalled(slot);
+        let Some(Heard { id, weight, lane, wants, .. }) = self.peers.heard(slot).cloned() else { return };
+        let fit = wants && self.peers.has_site() && !self.patience.is_stalled(slot);
         if fit == self.tree.contains(slot) {
             return;
         }

@@ -7,10 +7,11 @@ use crate::plan::time::Timestamp;
 use crate::swarm::io::{DropReason, Output, PeerProfile};
 use crate::swarm::lane::{Lane, Slot};
 use crate::swarm::pace::Pace;
-use crate::swarm::peers::Peer;
+use crate::swarm::peers::{Ask, Peer};
 use crate::swarm::picker::{Place, Row};
 use crate::swarm::standing::Standing;
 use crate::trust::PeerId;
+use crate::wire::peer::Urgency;
 use std::collections::BTreeMap;
 
 impl Swarm {
@@ -32,6 +33,16 @@ impl Swarm {
             is_dry: false,
         });
         self.review_heard(now);
+        self.repeat_claims(now);
+    }
+
+    /// Whoever has just come has not heard what is being imported.
+    fn repeat_claims(&mut self, now: Timestamp) {
+        let is_import = |ask: &Ask| ask.urgency != Urgency::Background;
+        let asks = self.peers.iter().flat_map(|(_, peer)| &peer.asks).filter(|(_, ask)| is_import(ask));
+        let coming: Vec<_> = asks.map(|(chunk, _)| *chunk).collect();
+        coming.into_iter().for_each(|chunk| self.announcer.coming(now, chunk));
+        self.announcer.hurry(now);
     }
 
     pub(super) fn handle_left(&mut self, now: Timestamp, id: &PeerId) {

@@ -35,17 +35,15 @@ impl World {
         }
     }
 
-    /// Each hears from the tracker that the other fetches the release. That it is gone or done they hear too late to matter.
+    /// Each hears that the other takes part. That it is gone or done it hears too late to matter.
     pub(super) fn spread_rumour(&mut self, a: usize, b: usize) {
-        if self.acquainted.is_some() || !self.nodes[a].is_here() || !self.nodes[b].is_here() {
+        if !self.nodes[a].is_here() || !self.nodes[b].is_here() {
             return;
         }
         for (to, from) in [(a, b), (b, a)] {
             let Node { id, profile, finished, .. } = &self.nodes[from];
-            if finished.is_none() {
-                let (peer, profile) = (*id, profile.clone());
-                self.step(to, Input::PeerHeard { peer, profile });
-            }
+            let (peer, profile, wants) = (*id, profile.clone(), finished.is_none());
+            self.step(to, Input::PeerHeard { peer, profile, wants });
         }
     }
 
