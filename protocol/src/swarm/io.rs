@@ -11,7 +11,7 @@ use crate::wire::peer::Urgency;
 /// How the flagship's upload is traded against time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EgressMode {
-    /// Only importers ask the flagship: it uploads about one copy.
+    /// Only importers ask the flagship: it uploads about one copy. Gives way when the only other site is slow.
     #[default]
     Thrifty,
     /// First copies first; flagship uplink that would idle serves what is rarest among the sites.
@@ -27,7 +27,7 @@ pub struct PeerProfile {
     pub domain: String,
     /// Sites behind one WAN link share a group; unique in the network.
     pub uplink_group: Option<String>,
-    /// Importer weight as a power of two; 0 imports for itself alone.
+    /// Importer weight as a power of two; 0 comes behind all others.
     pub weight: u8,
 }
 

@@ -174,7 +174,9 @@ impl World {
         self.trace.note(&[self.now.0]);
         let parties = |a: &usize, b: &usize| [*a as u64, *b as u64];
         match event {
-            Event::Connect(a, b) | Event::Sever(a, b) | Event::Introduce(a, b) | Event::Rumour(a, b) => self.trace.note(&parties(a, b)),
+            Event::Connect(a, b) | Event::Sever(a, b) | Event::Introduce(a, b) | Event::Rumour(a, b) => {
+                self.trace.note(&parties(a, b))
+            }
             Event::Tell { to, from, what } => {
                 self.trace.note(&parties(to, from));
                 self.trace.note_input(what);

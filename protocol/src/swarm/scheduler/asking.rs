@@ -154,7 +154,8 @@ impl Swarm {
     /// upload 1 Mbit/s took 292 s for what the publisher's uplink allows in 112. Among more sites, an extra copy saves less time.
     pub(super) fn yields(&self) -> bool {
         let Some(site) = self.peers.only_site() else { return false };
-        let publisher = self.peers.iter().filter(|(_, peer)| peer.profile.is_origin).filter_map(|(_, peer)| peer.pace.rate());
+        let publisher =
+            self.peers.iter().filter(|(_, peer)| peer.profile.is_origin).filter_map(|(_, peer)| peer.pace.rate());
         let (Some(site), Some(publisher)) = (site.pace.rate(), publisher.max()) else { return false };
         publisher >= YIELD_RATIO * site.max(1) && self.picker.missing_bytes() >= site * YIELD_LEFT.as_secs()
     }

@@ -72,8 +72,7 @@ impl Swarm {
     /// Makes a peer an importer, or no longer one, as its standing has it.
     pub(super) fn review_membership(&mut self, now: Timestamp, slot: Slot) {
         let Some(peer) = self.peers.get(slot) else { return };
-        let fit =
-            peer.wants && !peer.profile.is_origin && !peer.is_snubbed() && !self.patience.is_stalled(slot);
+        let fit = peer.wants && !peer.profile.is_origin && !peer.is_snubbed() && !self.patience.is_stalled(slot);
         if fit == self.tree.contains(slot) {
             return;
         }
