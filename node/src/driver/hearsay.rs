@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Members heard of that one swarm counts on. Each costs a hash for every missing chunk. The lowest ids, so that sites agree.
-const HEARD_MAX: usize = 64;
+const HEARD_MAX: usize = 32;
 
 impl Driver {
     /// Tells the swarms what has changed.
