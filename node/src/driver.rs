@@ -8,6 +8,7 @@ mod courier;
 mod detour;
 mod files;
 mod greetings;
+mod hearsay;
 mod lanes;
 mod meter;
 mod opening;
@@ -345,6 +346,7 @@ impl Driver {
         self.end_watches(now);
         self.hear_of_damage();
         self.dial_round(now);
+        self.tell_hearsay(now);
         self.probe_direct(now);
         self.judge_lanes();
         self.punch_if_due(now);

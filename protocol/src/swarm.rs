@@ -2,7 +2,8 @@
 //!
 //! `swarm.handle(now, Input)`, `swarm.poll_output() -> Option<Output>`, `swarm.next_deadline() -> Option<Timestamp>`.
 //! The rule: each chunk crosses each bottleneck once. A chunk is taken from the cheapest lane that has it (uplink group,
-//! other site, publisher); over a bottleneck only its importer takes it, and the others wait as long as that delivers.
+//! other site, publisher); over a bottleneck only its importer takes it, and the others wait as long as that delivers. Sites
+//! that are only heard of are importers like all others: what they bring comes by somebody who reaches them.
 //!
 //! Inside: `importer` says whose turn it is, `picker` which chunk, `peers` who can give it, `patience` how long to wait,
 //! `standing` whom to rely on, `window` which chunks are looked at one by one and `siblings` what this node's other swarms

@@ -195,6 +195,7 @@ impl Driver {
             return false;
         }
         self.peers.entry(peer).collections.insert(collection.clone(), !wants);
+        transfer.heard.remove(&peer);
         if transfer.participants.insert(peer, wants).is_none() {
             transfer.swarm.handle(now, Input::PeerJoined { peer, profile });
         }

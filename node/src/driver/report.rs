@@ -123,6 +123,7 @@ impl Driver {
             have_bytes: transfer.have_bytes(),
             missing_without_holder: without_holder,
             missing_without_site: if transfer.complete { 0 } else { status.missing_without_site.into() },
+            yields: !transfer.complete && status.yields,
             waiting_for: if transfer.complete { Vec::new() } else { self.waiting_for(transfer) },
             rate,
             // What nobody is known to hold comes at no time that could be told.

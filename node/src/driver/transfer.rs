@@ -60,6 +60,8 @@ pub(super) struct Transfer {
     pub(super) participants: BTreeMap<PeerId, bool>,
     /// Peers that were told that this node takes part.
     pub(super) told: BTreeSet<PeerId>,
+    /// Members that the swarm has heard of and that are not connected, and whether they lack chunks.
+    pub(super) heard: BTreeMap<PeerId, bool>,
     pub(super) sources: Sources,
     pub(super) meter: Meter,
     pub(super) started: Instant,

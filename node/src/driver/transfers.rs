@@ -81,6 +81,7 @@ impl Driver {
             changes: watch::channel(0).0,
             participants: BTreeMap::new(),
             told: BTreeSet::new(),
+            heard: BTreeMap::new(),
             sources: Sources::default(),
             meter: super::meter::Meter::new(Instant::now()),
             started: Instant::now(),

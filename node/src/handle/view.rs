@@ -428,6 +428,8 @@ pub struct CollectionState {
     pub missing_without_holder: u64,
     /// Missing chunks that no connected site holds: if the flagship left now, these would not come.
     pub missing_without_site: u64,
+    /// Thrift has given way: the only other site is so slow that the flagship sends some of what that one could.
+    pub yields: bool,
     /// From whom the missing ones could come: names of members that are known to hold it but are not connected.
     pub waiting_for: Vec<String>,
     /// Rate now.

@@ -12,8 +12,8 @@
 //! The score does not know the domain: who wins a domain wins each smaller one it is in, so the importer of a county needs
 //! nobody's leave to take a chunk over its own uplink.
 //!
-//! Weight 0 (nobody can reach it) ranks behind every weighted member: it takes a chunk only when no weighted member does.
-//! As the other members do not count on it at all, that is "it imports for itself alone".
+//! Weight 0 (nobody can dial it) ranks behind every weighted member: it takes a chunk only when no weighted member does. Where
+//! there are none, members of weight 0 import for each other: whoever sees them reaches them.
 //!
 //! Rejected: (1) a score per chunk number: members on different versions would disagree; (2) recomputing all winners when
 //! a member comes or goes: 40 ms for 20 000 chunks and 20 members, where keeping the winning score costs 2 ms; (3) a

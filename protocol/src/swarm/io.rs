@@ -11,7 +11,7 @@ use crate::wire::peer::Urgency;
 /// How the flagship's upload is traded against time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EgressMode {
-    /// Only importers ask the flagship: it uploads about one copy.
+    /// Only importers ask the flagship: it uploads about one copy. Gives way when the only other site is slow.
     #[default]
     Thrifty,
     /// First copies first; flagship uplink that would idle serves what is rarest among the sites.
@@ -27,7 +27,7 @@ pub struct PeerProfile {
     pub domain: String,
     /// Sites behind one WAN link share a group; unique in the network.
     pub uplink_group: Option<String>,
-    /// Importer weight as a power of two; 0 imports for itself alone.
+    /// Importer weight as a power of two; 0 comes behind all others.
     pub weight: u8,
 }
 
@@ -113,10 +113,20 @@ pub enum Input {
         /// What the roster says.
         profile: PeerProfile,
     },
-    /// It is gone.
+    /// It is gone, or is not heard of any more.
     PeerLeft {
         /// Who.
         peer: PeerId,
+    },
+    /// A site takes part in this release, and no connection to it stands: one may come, or what it imports comes by others.
+    /// Until it joins or leaves. Of no effect for a peer that is connected.
+    PeerHeard {
+        /// Who.
+        peer: PeerId,
+        /// What the roster says.
+        profile: PeerProfile,
+        /// Lacks chunks, as far as is known.
+        wants: bool,
     },
     /// Whether it still lacks chunks.
     PeerWants {

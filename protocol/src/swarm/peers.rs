@@ -133,11 +133,27 @@ impl Peer {
     }
 }
 
-/// All connected peers.
+/// A site that takes part and is not connected.
+#[derive(Debug, Clone)]
+pub(super) struct Heard {
+    /// Who.
+    pub(super) id: PeerId,
+    /// Importer weight.
+    pub(super) weight: u8,
+    /// The lane that it would serve over.
+    pub(super) lane: Lane,
+    /// It lacks chunks.
+    pub(super) wants: bool,
+    /// Since when it is heard of.
+    pub(super) since: Timestamp,
+}
+
+/// All connected peers, and sites that are only heard of.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Peers {
     by_slot: BTreeMap<Slot, Peer>,
     slots: BTreeMap<PeerId, Slot>,
+    heard: BTreeMap<Slot, Heard>,
     banned: BTreeSet<PeerId>,
     /// Peers that have left with something to make up for: when, and their standing.
     remembered: BTreeMap<PeerId, (Timestamp, Standing)>,
@@ -149,7 +165,7 @@ impl Peers {
         if self.banned.contains(&peer.id) {
             return None;
         }
-        let free = (1..=u16::MAX).map(Slot).find(|slot| !self.by_slot.contains_key(slot))?;
+        let free = self.free_slot()?;
         if let Some((left, standing)) = self.remembered.remove(&peer.id) {
             peer.standing = standing.returned(left, peer.joined);
         }
@@ -157,6 +173,63 @@ impl Peers {
         self.by_slot.insert(free, peer);
         self.tell_alone();
         Some(free)
+    }
+
+    fn free_slot(&self) -> Option<Slot> {
+        let is_taken = |slot: &Slot| self.by_slot.contains_key(slot) || self.heard.contains_key(slot);
+        (1..=u16::MAX).map(Slot).find(|slot| !is_taken(slot))
+    }
+
+    /// Adds a site that is not connected; `None` when it is, or is banned, or no number is free.
+    pub(super) fn hear_of(&mut self, site: Heard) -> Option<Slot> {
+        if self.banned.contains(&site.id) || self.slots.contains_key(&site.id) {
+            return None;
+        }
+        let free = self.free_slot()?;
+        self.heard.insert(free, site);
+        Some(free)
+    }
+
+    /// A site that is not connected.
+    pub(super) fn heard(&self, slot: Slot) -> Option<&Heard> {
+        self.heard.get(&slot)
+    }
+
+    /// A site that is not connected, to change.
+    pub(super) fn heard_mut(&mut self, slot: Slot) -> Option<&mut Heard> {
+        self.heard.get_mut(&slot)
+    }
+
+    /// All sites that are not connected.
+    pub(super) fn all_heard(&self) -> impl Iterator<Item = (Slot, &Heard)> + '_ {
+        self.heard.iter().map(|(slot, site)| (*slot, site))
+    }
+
+    /// The number of a site that is not connected.
+    pub(super) fn slot_heard(&self, id: &PeerId) -> Option<Slot> {
+        self.heard.iter().find(|(_, site)| site.id == *id).map(|(slot, _)| *slot)
+    }
+
+    /// Forgets a site that is not connected.
+    pub(super) fn unhear(&mut self, slot: Slot) {
+        self.heard.remove(&slot);
+    }
+
+    /// Whether a site is connected: others than the publisher bring something.
+    pub(super) fn has_site(&self) -> bool {
+        self.by_slot.values().any(|peer| !peer.profile.is_origin)
+    }
+
+    /// The only site that takes part beside this node, when there is one and it is connected.
+    pub(super) fn only_site(&self) -> Option<&Peer> {
+        let mut sites = self.by_slot.values().filter(|peer| !peer.profile.is_origin);
+        let only = sites.next().filter(|_| self.heard.is_empty());
+        if sites.next().is_some() { None } else { only }
+    }
+
+    /// Who has this number.
+    pub(super) fn id_of(&self, slot: Slot) -> Option<PeerId> {
+        self.get(slot).map(|peer| peer.id).or_else(|| self.heard(slot).map(|site| site.id))
     }
 
     /// Removes a peer.

@@ -8,12 +8,13 @@
 //! - same inputs at the same times, same outputs.
 //!
 //! Inside: `roster` peers come, go and tell; `placing` what is to be done about a chunk; `asking` fills pipelines;
-//! `arriving` what came; `timing` what is due; `sliding` which pages of a large collection are looked into; `sharing` what other swarms of this node fetch.
+//! `hearsay` sites that only others reach; `arriving` what came; `timing` what is due; `sliding` which pages of a large collection are looked into; `sharing` what other swarms of this node fetch.
 
 #[cfg(test)]
 mod any_order;
 mod arriving;
 mod asking;
+mod hearsay;
 mod placing;
 mod roster;
 mod sharing;
@@ -140,6 +141,7 @@ impl Swarm {
             Input::Held(set) => self.handle_held(now, &set),
             Input::PeerJoined { peer, profile } => self.handle_joined(now, peer, profile),
             Input::PeerLeft { peer } => self.handle_left(now, &peer),
+            Input::PeerHeard { peer, profile, wants } => self.handle_heard(now, peer, &profile, wants),
             Input::PeerWants { peer, wants } => self.handle_wants(now, &peer, wants),
             Input::PeerHas { peer, set } => self.handle_has(now, &peer, set),
             Input::PeerGained { peer, gained, coming } => self.handle_gained(now, &peer, &gained, &coming),
@@ -211,7 +213,7 @@ impl Swarm {
         let nowhere = missing.difference(&self.peers.held_over(Lane::Group..=Lane::Doubtful)).difference(&in_flight);
         let siteless = missing.difference(&self.peers.held_over(Lane::Group..=Lane::Site));
         let missing = missing.len() as u32;
-        let id = |slot: Slot| self.peers.get(slot).map(|peer| peer.id);
+        let id = |slot: Slot| self.peers.id_of(slot);
         Status {
             known: self.wanted_count(),
             held: self.wanted_count() - missing,
@@ -221,6 +223,7 @@ impl Swarm {
             missing_without_site: siteless.len() as u32,
             in_flight: self.picker.in_flight_count(),
             is_paused: self.is_paused,
+            yields: self.mode == EgressMode::Thrifty && self.yields(),
             waiting_for: self.patience.awaited().filter_map(|(slot, count)| Some((id(slot)?, count))).collect(),
             duplicates: self.duplicates,
             peers: self.peers.iter().map(|(slot, _)| slot).filter_map(|slot| self.peer_status(slot)).collect(),

@@ -21,6 +21,8 @@ pub struct Status {
     pub in_flight: u32,
     /// Asks nobody for anything.
     pub is_paused: bool,
+    /// Thrift has given way: the only other site is so slow that the publisher sends some of what that one could.
+    pub yields: bool,
     /// Chunks left to an importer for now, by importer.
     pub waiting_for: Vec<(PeerId, u32)>,
     /// Whole chunks that came although they were held: bytes for nothing.

@@ -11,6 +11,8 @@ pub struct Outcome {
     pub finished: Vec<Option<f64>>,
     /// Copies the flagship sent.
     pub flagship_copies: f64,
+    /// Of these, to each site.
+    pub flagship_copies_to: Vec<f64>,
     /// Copies that came into each uplink group from outside.
     pub group_copies: BTreeMap<u8, f64>,
     /// Copies that came into each county and province from outside, by its path.

@@ -38,6 +38,8 @@ enum Event {
     Sever(usize, usize),
     /// Two nodes tell each other whom they know.
     Introduce(usize, usize),
+    /// Two nodes hear that the other takes part.
+    Rumour(usize, usize),
     /// Tells a node something of a peer; nothing when they are not connected.
     Tell {
         to: usize,
@@ -172,7 +174,9 @@ impl World {
         self.trace.note(&[self.now.0]);
         let parties = |a: &usize, b: &usize| [*a as u64, *b as u64];
         match event {
-            Event::Connect(a, b) | Event::Sever(a, b) | Event::Introduce(a, b) => self.trace.note(&parties(a, b)),
+            Event::Connect(a, b) | Event::Sever(a, b) | Event::Introduce(a, b) | Event::Rumour(a, b) => {
+                self.trace.note(&parties(a, b))
+            }
             Event::Tell { to, from, what } => {
                 self.trace.note(&parties(to, from));
                 self.trace.note_input(what);
@@ -201,6 +205,7 @@ impl World {
             Event::Connect(a, b) => self.connect(a, b),
             Event::Sever(a, b) => self.sever(a, b),
             Event::Introduce(a, b) => self.introduce(a, b),
+            Event::Rumour(a, b) => self.spread_rumour(a, b),
             Event::Tell { to, from, what } => {
                 if self.connected.contains(&pair(to, from)) {
                     self.hear(to, what);

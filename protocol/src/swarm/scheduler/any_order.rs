@@ -41,6 +41,8 @@ fn any_input() -> impl Strategy<Value = Input> {
     prop_oneof![
         2 => (0..PEERS).prop_map(|number| Input::PeerJoined { peer: peer(number), profile: profile(number) }),
         1 => who().prop_map(|peer| Input::PeerLeft { peer }),
+        2 => (0..PEERS, any::<bool>())
+            .prop_map(|(number, wants)| Input::PeerHeard { peer: peer(number), profile: profile(number), wants }),
         2 => (who(), any::<bool>()).prop_map(|(peer, wants)| Input::PeerWants { peer, wants }),
         3 => (who(), any_chunks()).prop_map(|(peer, set)| Input::PeerHas { peer, set: set.into_iter().collect() }),
         6 => (who(), any_chunks(), any_chunks())

@@ -11,13 +11,17 @@ use crate::wire::peer::Urgency;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a peer that has just come may keep us from asking farther off, the publisher above all: its have-map is under
-/// way and may well make that unnecessary. A round trip over a satellite.
+/// How long a peer that has just come or been heard of may keep us from asking farther off, the publisher above all: its
+/// have-map is under way and may well make that unnecessary. A round trip over a satellite.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Urgent chunks looked at for one event: more than any pipeline takes.
 const URGENT_SCAN_MAX: usize = 64;
 /// Bytes of urgent chunks one peer is asked for at least, whatever its rate: a second of 8 Mbit/s video.
 const PLAY_WINDOW_BYTES_MIN: u64 = 1 << 20;
+/// Thrift gives way when the publisher is so many times as fast as the only other site...
+const YIELD_RATIO: u64 = 2;
+/// ...and what is missing would take that site longer than this.
+const YIELD_LEFT: Duration = Duration::from_secs(30);
 /// Near the end at most this many chunks are asked of a second peer.
 const ENDGAME_CHUNKS: u32 = 8;
 
@@ -25,7 +29,7 @@ const ENDGAME_CHUNKS: u32 = 8;
 type Batch = BTreeMap<(Slot, Urgency), Vec<ChunkIndex>>;
 
 /// When the have-map of a site that has come is given up, if it is still under way.
-pub(super) fn settled_at(peer: &Peer) -> Option<Timestamp> {
+fn settled_at(peer: &Peer) -> Option<Timestamp> {
     (!peer.has_told && !peer.profile.is_origin).then(|| peer.joined + SETTLE)
 }
 
@@ -101,10 +105,15 @@ impl Swarm {
         }
     }
 
+    /// Sites whose have-map may be under way: the lane of each, and when it is given up.
+    pub(super) fn untold(&self) -> impl Iterator<Item = (Lane, Timestamp)> + '_ {
+        let here = self.peers.iter().filter_map(|(_, peer)| Some((peer.natural_lane, settled_at(peer)?)));
+        here.chain(self.peers.all_heard().map(|(_, site)| (site.lane, site.since + SETTLE)))
+    }
+
     /// The lane of the nearest site whose have-map is under way: nothing is taken from farther off until it is here.
     fn nearest_untold(&self, now: Timestamp) -> Option<Lane> {
-        let untold = self.peers.iter().filter(|(_, peer)| settled_at(peer).is_some_and(|settled| now < settled));
-        untold.map(|(_, peer)| peer.natural_lane).min()
+        self.untold().filter(|(_, settled)| now < *settled).map(|(lane, _)| lane).min()
     }
 
     /// Who is asked next. The silent come last: two of them could take turns with the only chunk that is left while
@@ -135,10 +144,20 @@ impl Swarm {
         {
             return Some((chunk, Urgency::Background));
         }
-        if lane == Lane::Origin && self.mode == EgressMode::Fast && peer.has_spare() {
+        if lane == Lane::Origin && (self.mode == EgressMode::Fast || self.yields()) && peer.has_spare() {
             return self.pick_extra(peer).map(|it| (it, Urgency::Background));
         }
         None
+    }
+
+    /// Whether thrift gives way. With one other site all that it saves is one copy, which a weak uplink makes dear: two sites that
+    /// upload 1 Mbit/s took 292 s for what the publisher's uplink allows in 112. Among more sites, an extra copy saves less time.
+    pub(super) fn yields(&self) -> bool {
+        let Some(site) = self.peers.only_site() else { return false };
+        let publisher =
+            self.peers.iter().filter(|(_, peer)| peer.profile.is_origin).filter_map(|(_, peer)| peer.pace.rate());
+        let (Some(site), Some(publisher)) = (site.pace.rate(), publisher.max()) else { return false };
+        publisher >= YIELD_RATIO * site.max(1) && self.picker.missing_bytes() >= site * YIELD_LEFT.as_secs()
     }
 
     /// What to try a silent peer with: what nobody else has, or of a site anything, so that it can redeem itself.

@@ -39,7 +39,14 @@ impl Swarm {
             return Slot::ME;
         }
         let claimant = self.patience.claimants(chunk).find(|slot| self.brings_nearer(*slot, lane));
-        claimant.unwrap_or_else(|| self.tree.winner(chunk, lane))
+        claimant.unwrap_or_else(|| self.importer(chunk, lane))
+    }
+
+    /// Whose turn it is when nobody has claimed the chunk. A page is not left to somebody out of reach, who may be gone: all waits for it.
+    fn importer(&self, chunk: ChunkIndex, lane: Lane) -> Slot {
+        let winner = self.tree.winner(chunk, lane);
+        let is_page = self.picker.row(chunk).is_some_and(|row| row.is_page);
+        if is_page && self.peers.heard(winner).is_some() { Slot::ME } else { winner }
     }
 
     /// Whether a chunk that is to be had over this lane is nearer once a peer has it.
@@ -65,11 +72,7 @@ impl Swarm {
     /// Makes a peer an importer, or no longer one, as its standing has it.
     pub(super) fn review_membership(&mut self, now: Timestamp, slot: Slot) {
         let Some(peer) = self.peers.get(slot) else { return };
-        let fit = peer.wants
-            && !peer.profile.is_origin
-            && peer.profile.weight > 0
-            && !peer.is_snubbed()
-            && !self.patience.is_stalled(slot);
+        let fit = peer.wants && !peer.profile.is_origin && !peer.is_snubbed() && !self.patience.is_stalled(slot);
         if fit == self.tree.contains(slot) {
             return;
         }

@@ -7,10 +7,11 @@ use crate::plan::time::Timestamp;
 use crate::swarm::io::{DropReason, Output, PeerProfile};
 use crate::swarm::lane::{Lane, Slot};
 use crate::swarm::pace::Pace;
-use crate::swarm::peers::Peer;
+use crate::swarm::peers::{Ask, Peer};
 use crate::swarm::picker::{Place, Row};
 use crate::swarm::standing::Standing;
 use crate::trust::PeerId;
+use crate::wire::peer::Urgency;
 use std::collections::BTreeMap;
 
 impl Swarm {
@@ -31,9 +32,21 @@ impl Swarm {
             spare: 1,
             is_dry: false,
         });
+        self.review_heard(now);
+        self.repeat_claims(now);
+    }
+
+    /// Whoever has just come has not heard what is being imported.
+    fn repeat_claims(&mut self, now: Timestamp) {
+        let is_import = |ask: &Ask| ask.urgency != Urgency::Background;
+        let asks = self.peers.iter().flat_map(|(_, peer)| &peer.asks).filter(|(_, ask)| is_import(ask));
+        let coming: Vec<_> = asks.map(|(chunk, _)| *chunk).collect();
+        coming.into_iter().for_each(|chunk| self.announcer.coming(now, chunk));
+        self.announcer.hurry(now);
     }
 
     pub(super) fn handle_left(&mut self, now: Timestamp, id: &PeerId) {
+        self.hear_no_more(now, id);
         let Some(slot) = self.peers.slot(id) else { return };
         let lost = self.expel(slot);
         let claimed = self.patience.forget(slot);
@@ -47,6 +60,7 @@ impl Swarm {
         }
         self.place_all(now, lost.into_iter().chain(claimed));
         self.place_all(now, held.iter());
+        self.review_heard(now);
         if self.peers.iter().next().is_none() {
             self.announcer.clear();
         }
@@ -91,6 +105,7 @@ impl Swarm {
         if gained.iter().any(|chunk| self.is_import(slot, *chunk)) && self.patience.delivered(now, slot) {
             self.review_membership(now, slot);
         }
+        self.credit_heard(now, slot, gained);
         for chunk in gained {
             self.gain(now, slot, *chunk);
         }

@@ -4,6 +4,7 @@
 //! Chunk 0 is the page. Unless a row says else, `me` imports chunks below 10, `A` those from 10, `B` those from 20,
 //! `G` those from 30 on (ids are searched for that).
 
+mod hearsay;
 mod scope;
 mod silence;
 
@@ -266,7 +267,7 @@ fn a_running_import_is_not_displaced_and_a_leaver_is_followed_at_once() {
         &[
             (100, left(B), &[]),
             (200, left(A), &["ask F import 11"]),
-            (300, joined(A), &[]),
+            (300, joined(A), &["tell ~11"]),
             (300, has(A, &[]), &[]),
             (300, wants(A), &[]),
             (400, coming(A, &[11]), &[]),

@@ -1,7 +1,6 @@
 //! What is due: silent peers are set aside, importers that do not deliver are passed over, news are told.
 
 use super::Swarm;
-use super::asking::settled_at;
 use crate::plan::time::Timestamp;
 use crate::swarm::io::Output;
 use crate::swarm::lane::{Lane, Slot};
@@ -26,7 +25,7 @@ impl Swarm {
         let probes = self.peers.iter().filter_map(|(_, peer)| peer.standing.snub().map(|snub| snub.probe_at));
         let flights = self.flights.keys().filter(|_| self.is_endgame());
         probes
-            .chain(self.peers.iter().filter_map(|(_, peer)| settled_at(peer)))
+            .chain(self.untold().map(|(_, settled)| settled))
             .chain(self.eviction_at())
             .chain(flights.filter_map(|chunk| self.overdue_at(*chunk)))
     }
@@ -49,6 +48,7 @@ impl Swarm {
         }
         for slot in self.patience.stall_due(now) {
             self.review_membership(now, slot);
+            self.review_one_heard(now, slot);
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) struct Books {
     /// Province, county and group of each node; the flagship's are none of ours.
     places: Vec<(Vec<String>, Option<u8>)>,
     sent: Vec<u64>,
+    /// Sent by the flagship to each node.
+    from_flagship: Vec<u64>,
     /// Sent and received over the link to the outside.
     wan: Vec<u64>,
     duplicates: Vec<u64>,
@@ -27,6 +29,7 @@ impl Books {
         let none = vec![0; places.len()];
         Self {
             sent: none.clone(),
+            from_flagship: none.clone(),
             wan: none.clone(),
             duplicates: none,
             closed: 0,
@@ -39,6 +42,7 @@ impl Books {
     pub(super) fn sent(&mut self, parcel: Parcel, bytes: u64, is_lan: bool, is_closed: bool) {
         let Parcel { from, to, .. } = parcel;
         self.sent[from] += bytes;
+        self.from_flagship[to] += if from == 0 { bytes } else { 0 };
         if is_lan {
             return;
         }
@@ -91,6 +95,7 @@ impl World {
         Outcome {
             finished: sites.iter().map(|node| node.finished.map(seconds)).collect(),
             flagship_copies: copies(books.sent[0]),
+            flagship_copies_to: books.from_flagship[1..].iter().map(|bytes| copies(*bytes)).collect(),
             group_copies: books.into_groups.iter().map(|(group, bytes)| (*group, copies(*bytes))).collect(),
             domain_copies: books.into_domains.iter().map(|(path, bytes)| (path.clone(), copies(*bytes))).collect(),
             total_copies: copies(books.sent.iter().sum()),

@@ -129,13 +129,16 @@ impl World {
         self.acquainted = Some(known);
     }
 
-    /// Connects two nodes soon, if they can reach each other and know it.
+    /// Two nodes that know of each other hear that both take part, and connect soon if they can reach each other.
     pub(super) fn schedule_connect(&mut self, a: usize, b: usize, after: Duration) {
         let is_known = self.acquainted.as_ref().is_none_or(|known| known.contains(&pair(a, b)));
-        if !is_known || self.strangers.contains(&pair(a, b)) {
+        if !is_known {
             return;
         }
-        let handshake = Duration::from_micros(self.dice.below(HANDSHAKE.as_micros() as u64));
-        self.schedule(after + handshake, Event::Connect(a, b));
+        self.schedule(after, Event::Rumour(a, b));
+        if !self.strangers.contains(&pair(a, b)) {
+            let handshake = Duration::from_micros(self.dice.below(HANDSHAKE.as_micros() as u64));
+            self.schedule(after + handshake, Event::Connect(a, b));
+        }
     }
 }

@@ -35,6 +35,18 @@ impl World {
         }
     }
 
+    /// Each hears that the other takes part. That it is gone or done it hears too late to matter.
+    pub(super) fn spread_rumour(&mut self, a: usize, b: usize) {
+        if !self.nodes[a].is_here() || !self.nodes[b].is_here() {
+            return;
+        }
+        for (to, from) in [(a, b), (b, a)] {
+            let Node { id, profile, finished, .. } = &self.nodes[from];
+            let (peer, profile, wants) = (*id, profile.clone(), finished.is_none());
+            self.step(to, Input::PeerHeard { peer, profile, wants });
+        }
+    }
+
     /// Each hears of the other's acquaintances, and calls them.
     pub(super) fn introduce(&mut self, a: usize, b: usize) {
         let Some(known) = &mut self.acquainted else { return };

@@ -38,6 +38,9 @@ pub(crate) struct Figures {
     /// Last of each kind of sites.
     pub(crate) kinds_last_s: BTreeMap<String, Option<f64>>,
     pub(crate) flagship_copies: f64,
+    /// Of these, to all sites of each kind.
+    #[serde(default)]
+    pub(crate) kinds_copies: BTreeMap<String, f64>,
     pub(crate) group_copies: BTreeMap<String, f64>,
     pub(crate) domain_copies: BTreeMap<String, f64>,
     pub(crate) duplicate_percent: f64,
@@ -60,6 +63,9 @@ impl Figures {
         let times: Vec<_> = outcome.finished.iter().zip(honest).filter(|(_, it)| **it).map(|(time, _)| *time).collect();
         let (p50_s, p90_s, last_s) = (quantile(&times, 0.5), quantile(&times, 0.9), quantile(&times, 1.0));
         let kind = |(name, sites): &(String, Vec<usize>)| (name.clone(), outcome.last_of(sites.iter().copied()));
+        let copies = |(name, sites): &(String, Vec<usize>)| {
+            (name.clone(), sites.iter().map(|site| outcome.flagship_copies_to[*site]).sum())
+        };
         let group = |(number, copies): (&u8, &f64)| (plan.groups.get(number).cloned().unwrap_or_default(), *copies);
         Self {
             seed,
@@ -70,6 +76,7 @@ impl Figures {
             fluid_bound_s: bounds.1,
             kinds_last_s: plan.kinds.iter().map(kind).collect(),
             flagship_copies: outcome.flagship_copies,
+            kinds_copies: plan.kinds.iter().map(copies).collect(),
             group_copies: outcome.group_copies.iter().map(group).collect(),
             domain_copies: outcome.domain_copies.clone(),
             duplicate_percent: outcome.duplicate_percent,

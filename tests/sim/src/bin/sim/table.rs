@@ -35,6 +35,7 @@ pub(crate) fn text(plan: &Plan, report: &Report, base: Option<&Report>) -> Strin
     let mut lines =
         vec![plan.about.clone(), format!("{mib:.0} MiB, {}{}", report.mode, bounds(report)), table.to_string()];
     lines.push(kinds(plan, &report.runs));
+    lines.push(copies_by_kind(plan, &report.runs));
     lines.extend(base.map(|base| base::compare(base, report)).unwrap_or_default());
     lines.join("\n")
 }
@@ -92,6 +93,16 @@ fn kinds(plan: &Plan, runs: &[Figures]) -> String {
     };
     let parts: Vec<_> = plan.kinds.iter().map(|(name, _)| format!("{name} {} s", show(last(name), 1))).collect();
     format!("last by kind: {}", parts.join(", "))
+}
+
+/// Where the flagship's copies went: means over the runs.
+fn copies_by_kind(plan: &Plan, runs: &[Figures]) -> String {
+    let mean = |name: &String| {
+        let sum: f64 = runs.iter().filter_map(|run| run.kinds_copies.get(name)).sum();
+        sum / runs.len().max(1) as f64
+    };
+    let parts: Vec<_> = plan.kinds.iter().map(|(name, _)| format!("{name} {:.3}", mean(name))).collect();
+    format!("flagship copies by kind: {}", parts.join(", "))
 }
 
 fn show(value: Option<f64>, decimals: usize) -> String {
