@@ -194,17 +194,14 @@ impl Look<'_> {
             return Ok(true);
         }
         page.chunks.iter().zip(&here).filter(|(_, here)| !**here).for_each(|(entry, _)| self.short.add(entry));
-        page.items.iter().filter(|item| misses(item, &here)).for_each(|item| self.short.name(item));
+        page.items.iter().filter(|item| misses(page, item, &here)).for_each(|item| self.short.name(item));
         Ok(false)
     }
 }
 
-fn misses(item: &Item, here: &[bool]) -> bool {
-    let mut rows = item
-        .files
-        .iter()
-        .flat_map(|file| &file.runs)
-        .map(|run| run.first as usize..run.first.saturating_add(run.count) as usize);
+fn misses(page: &Page, item: &Item, here: &[bool]) -> bool {
+    let runs = item.files.iter().flat_map(|file| page.part_runs(file));
+    let mut rows = runs.map(|run| run.first as usize..run.first.saturating_add(run.count) as usize);
     rows.any(|rows| here.get(rows).is_some_and(|here| !here.iter().all(|here| *here)))
 }
 
