@@ -38,7 +38,7 @@ error-unpack = { $path } cannot be unpacked, as { unpack-fault }; unpack it by h
 error-name = { $path } cannot be packed, as { name-fault }: rename it
 error-names = { $count } names cannot be packed:
     {"    "}{ $lines }
-    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
+    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path; in an archive no path that begins with / or has . or .. in it
 error-description = { $path } is not right: { $lines }
 error-unknown-item = { $path } describes item '{ $key }', but there is no such folder or file: correct the name
 error-item-left-out = { $path } describes item '{ $key }', which is left out ({ skip-reason }): finish or rename it, or take the entry out
@@ -110,14 +110,21 @@ gc-damaged = { $chunks ->
     [one] 1 damaged chunk was found: it will be fetched again
    *[other] { $chunks } damaged chunks were found: they will be fetched again
 }
+gc-forgotten = { $chunks ->
+    [one] 1 damaged chunk that no version needs any more is off the list
+   *[other] { $chunks } damaged chunks that no version needs any more are off the list
+}
 pin-on = { $pin } is pinned now
 pin-was-on = { $pin } was pinned already
+pin-absent = , but it is not in this store yet: it is kept once it comes. Is the name right?
 pin-off = { $pin } is no longer pinned
 pin-was-off = { $pin } was not pinned
 quota-none = { $used } bytes used, no quota
 quota-set = { $used } bytes used, { $quota } bytes allowed
 damaged = damaged: { $chunk }
 damaged-in = damaged: { $chunk } in { $path }
+damaged-unneeded = {" "}(no version needs it: `karez-content gc` takes it off the list)
+scrub-file-unneeded = {"; "}{ $unneeded } of them no version needs: `karez-content gc` takes these off the list
 scrub-file-changed = { $path } was changed, moved or removed: { $chunks ->
     [one] 1 chunk is no longer in it
    *[other] { $chunks } chunks are no longer in it

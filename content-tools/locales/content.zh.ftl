@@ -38,7 +38,7 @@ error-unpack = 无法解压 { $path }，{ unpack-fault }；请自行解压
 error-name = 无法打包 { $path }，{ name-fault }：请改名
 error-names = 有 { $count } 个名称无法打包：
     {"    "}{ $lines }
-    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
+    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节；压缩包内的路径不能以 / 开头，也不能含有 . 或 ..
 error-description = { $path } 有误：{ $lines }
 error-unknown-item = { $path } 中写了“{ $key }”，但没有这个目录或文件：请更正名称
 error-item-left-out = { $path } 中写了“{ $key }”，但它没有收入（{ skip-reason }）：请补全或改名，或删去这一项
@@ -83,14 +83,18 @@ gc-would-free = 重写 { $segments } 个段可腾出 { $bytes } 字节
 gc-freed = 已腾出 { $bytes } 字节，移动了 { $chunks } 块
 gc-left = 另有 { $bytes } 字节的无用数据留在无用部分很少的段中
 gc-damaged = 发现 { $chunks } 块已损坏：会重新取回
+gc-forgotten = 有 { $chunks } 个损坏的块已没有版本需要，不再列出
 pin-on = 已固定 { $pin }
 pin-was-on = { $pin } 早已固定
+pin-absent = ，但此存储中还没有它：一旦取来就会保留。请核对名称
 pin-off = 已取消固定 { $pin }
 pin-was-off = { $pin } 本来就没有固定
 quota-none = 已用 { $used } 字节，没有限额
 quota-set = 已用 { $used } 字节，限额 { $quota } 字节
 damaged = 已损坏：{ $chunk }
 damaged-in = 已损坏：{ $chunk }，在 { $path } 中
+damaged-unneeded = （没有版本需要它：`karez-content gc` 会把它从列表中去掉）
+scrub-file-unneeded = ；其中 { $unneeded } 块没有版本需要，`karez-content gc` 会把它们从列表中去掉
 scrub-file-changed = { $path } 已被改动、移动或删除：其中不再有 { $chunks } 块
 scrub-done = 检查了 { $checked } 块，损坏 { $damaged } 块；{ $versions } 个版本中有 { $lost } 个缺少内容
 lost-unreadable = 无法读取 { $path }，不知道它指的是什么：请删除它，再重新取回或发布

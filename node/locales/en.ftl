@@ -61,7 +61,7 @@ error-pack-name-encoding = nothing was published: the name { $path } is not UTF-
 error-pack-name = nothing was published: rename { $path }, as { name-fault }
 error-pack-names = nothing was published: { $count } names cannot be published:
     {"    "}{ $lines }
-    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
+    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path; in an archive no path that begins with / or has . or .. in it
 error-pack-description = nothing was published: { $path } is not right:
     { $lines }
 error-pack-unknown-item = nothing was published: { $path } describes '{ $key }', but there is no such folder or file. Correct the name
@@ -360,6 +360,7 @@ error-unreadable-releases = release files that cannot be read: { $count }. What 
 error-still-damaged = { $chunks } chunks are damaged, and nobody reachable has them: they are fetched as soon as somebody has
 pin-on = { $pin } is pinned now: nothing removes it to make room.
 pin-was-on = { $pin } was pinned already.
+pin-absent = {" "}It is not here yet, and is kept once it comes: is the version right?
 pin-off = { $pin } is no longer pinned.
 pin-was-off = { $pin } was not pinned.
 pins-none = Nothing is pinned.

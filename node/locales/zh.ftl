@@ -61,7 +61,7 @@ error-pack-name-encoding = 没有发布：名称 { $path } 不是 UTF-8。请改
 error-pack-name = 没有发布：请给 { $path } 改名，{ name-fault }
 error-pack-names = 没有发布：有 { $count } 个名称无法发布：
     {"    "}{ $lines }
-    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
+    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节；压缩包内的路径不能以 / 开头，也不能含有 . 或 ..
 error-pack-description = 没有发布：{ $path } 有误：
     { $lines }
 error-pack-unknown-item = 没有发布：{ $path } 中写了“{ $key }”，但没有这个目录或文件。请更正名称
@@ -336,6 +336,7 @@ error-unreadable-releases = 有 { $count } 个版本文件无法读取：处理�
 error-still-damaged = 有 { $chunks } 块已损坏，可联系的节点都没有：一旦有节点有就会取回
 pin-on = 已固定 { $pin }：腾空间时不会删除它。
 pin-was-on = { $pin } 早已固定。
+pin-absent = 本机还没有它，一旦取来就会保留：请核对版本号。
 pin-off = 已取消固定 { $pin }。
 pin-was-off = { $pin } 本来就没有固定。
 pins-none = 没有固定的内容集。

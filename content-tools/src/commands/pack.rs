@@ -96,14 +96,22 @@ fn pack_next(flags: &Flags, voice: &Voice) -> anyhow::Result<Outcome> {
     let mut display = Display::new(voice);
     let packed = pack(&flags.dir, &options, &store, &mut |progress| display.show(progress))?;
     display.bar.finish_and_clear();
-    let last = store.drafts()?.into_iter().rfind(|draft| draft.collection == collection);
-    let version = last.as_ref().map_or(1, |last| last.version + 1);
+    // A damaged draft had its number: nothing else may be called so, and what has changed since nobody can say.
+    let highest = store.highest_draft(&collection)?;
+    let last = store.drafts()?.into_iter().find(|last| last.collection == collection && last.version == highest);
+    let version =
+        highest.checked_add(1).ok_or_else(|| anyhow::anyhow!("version {highest} is the last there can be"))?;
     if let Some(last) = last.as_ref().filter(|last| ManifestId::of(&last.root) == packed.manifest) {
         return Ok(Outcome { packed, collection, version: last.version, changed: false, wire_bytes: 0 });
     }
     let new = Pages::open(&packed.root_bytes, &store)?;
     let old = last.map(|last| Pages::open(&last.root, &store)).transpose()?;
-    let wire_bytes = quote::wire_bytes(&new, old.as_ref().map_or(Held::Nothing, Held::Version))?;
+    let wire_bytes = match &old {
+        Some(old) => quote::wire_bytes(&new, Held::Version(old))?,
+        None if highest == 0 => quote::wire_bytes(&new, Held::Nothing)?,
+        // What the last version named nobody can read; the store knows what is new.
+        None => packed.new_stored_bytes,
+    };
     let root = packed.root_bytes.clone();
     let draft = HeldRelease { collection: collection.clone(), version, signed: Vec::new(), root, whole: true };
     store.save_draft(&draft)?;

@@ -32,7 +32,8 @@ pub(super) async fn pin(context: &Context, client: &Client, pin: String, on: boo
         (false, true) => "pin-off",
         (false, false) => "pin-was-off",
     };
-    context.print(&context.text(key, &[("pin", done.pin.as_str().into())]));
+    let absent = if on && !done.here { context.text("pin-absent", &[]) } else { String::new() };
+    context.print(&(context.text(key, &[("pin", done.pin.as_str().into())]) + &absent));
     Ok(())
 }
 
