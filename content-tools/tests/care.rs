@@ -127,3 +127,53 @@ fn no_draft_takes_the_number_of_a_damaged_one() {
     }
     assert_eq!(bench.json(pack)["changed"], false);
 }
+
+/// What was lost comes back by packing again, which says so; copies give the folder free.
+#[test]
+fn packing_says_what_it_stored_again() {
+    let bench = Bench::new();
+    let pack = "pack folder --collection me/fb";
+    bench.json(pack);
+    let segment = bench.root.path().join("store/segments/00000001.kseg");
+    fs::File::options().write(true).open(segment).unwrap().write_all_at(&[0x55; 100], 300_000).unwrap();
+    assert_eq!(bench.code("verify"), 1);
+    let said = bench.text("en", pack);
+    assert!(said.contains("nothing has changed since version 1") && said.contains("stored again"), "{said}");
+    assert_eq!(bench.code("verify"), 0);
+
+    let bench = Bench::new();
+    assert_eq!(bench.json(PACK)["copied_bytes"], 0);
+    let said = bench.text("zh", pack);
+    assert!(said.contains("已复制到存储中") && said.contains("900000"), "{said}");
+    assert!(!bench.text("zh", pack).contains("已复制到存储中"), "they are copies now");
+    fs::remove_dir_all(bench.root.path().join("folder")).unwrap();
+    assert_eq!(bench.code("verify"), 0);
+}
+
+#[test]
+fn wrong_usage_says_the_rule_in_both_languages() {
+    let bench = Bench::new();
+    for (line, english, chinese) in [
+        ("pack folder --renditions 9p", "120p to 1080p", "120p 至 1080p"),
+        ("pack folder --collection Bad/Name!", "letters A-Z and a-z, digits", "只用英文字母、数字和 . _ -"),
+        ("scrub --rate 0", "above 0", "大于 0"),
+        ("quota 0", "above 0", "大于 0"),
+    ] {
+        for (lang, rule) in [("en", english), ("zh", chinese)] {
+            let said = bench.text(lang, line);
+            assert!(said.contains(rule) && bench.run(lang, line).status.code() == Some(2), "{line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_manifest_is_said_in_words_of_the_language() {
+    let bench = Bench::new();
+    bench.json("pack folder --collection me/fb");
+    for (lang, said) in [("en", "no description of a collection"), ("zh", "不是内容集的描述")] {
+        let text = bench.text(lang, "inspect folder/a.bin");
+        assert!(text.contains(said) && !text.contains("malformed"), "{text}");
+    }
+    let json = bench.json("inspect folder/a.bin");
+    assert!(json["detail"].as_str().unwrap().contains("manifest"), "{json}");
+}

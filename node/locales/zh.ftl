@@ -212,7 +212,7 @@ renamed-reserved = Windows 把这个名称当作设备
 renamed-ending = Windows 会去掉末尾的点和空格
 renamed-normalised = 改用组合字符（NFC）
 renamed-length = 名称太长
-renamed-collision = 另有文件同名（仅大小写不同）
+renamed-collision = 另有文件同名（仅大小写或字母的组合方式不同）
 pull-eta = 还需 { $eta }
 pull-sources = 旗舰 { $flagship } · 其他节点 { $peers } · 同组 { $group } · 本机已有 { $here }
 pull-waiting = 已连接的节点都没有其余部分；{ $from }
@@ -290,6 +290,7 @@ error-not-a-request = { $path } 不是 `karez request` 写出的完整文件：�
 error-newer-request = { $path } 由更新版本的 Karez 写出：请升级本节点
 error-foreign-request = { $path } 来自另一个网络：请用本网络站点的文件
 error-no-stick-folder = 没有目录 { $path }：存储盘插好了吗？如已插好，请先建立该目录
+error-no-source-folder = 没有目录 { $path }：存储盘插好了吗？路径对吗？
 error-not-a-folder = { $path } 不是目录：请给出存储盘上的目录
 error-not-writable = 节点无法写入 { $path }：请给运行节点的用户写权限，或以可写方式接入存储盘
 error-not-readable = 节点无法读取 { $path }：请给运行节点的用户读权限
@@ -331,7 +332,7 @@ import-done = 新存入 { $new } 块（{ $bytes }）；本机已有 { $held } �
 
 ## 存储维护
 error-pin = “{ $found }”不是内容集：请写“发布者/名称”或“发布者/名称@版本”
-error-size = “{ $found }”不是字节数：请写 500K、20M 或 2G 这样的值
+error-size = “{ $found }”不是大于 0 的字节数：请写 500K、20M 或 2G 这样的值
 error-unreadable-releases = 有 { $count } 个版本文件无法读取：处理办法见上
 error-still-damaged = 有 { $chunks } 块已损坏，可联系的节点都没有：一旦有节点有就会取回
 pin-on = 已固定 { $pin }：腾空间时不会删除它。

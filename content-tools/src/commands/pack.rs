@@ -9,7 +9,7 @@ use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
 use karez_content_tools::rendition::Height;
 use karez_content_tools::speech::Voice;
-use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
+use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
@@ -78,7 +78,7 @@ fn pack_next(flags: &Flags, voice: &Voice) -> anyhow::Result<Outcome> {
     // Before a store is created for it.
     anyhow::ensure!(flags.dir.exists(), Wrong::NoFolder { dir: flags.dir.clone() });
     check_place(&flags.dir, &OwnFolders::of([flags.store.as_path()]))?;
-    let store = Store::open(&flags.store, StoreOptions::default())?;
+    let store = super::open(&flags.store)?;
     let collection = match &flags.collection {
         Some(name) => name.clone(),
         None => draft_name(&flags.dir)?,
@@ -215,6 +215,13 @@ fn print_text(outcome: &Outcome, voice: &Voice) -> anyhow::Result<()> {
         let sizes = [("wire", outcome.wire_bytes.into()), ("stored", root.stored_bytes.into())];
         line(&mut out, &voice.text("pack-wire", &sizes))?;
     }
+    if !outcome.changed && packed.chunks_new > 0 {
+        let stored = [("chunks", packed.chunks_new.into()), ("bytes", packed.new_stored_bytes.into())];
+        line(&mut out, &voice.text("pack-restored", &stored))?;
+    }
+    if packed.copied_bytes > 0 {
+        line(&mut out, &voice.text("pack-copied", &[("bytes", packed.copied_bytes.into())]))?;
+    }
     if packed.in_place_bytes > 0 {
         line(&mut out, &voice.text("pack-in-place", &[("bytes", packed.in_place_bytes.into())]))?;
     }
@@ -270,6 +277,7 @@ fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
         "items": packed.root.items,
         "renditions": packed.renditions,
         "in_place_bytes": packed.in_place_bytes,
+        "copied_bytes": packed.copied_bytes,
         "empty_folders": packed.empty_folders,
         "plain_bytes": packed.root.plain_bytes,
         "stored_bytes": packed.root.stored_bytes,

@@ -34,7 +34,7 @@ pub(crate) struct Flags {
 
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
-    let store = super::open_to_look(&flags.store)?;
+    let store = super::open_to_check(&flags.store)?;
     let from = if flags.resume { store.noted_scrub()? } else { ScrubCursor::default() };
     let note = |cursor: &ScrubCursor| match store.is_read_only() {
         true => Ok(()),
