@@ -11,7 +11,7 @@ error-no-item = '{ $manifest }' has no item '{ $item }': without --item all are 
 error-missing-page = a page of the manifest is not in this store yet: pull the collection first
 error-locked = the store { $dir } is in use by another Karez process: stop that one, or use its commands
 error-read-only = the store { $dir } cannot be written to: its disk or folder is read-only. Make it writable, or use a copy
-error-disk-full = no space left on the disk of { $path }: free some and try again; nothing stored before is lost
+error-disk-full = no space left on the disk of { $path }: free some and try again; nothing stored before is lost, and `karez-content gc` gives back what was left unfinished
 error-quota = the store { $dir } has reached its quota of { $bytes } bytes: `karez-content gc` gives back what is not needed, or raise the quota
 error-system = { $path } cannot be used: { $detail }
 error-file-changed = { $path } was changed, moved or removed, and no longer holds what is to be read from it: pack its folder again
@@ -24,7 +24,10 @@ error-index = the index of the store failed ({ $detail }): it is rebuilt when th
 error-damaged-release = { $path } is damaged, and what it named may still be needed: nothing was removed. Remove the file, then pull or pack that again
 error-not-whole = { $name } is not whole in this store, so nothing was removed: finish pulling it, or pack it again (`karez gc` in the running node need not wait)
 error-damaged-pins = { $path } is damaged, so nothing is compacted: remove it and pin again what must stay
-error-no-collection = this is no description of a collection, or it is damaged: { $detail }
+error-no-collection = { $fault ->
+    [newer] this description of a collection was written by a newer Karez: update this program
+   *[other] this is no description of a collection, or it is damaged
+}
 error-not-a-folder = { $path } is not a folder: put the file into a folder of its own and pack that
 error-empty = { $path } holds no file to pack: what was packed before stays as it is
 error-empty-skipped = { $path } holds no file to pack ({ left-out }): what was packed before stays as it is
@@ -38,7 +41,7 @@ error-unpack = { $path } cannot be unpacked, as { unpack-fault }; unpack it by h
 error-name = { $path } cannot be packed, as { name-fault }: rename it
 error-names = { $count } names cannot be packed:
     {"    "}{ $lines }
-    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
+    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path; in an archive no path that begins with / or has . or .. in it
 error-description = { $path } is not right: { $lines }
 error-unknown-item = { $path } describes item '{ $key }', but there is no such folder or file: correct the name
 error-item-left-out = { $path } describes item '{ $key }', which is left out ({ skip-reason }): finish or rename it, or take the entry out
@@ -85,6 +88,11 @@ pack-unchanged = { $collection }: nothing has changed since version { $version }
 pack-done = { $collection }: version { $version }, { $files }, { $bytes }
 pack-wire = new content: { $wire } of { $stored } bytes
 pack-in-place = { $bytes } bytes stay in the folder: do not move or change its files without packing it again
+pack-restored = { $chunks ->
+    [one] 1 chunk
+   *[other] { $chunks } chunks
+} ({ $bytes } bytes) that this store lacked, stored again
+pack-copied = { $bytes } bytes that stood in a folder's files are copies in the store now: this version does not need those files any more
 manifest = manifest { $id }
 inspect-sizes = { $items }, { $files }, { $bytes }, { $stored } stored
 inspect-pages = { $pages }, { $rows }
@@ -110,14 +118,21 @@ gc-damaged = { $chunks ->
     [one] 1 damaged chunk was found: it will be fetched again
    *[other] { $chunks } damaged chunks were found: they will be fetched again
 }
+gc-forgotten = { $chunks ->
+    [one] 1 damaged chunk that no version needs any more is off the list
+   *[other] { $chunks } damaged chunks that no version needs any more are off the list
+}
 pin-on = { $pin } is pinned now
 pin-was-on = { $pin } was pinned already
+pin-absent = , but it is not in this store yet: it is kept once it comes. Is the name right?
 pin-off = { $pin } is no longer pinned
 pin-was-off = { $pin } was not pinned
 quota-none = { $used } bytes used, no quota
 quota-set = { $used } bytes used, { $quota } bytes allowed
 damaged = damaged: { $chunk }
 damaged-in = damaged: { $chunk } in { $path }
+damaged-unneeded = {" "}(no version needs it: `karez-content gc` takes it off the list)
+scrub-file-unneeded = {"; "}{ $unneeded } of them no version needs: `karez-content gc` takes these off the list
 scrub-file-changed = { $path } was changed, moved or removed: { $chunks ->
     [one] 1 chunk is no longer in it
    *[other] { $chunks } chunks are no longer in it

@@ -11,7 +11,7 @@ error-no-item = “{ $manifest }”中没有“{ $item }”：不带 --item 则�
 error-missing-page = 清单有一页还不在此存储中：请先取回该内容集
 error-locked = 存储 { $dir } 正被另一个 Karez 进程使用：请先停止它，或使用它的命令
 error-read-only = 无法写入存储 { $dir }：所在磁盘或目录只读。请设为可写，或使用副本
-error-disk-full = { $path } 所在磁盘已满：请腾出空间后再试，已存内容不会丢失
+error-disk-full = { $path } 所在磁盘已满：请腾出空间后再试，已存内容不会丢失；没有完成的部分可用 `karez-content gc` 清理
 error-quota = 存储 { $dir } 已达限额 { $bytes } 字节：用 `karez-content gc` 腾出不需要的，或提高限额
 error-system = 无法使用 { $path }：{ $detail }
 error-file-changed = { $path } 已被改动、移动或删除，其中不再有要读的内容：请重新打包它所在的目录
@@ -24,7 +24,10 @@ error-index = 存储的索引出错（{ $detail }）：下次打开存储时会�
 error-damaged-release = { $path } 已损坏，其中记录的内容可能仍有用：没有清理任何内容。请删除该文件，然后重新取回或打包
 error-not-whole = { $name } 在此存储中不齐全，因此没有清理任何内容：请取回其余部分或重新打包（运行中的节点可用 `karez gc`，不必等待）
 error-damaged-pins = { $path } 已损坏，因此不会清理任何内容：请删除它，再重新固定需要保留的
-error-no-collection = 这不是内容集的描述，或已损坏：{ $detail }
+error-no-collection = { $fault ->
+    [newer] 这份内容集描述由更新版本的 Karez 写出：请升级本程序
+   *[other] 这不是内容集的描述，或已损坏
+}
 error-not-a-folder = { $path } 不是目录：请把文件放进单独的目录再打包
 error-empty = { $path } 中没有可打包的文件：以前打包的保持原样
 error-empty-skipped = { $path } 中没有可打包的文件（{ left-out }）：以前打包的保持原样
@@ -38,7 +41,7 @@ error-unpack = 无法解压 { $path }，{ unpack-fault }；请自行解压
 error-name = 无法打包 { $path }，{ name-fault }：请改名
 error-names = 有 { $count } 个名称无法打包：
     {"    "}{ $lines }
-    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
+    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节；压缩包内的路径不能以 / 开头，也不能含有 . 或 ..
 error-description = { $path } 有误：{ $lines }
 error-unknown-item = { $path } 中写了“{ $key }”，但没有这个目录或文件：请更正名称
 error-item-left-out = { $path } 中写了“{ $key }”，但它没有收入（{ skip-reason }）：请补全或改名，或删去这一项
@@ -67,6 +70,8 @@ pack-unchanged = { $collection }：自第 { $version } 版以来没有变化
 pack-done = { $collection }：第 { $version } 版，{ $files }，{ $bytes }
 pack-wire = 需取回的新内容：{ $wire } 字节，共 { $stored } 字节
 pack-in-place = { $bytes } 字节留在原目录：不重新打包就不要移动或改动这些文件
+pack-restored = 重新存入了此存储缺少的 { $chunks } 块（{ $bytes } 字节）
+pack-copied = 原来留在目录文件中的 { $bytes } 字节已复制到存储中：这一版不再需要那些文件
 manifest = 清单 { $id }
 inspect-sizes = { $items }，{ $files }，{ $bytes }，存储 { $stored }
 inspect-pages = { $pages }，{ $rows }
@@ -83,14 +88,18 @@ gc-would-free = 重写 { $segments } 个段可腾出 { $bytes } 字节
 gc-freed = 已腾出 { $bytes } 字节，移动了 { $chunks } 块
 gc-left = 另有 { $bytes } 字节的无用数据留在无用部分很少的段中
 gc-damaged = 发现 { $chunks } 块已损坏：会重新取回
+gc-forgotten = 有 { $chunks } 个损坏的块已没有版本需要，不再列出
 pin-on = 已固定 { $pin }
 pin-was-on = { $pin } 早已固定
+pin-absent = ，但此存储中还没有它：一旦取来就会保留。请核对名称
 pin-off = 已取消固定 { $pin }
 pin-was-off = { $pin } 本来就没有固定
 quota-none = 已用 { $used } 字节，没有限额
 quota-set = 已用 { $used } 字节，限额 { $quota } 字节
 damaged = 已损坏：{ $chunk }
 damaged-in = 已损坏：{ $chunk }，在 { $path } 中
+damaged-unneeded = （没有版本需要它：`karez-content gc` 会把它从列表中去掉）
+scrub-file-unneeded = ；其中 { $unneeded } 块没有版本需要，`karez-content gc` 会把它们从列表中去掉
 scrub-file-changed = { $path } 已被改动、移动或删除：其中不再有 { $chunks } 块
 scrub-done = 检查了 { $checked } 块，损坏 { $damaged } 块；{ $versions } 个版本中有 { $lost } 个缺少内容
 lost-unreadable = 无法读取 { $path }，不知道它指的是什么：请删除它，再重新取回或发布

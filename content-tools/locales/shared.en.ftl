@@ -22,6 +22,7 @@ notice-not-h264 = its video is { $detail }, which many classroom computers canno
 notice-not-aac = its sound is { $detail }, which some browsers cannot play; AAC plays everywhere
 notice-not-mp4 = browsers may not play { $detail }; MP4 with H.264 and AAC plays everywhere
 notice-mp4-unreadable = this film has no readable index and will probably not play: was its recording or copying cut off?
+notice-film-cut-short = the end of this film is missing: was its recording or copying cut off?
 notice-plain-gzip = a compressed file cannot share chunks with its next version: publish it uncompressed, it is compressed on the way
 notice-manifest-unreadable = the table of contents of this package cannot be read: titles and order come from file names
 notice-id-number-in-name = the name holds what looks like an identity card number: rename it if it is a person's
@@ -62,7 +63,7 @@ name-fault = { $rule ->
     [encoding] its name is not UTF-8 (convmv turns old GBK names into it)
     [control] its name has a control character
     [long] its path has more than 1024 bytes, or a name in it more than 255
-   *[other] its name is not allowed
+   *[other] its path begins with /, or has an empty part, `.` or `..` in it
 }
 unpack-fault = { $cause ->
     [empty] it holds no files, or is no tar archive

@@ -22,6 +22,7 @@ notice-not-h264 = 视频编码是 { $detail }，许多教室电脑放不了；H.
 notice-not-aac = 音频编码是 { $detail }，有些浏览器放不了；AAC 到处都能放
 notice-not-mp4 = 浏览器可能放不了 { $detail }；用 H.264 和 AAC 的 MP4 到处都能放
 notice-mp4-unreadable = 这个视频没有可读的索引，很可能放不出来：是不是录制或复制时中断了？
+notice-film-cut-short = 这个视频缺少结尾：是不是录制或复制时中断了？
 notice-plain-gzip = 压缩过的文件与下一版没有可共用的数据块：请发布未压缩的文件，传输时会自动压缩
 notice-manifest-unreadable = 课件包的目录（imsmanifest.xml）读不出来：标题和顺序按文件名确定
 notice-id-number-in-name = 文件名中有疑似身份证号的数字：如属个人信息，请改名
@@ -59,7 +60,7 @@ name-fault = { $rule ->
     [encoding] 名称不是 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8）
     [control] 名称中有控制字符
     [long] 路径超过 1024 字节，或其中某个名称超过 255 字节
-   *[other] 名称不可用
+   *[other] 路径以 / 开头，或其中有空的部分、`.` 或 `..`
 }
 unpack-fault = { $cause ->
     [empty] 里面没有文件，或不是 tar 压缩包

@@ -54,12 +54,17 @@ fn size(text: &str) -> Result<u64, String> {
         _ => (text, 1),
     };
     let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| format!("'{text}' is not a number of bytes: write 500K, 20M or 2G"))
+    bytes.ok_or_else(|| format!("'{text}' is not a number of bytes above 0: write 500K, 20M or 2G"))
 }
 
 /// Opens a store that must exist: a typing error must not create one.
 fn open_existing(dir: &Path) -> anyhow::Result<Store> {
     anyhow::ensure!(dir.join("segments").is_dir(), Wrong::NoStore { dir: dir.into() });
+    open(dir)
+}
+
+/// Opens a store, or makes one. Of one that cannot be written to its folder is named, and not the file that showed it.
+fn open(dir: &Path) -> anyhow::Result<Store> {
     Store::open(dir, StoreOptions::default()).map_err(|error| match error.is_read_only() {
         true => anyhow::Error::new(error).context(StoreError::ReadOnly { dir: dir.into() }),
         false => error.into(),
@@ -70,11 +75,19 @@ fn open_existing(dir: &Path) -> anyhow::Result<Store> {
 fn open_to_look(dir: &Path) -> anyhow::Result<Store> {
     match open_existing(dir) {
         Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_read_only) => {
-            tracing::warn!("{} is read-only: nothing that is found is noted there", dir.display());
             Ok(Store::open_to_look(dir)?)
         }
         opened => opened,
     }
+}
+
+/// [`open_to_look`] for a command that looks for damage.
+fn open_to_check(dir: &Path) -> anyhow::Result<Store> {
+    let store = open_to_look(dir)?;
+    if store.is_read_only() {
+        tracing::warn!("{} is read-only: nothing that is found is noted there", dir.display());
+    }
+    Ok(store)
 }
 
 /// Finds a manifest: a file with a root page, a manifest id, or `PUBLISHER/NAME` with an optional `@VERSION`.

@@ -117,6 +117,8 @@ pub struct Packed {
     pub plans: Plans,
     /// Bytes of the files read this time that stay in place.
     pub in_place_bytes: u64,
+    /// Stored bytes of chunks that an earlier packing left in a folder, and that are copies in the store now.
+    pub copied_bytes: u64,
 }
 
 /// Packs a folder into a store. Blocks; `progress` is called about once per MiB.

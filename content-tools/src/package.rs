@@ -187,6 +187,9 @@ impl Findings {
         let Some(film) = film(&subject.on_disk, subject.size) else {
             return self.warnings.add(subject.path, Code::Mp4Unreadable, "");
         };
+        if film.cut_short {
+            self.warnings.add(subject.path, Code::FilmCutShort, "");
+        }
         if !film.faststart {
             self.warnings.add(subject.path, Code::NotFaststart, "");
         }

@@ -10,7 +10,7 @@ use crate::store::{HeldRelease, HeldVersion, Store, StoreError};
 use karez_protocol::content::chunk::ChunkEntry;
 use karez_protocol::content::hash::ChunkId;
 use karez_protocol::content::manifest::{Item, Page};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 /// Items of a version that are named.
@@ -108,6 +108,43 @@ pub fn survey(store: &Store, mut lost: impl FnMut(&ChunkId)) -> Result<Survey, S
     Ok(survey)
 }
 
+/// Of some chunks those that no version here needs. None as long as a release file or a page cannot be read: it may name
+/// them. Reads the pages of everything held.
+pub fn unneeded(store: &Store, mut ids: BTreeSet<ChunkId>) -> Result<BTreeSet<ChunkId>, StoreError> {
+    if ids.is_empty() || !store.damaged_releases()?.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    for held in store.releases()?.into_iter().chain(store.drafts()?) {
+        let pages = match Pages::open(&held.root, store) {
+            Ok(pages) => pages,
+            Err(LoadError::Store(error)) => return Err(error),
+            Err(_) => return Ok(BTreeSet::new()),
+        };
+        for (number, named) in pages.root().pages.iter().enumerate() {
+            ids.remove(&named.entry.id);
+            match pages.read(number) {
+                Ok(page) => page.chunks.iter().for_each(|entry| {
+                    ids.remove(&entry.id);
+                }),
+                Err(LoadError::Store(StoreError::Damaged { .. })) => return Ok(BTreeSet::new()),
+                Err(LoadError::Store(error)) => return Err(error),
+                Err(_) => return Ok(BTreeSet::new()),
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// Takes the chunks out of the list of damaged ones that no version here needs; returns how many.
+pub fn forget_unneeded(store: &Store) -> Result<u64, StoreError> {
+    let noted = store.damaged()?.iter().map(|chunk| chunk.id).collect();
+    let unneeded: Vec<ChunkId> = unneeded(store, noted)?.into_iter().collect();
+    if !unneeded.is_empty() {
+        store.strike_damaged(&unneeded)?;
+    }
+    Ok(unneeded.len() as u64)
+}
+
 /// A look at one version.
 struct Look<'a> {
     store: &'a Store,
@@ -194,17 +231,14 @@ impl Look<'_> {
             return Ok(true);
         }
         page.chunks.iter().zip(&here).filter(|(_, here)| !**here).for_each(|(entry, _)| self.short.add(entry));
-        page.items.iter().filter(|item| misses(item, &here)).for_each(|item| self.short.name(item));
+        page.items.iter().filter(|item| misses(page, item, &here)).for_each(|item| self.short.name(item));
         Ok(false)
     }
 }
 
-fn misses(item: &Item, here: &[bool]) -> bool {
-    let mut rows = item
-        .files
-        .iter()
-        .flat_map(|file| &file.runs)
-        .map(|run| run.first as usize..run.first.saturating_add(run.count) as usize);
+fn misses(page: &Page, item: &Item, here: &[bool]) -> bool {
+    let runs = item.files.iter().flat_map(|file| page.part_runs(file));
+    let mut rows = runs.map(|run| run.first as usize..run.first.saturating_add(run.count) as usize);
     rows.any(|rows| here.get(rows).is_some_and(|here| !here.iter().all(|here| *here)))
 }
 

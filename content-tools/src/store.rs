@@ -302,6 +302,11 @@ impl Store {
         held::list(&*self.disk, &self.dir.join("drafts"))
     }
 
+    /// The highest version that a draft of a collection is kept under, also when it is damaged; 0 without any.
+    pub fn highest_draft(&self, collection: &CollectionName) -> Result<u64, StoreError> {
+        held::highest(&*self.disk, &self.dir.join("drafts"), collection)
+    }
+
     fn save_document(&self, folder: &str, release: &HeldRelease) -> Result<(), StoreError> {
         let _alone = self.documents()?;
         let dir = self.dir.join(folder);

@@ -316,6 +316,8 @@ fn a_read_only_store_is_looked_at() {
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said.matches("cannot be written to: its disk or folder is read-only").count(), 3, "{said}");
+    assert!(!said.contains("/lock"), "the lock is not the store: {said}");
+    assert_eq!(said.matches("nothing that is found is noted").count(), 2, "of those that look for damage: {said}");
 }
 
 /// Kills the packer at a few points of its way; what it had written is never stored twice.

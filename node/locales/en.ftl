@@ -62,7 +62,7 @@ error-pack-name-encoding = nothing was published: the name { $path } is not UTF-
 error-pack-name = nothing was published: rename { $path }, as { name-fault }
 error-pack-names = nothing was published: { $count } names cannot be published:
     {"    "}{ $lines }
-    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path
+    Rename them: UTF-8 (convmv turns old GBK names into it), no control characters, at most 255 bytes in a name and 1024 in a path; in an archive no path that begins with / or has . or .. in it
 error-pack-description = nothing was published: { $path } is not right:
     { $lines }
 error-pack-unknown-item = nothing was published: { $path } describes '{ $key }', but there is no such folder or file. Correct the name
@@ -118,8 +118,14 @@ error-copy-in-the-way = the copy failed: { fault-in-the-way }
 error-copy-busy = the copy failed: { fault-busy }
 error-copy = the copy to { $path } failed: { $detail }
 error-nothing-to-play = '{ $collection }' has nothing to play there: `karez show { $collection }` lists its files
-error-kept = { $files } of the files in the folder are not from this collection and were left as they are: move them away, choose another folder with --to, or repeat with --overwrite
-error-import-damaged = { $count } records of the bundle were left out, because they are damaged or nothing signed names them; the rest came in. A new bundle or the network brings what is missing
+error-kept = { $files ->
+    [one] 1 file in the folder is not from this collection and was left as it is: move it away, choose another folder with --to, or repeat with --overwrite
+   *[other] { $files } of the files in the folder are not from this collection and were left as they are: move them away, choose another folder with --to, or repeat with --overwrite
+}
+error-import-damaged = { $count ->
+    [one] 1 record of the bundle was left out, because it is damaged or nothing signed names it
+   *[other] { $count } records of the bundle were left out, because they are damaged or nothing signed names them
+}; the rest came in. A new bundle or the network brings what is missing
 error-no-player = no player could be opened here: copy the address { $url } into a player or browser
 
 ## Setting up
@@ -217,7 +223,7 @@ renamed-reserved = Windows takes that name for a device
 renamed-ending = Windows drops dots and spaces at the end
 renamed-normalised = composed letters instead of letters with marks
 renamed-length = too long
-renamed-collision = another file has that name, but for upper and lower case
+renamed-collision = another file has that name, but for case or how its letters are composed
 pull-eta = { $eta } left
 pull-sources = flagship { $flagship } · peers { $peers } · group { $group } · already here { $here }
 pull-waiting = nobody connected has the rest; { $from }
@@ -314,6 +320,7 @@ error-not-a-request = { $path } is not a whole file written by `karez request`: 
 error-newer-request = { $path } was written by a newer Karez: update this node
 error-foreign-request = { $path } was written in another network: use the file of a site of this network
 error-no-stick-folder = there is no folder { $path }: is the stick plugged in? If it is, make the folder first
+error-no-source-folder = there is no folder { $path }: is the stick plugged in, and the path right?
 error-not-a-folder = { $path } is not a folder: give a folder on the stick
 error-not-writable = the node cannot write to { $path }: give its user the right to, or plug the stick in writable
 error-not-readable = the node cannot read { $path }: give its user the right to
@@ -358,11 +365,12 @@ import-done = Chunks new here: { $new } ({ $bytes }); already here: { $held }.
 
 ## Looking after the store
 error-pin = '{ $found }' names no collection: write PUBLISHER/NAME or PUBLISHER/NAME@VERSION
-error-size = '{ $found }' is not a number of bytes: write for example 500K, 20M or 2G
+error-size = '{ $found }' is not a number of bytes above 0: write for example 500K, 20M or 2G
 error-unreadable-releases = release files that cannot be read: { $count }. What to do stands above
 error-still-damaged = { $chunks } chunks are damaged, and nobody reachable has them: they are fetched as soon as somebody has
 pin-on = { $pin } is pinned now: nothing removes it to make room.
 pin-was-on = { $pin } was pinned already.
+pin-absent = {" "}It is not here yet, and is kept once it comes: is the version right?
 pin-off = { $pin } is no longer pinned.
 pin-was-off = { $pin } was not pinned.
 pins-none = Nothing is pinned.
@@ -374,9 +382,10 @@ scrub-stopped = Stopped after { $checked } chunks ({ $bytes }): `karez scrub --r
 scrub-never = No scrub has run since the node started.
 scrub-repairing = fetching what was damaged
 scrub-found = Damaged: { $found }; repaired { $repaired }, not needed any more { $unneeded }, nobody has { $missing }
-scrub-lost = { $version } still lacks { $chunks } chunks ({ $bytes }) of: { $items }. They are fetched as soon as another node has them.
-scrub-lost-published = { $version } still lacks { $chunks } chunks ({ $bytes }) of: { $items }. Publish the folder again: what is missing is stored again.
-scrub-lost-superseded = { $version } still lacks { $chunks } chunks ({ $bytes }) of: { $items }. A newer version is here: `karez gc` removes this one.
+scrub-lost-of = {" "}of: { $items }
+scrub-lost = { $version } still lacks { $chunks } chunks ({ $bytes }){ $of }. They are fetched as soon as another node has them.
+scrub-lost-published = { $version } still lacks { $chunks } chunks ({ $bytes }){ $of }. Publish the folder again: what is missing is stored again.
+scrub-lost-superseded = { $version } still lacks { $chunks } chunks ({ $bytes }){ $of }. A newer version is here: `karez gc` removes this one.
 scrub-unreadable = { $path } cannot be read, so nobody knows what it named: remove it, then pull or publish that again.
 error-busy-publish = a folder is being published: try again when that has ended
 error-busy-import = a bundle is being taken in: try again when that has ended

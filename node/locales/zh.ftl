@@ -62,7 +62,7 @@ error-pack-name-encoding = 没有发布：名称 { $path } 不是 UTF-8。请改
 error-pack-name = 没有发布：请给 { $path } 改名，{ name-fault }
 error-pack-names = 没有发布：有 { $count } 个名称无法发布：
     {"    "}{ $lines }
-    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节
+    请改名：要用 UTF-8（convmv 可把旧的 GBK 名称转为 UTF-8），不含控制字符，每个名称不超过 255 字节，路径不超过 1024 字节；压缩包内的路径不能以 / 开头，也不能含有 . 或 ..
 error-pack-description = 没有发布：{ $path } 有误：
     { $lines }
 error-pack-unknown-item = 没有发布：{ $path } 中写了“{ $key }”，但没有这个目录或文件。请更正名称
@@ -214,7 +214,7 @@ renamed-reserved = Windows 把这个名称当作设备
 renamed-ending = Windows 会去掉末尾的点和空格
 renamed-normalised = 改用组合字符（NFC）
 renamed-length = 名称太长
-renamed-collision = 另有文件同名（仅大小写不同）
+renamed-collision = 另有文件同名（仅大小写或字母的组合方式不同）
 pull-eta = 还需 { $eta }
 pull-sources = 旗舰 { $flagship } · 其他节点 { $peers } · 同组 { $group } · 本机已有 { $here }
 pull-waiting = 已连接的节点都没有其余部分；{ $from }
@@ -293,6 +293,7 @@ error-not-a-request = { $path } 不是 `karez request` 写出的完整文件：�
 error-newer-request = { $path } 由更新版本的 Karez 写出：请升级本节点
 error-foreign-request = { $path } 来自另一个网络：请用本网络站点的文件
 error-no-stick-folder = 没有目录 { $path }：存储盘插好了吗？如已插好，请先建立该目录
+error-no-source-folder = 没有目录 { $path }：存储盘插好了吗？路径对吗？
 error-not-a-folder = { $path } 不是目录：请给出存储盘上的目录
 error-not-writable = 节点无法写入 { $path }：请给运行节点的用户写权限，或以可写方式接入存储盘
 error-not-readable = 节点无法读取 { $path }：请给运行节点的用户读权限
@@ -334,11 +335,12 @@ import-done = 新存入 { $new } 块（{ $bytes }）；本机已有 { $held } �
 
 ## 存储维护
 error-pin = “{ $found }”不是内容集：请写“发布者/名称”或“发布者/名称@版本”
-error-size = “{ $found }”不是字节数：请写 500K、20M 或 2G 这样的值
+error-size = “{ $found }”不是大于 0 的字节数：请写 500K、20M 或 2G 这样的值
 error-unreadable-releases = 有 { $count } 个版本文件无法读取：处理办法见上
 error-still-damaged = 有 { $chunks } 块已损坏，可联系的节点都没有：一旦有节点有就会取回
 pin-on = 已固定 { $pin }：腾空间时不会删除它。
 pin-was-on = { $pin } 早已固定。
+pin-absent = 本机还没有它，一旦取来就会保留：请核对版本号。
 pin-off = 已取消固定 { $pin }。
 pin-was-off = { $pin } 本来就没有固定。
 pins-none = 没有固定的内容集。
@@ -350,9 +352,10 @@ scrub-stopped = 已停止，读了 { $checked } 块（{ $bytes }）：用 `karez
 scrub-never = 节点启动以来还没有检查过存储。
 scrub-repairing = 正在取回损坏的部分
 scrub-found = 损坏 { $found } 块；已修复 { $repaired } 块，已不再需要 { $unneeded } 块，无处可取 { $missing } 块
-scrub-lost = { $version } 仍缺 { $chunks } 块（{ $bytes }），涉及：{ $items }。其他节点一有就会取回。
-scrub-lost-published = { $version } 仍缺 { $chunks } 块（{ $bytes }），涉及：{ $items }。请重新发布该目录：缺少的部分会重新存入。
-scrub-lost-superseded = { $version } 仍缺 { $chunks } 块（{ $bytes }），涉及：{ $items }。已有更新的版本：`karez gc` 会删除这一版。
+scrub-lost-of = ，涉及：{ $items }
+scrub-lost = { $version } 仍缺 { $chunks } 块（{ $bytes }）{ $of }。其他节点一有就会取回。
+scrub-lost-published = { $version } 仍缺 { $chunks } 块（{ $bytes }）{ $of }。请重新发布该目录：缺少的部分会重新存入。
+scrub-lost-superseded = { $version } 仍缺 { $chunks } 块（{ $bytes }）{ $of }。已有更新的版本：`karez gc` 会删除这一版。
 scrub-unreadable = 无法读取 { $path }，其中记录的内容无从得知：请删除它，然后重新获取或发布。
 error-busy-publish = 正在发布目录：请等它结束后再试
 error-busy-import = 正在收入数据盘：请等它结束后再试

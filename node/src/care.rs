@@ -88,8 +88,9 @@ impl Care {
         }
         self.blocking(move |store| {
             let text = pin.to_string();
+            let here = store.has_pinned(&pin)?;
             let changed = if on { store.pin(pin)? } else { store.unpin(&pin)? };
-            Ok(PinChanged { pin: text, changed })
+            Ok(PinChanged { pin: text, changed, here })
         })
         .await
     }

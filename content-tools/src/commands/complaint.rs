@@ -54,15 +54,17 @@ pub(crate) struct Complaint<'a>(pub(crate) &'a anyhow::Error);
 
 impl Spoken for Complaint<'_> {
     fn sentence(&self) -> Sentence {
-        let found = self.0.chain().find_map(|cause| {
-            let wrong = cause.downcast_ref::<Wrong>().map(Wrong::sentence);
-            let packing = || cause.downcast_ref::<PackError>().and_then(packing);
-            let storing = || cause.downcast_ref::<StoreError>().map(storing);
-            let loading = || cause.downcast_ref::<LoadError>().map(loading);
-            wrong.or_else(packing).or_else(storing).or_else(loading)
+        // A context is not in the chain as what it is, and says more than the error below it.
+        let context = self.0.downcast_ref::<StoreError>().map(storing);
+        let found = context.or_else(|| {
+            self.0.chain().find_map(|cause| {
+                let wrong = cause.downcast_ref::<Wrong>().map(Wrong::sentence);
+                let packing = || cause.downcast_ref::<PackError>().and_then(packing);
+                let storing = || cause.downcast_ref::<StoreError>().map(storing);
+                let loading = || cause.downcast_ref::<LoadError>().map(loading);
+                wrong.or_else(packing).or_else(storing).or_else(loading)
+            })
         });
-        // A context hides its error from the chain.
-        let found = found.or_else(|| self.0.downcast_ref::<StoreError>().map(storing));
         found.unwrap_or_else(|| ("error-other", with([("detail", in_words(self.0))])))
     }
 
@@ -70,6 +72,9 @@ impl Spoken for Complaint<'_> {
         let (key, arguments) = self.sentence();
         let name = key.trim_start_matches("error-").replace('-', "_");
         let mut document = json!({ "error": name, "message": english.say(key, &arguments) });
+        if key == "error-no-collection" {
+            document["detail"] = in_words(self.0).into();
+        }
         if let Some(PackError::Refused(refusals)) = self.0.downcast_ref() {
             document["refusals"] = refusals.list.iter().map(notice_json).collect();
             document["refusals_more"] = refusals.more.into();

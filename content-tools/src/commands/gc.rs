@@ -1,5 +1,6 @@
 //! `karez-content gc`: gives back the space of old versions, and tells why each version stays or goes.
 
+use karez_content_tools::shortfall;
 use karez_content_tools::speech::Voice;
 use karez_content_tools::store::{Compacted, GcPlan, HeldVersion};
 use serde_json::{Value, json};
@@ -23,22 +24,27 @@ pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let json = voice.json;
     let store = super::open_existing(&flags.store)?;
     let plan = store.gc_plan()?;
-    let mut done = Compacted::default();
+    let (mut done, mut forgotten) = (Compacted::default(), 0);
     if !flags.dry_run {
         store.gc_drop(&plan)?;
         for segment in &plan.segments {
             done.add(store.gc_segment(&plan, segment.number)?);
         }
+        // What only dropped versions lacked is missed no more.
+        forgotten = shortfall::forget_unneeded(&store)?;
     }
     if json {
-        super::print_json(&document(&plan, &done, flags.dry_run))?
+        super::print_json(&document(&plan, &done, forgotten, flags.dry_run))?
     } else {
-        print(&plan, &done, flags.dry_run, voice)?
+        print(&plan, &done, flags.dry_run, voice)?;
+        if forgotten > 0 {
+            super::line(&mut io::stdout().lock(), &voice.text("gc-forgotten", &[("chunks", forgotten.into())]))?;
+        }
     }
     Ok(if done.damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn document(plan: &GcPlan, done: &Compacted, dry_run: bool) -> Value {
+fn document(plan: &GcPlan, done: &Compacted, forgotten: u64, dry_run: bool) -> Value {
     let versions = |list: &[HeldVersion]| -> Vec<Value> {
         let row = |held: &HeldVersion| json!({"collection": held.collection.to_string(), "version": held.version, "draft": held.draft});
         list.iter().map(row).collect()
@@ -54,6 +60,7 @@ fn document(plan: &GcPlan, done: &Compacted, dry_run: bool) -> Value {
         "freed_bytes": done.freed_bytes,
         "moved": done.moved,
         "damaged": done.damaged,
+        "damaged_forgotten": forgotten,
     })
 }
 

@@ -9,7 +9,7 @@ use karez_content_tools::pages::Pages;
 use karez_content_tools::quote::{self, Held};
 use karez_content_tools::rendition::Height;
 use karez_content_tools::speech::Voice;
-use karez_content_tools::store::{HeldRelease, Store, StoreOptions};
+use karez_content_tools::store::HeldRelease;
 use karez_protocol::content::hash::ManifestId;
 use karez_protocol::content::manifest::Kind;
 use karez_protocol::content::name::CollectionName;
@@ -78,7 +78,7 @@ fn pack_next(flags: &Flags, voice: &Voice) -> anyhow::Result<Outcome> {
     // Before a store is created for it.
     anyhow::ensure!(flags.dir.exists(), Wrong::NoFolder { dir: flags.dir.clone() });
     check_place(&flags.dir, &OwnFolders::of([flags.store.as_path()]))?;
-    let store = Store::open(&flags.store, StoreOptions::default())?;
+    let store = super::open(&flags.store)?;
     let collection = match &flags.collection {
         Some(name) => name.clone(),
         None => draft_name(&flags.dir)?,
@@ -96,14 +96,22 @@ fn pack_next(flags: &Flags, voice: &Voice) -> anyhow::Result<Outcome> {
     let mut display = Display::new(voice);
     let packed = pack(&flags.dir, &options, &store, &mut |progress| display.show(progress))?;
     display.bar.finish_and_clear();
-    let last = store.drafts()?.into_iter().rfind(|draft| draft.collection == collection);
-    let version = last.as_ref().map_or(1, |last| last.version + 1);
+    // A damaged draft had its number: nothing else may be called so, and what has changed since nobody can say.
+    let highest = store.highest_draft(&collection)?;
+    let last = store.drafts()?.into_iter().find(|last| last.collection == collection && last.version == highest);
+    let version =
+        highest.checked_add(1).ok_or_else(|| anyhow::anyhow!("version {highest} is the last there can be"))?;
     if let Some(last) = last.as_ref().filter(|last| ManifestId::of(&last.root) == packed.manifest) {
         return Ok(Outcome { packed, collection, version: last.version, changed: false, wire_bytes: 0 });
     }
     let new = Pages::open(&packed.root_bytes, &store)?;
     let old = last.map(|last| Pages::open(&last.root, &store)).transpose()?;
-    let wire_bytes = quote::wire_bytes(&new, old.as_ref().map_or(Held::Nothing, Held::Version))?;
+    let wire_bytes = match &old {
+        Some(old) => quote::wire_bytes(&new, Held::Version(old))?,
+        None if highest == 0 => quote::wire_bytes(&new, Held::Nothing)?,
+        // What the last version named nobody can read; the store knows what is new.
+        None => packed.new_stored_bytes,
+    };
     let root = packed.root_bytes.clone();
     let draft = HeldRelease { collection: collection.clone(), version, signed: Vec::new(), root, whole: true };
     store.save_draft(&draft)?;
@@ -207,6 +215,13 @@ fn print_text(outcome: &Outcome, voice: &Voice) -> anyhow::Result<()> {
         let sizes = [("wire", outcome.wire_bytes.into()), ("stored", root.stored_bytes.into())];
         line(&mut out, &voice.text("pack-wire", &sizes))?;
     }
+    if !outcome.changed && packed.chunks_new > 0 {
+        let stored = [("chunks", packed.chunks_new.into()), ("bytes", packed.new_stored_bytes.into())];
+        line(&mut out, &voice.text("pack-restored", &stored))?;
+    }
+    if packed.copied_bytes > 0 {
+        line(&mut out, &voice.text("pack-copied", &[("bytes", packed.copied_bytes.into())]))?;
+    }
     if packed.in_place_bytes > 0 {
         line(&mut out, &voice.text("pack-in-place", &[("bytes", packed.in_place_bytes.into())]))?;
     }
@@ -262,6 +277,7 @@ fn print_json(outcome: &Outcome) -> anyhow::Result<()> {
         "items": packed.root.items,
         "renditions": packed.renditions,
         "in_place_bytes": packed.in_place_bytes,
+        "copied_bytes": packed.copied_bytes,
         "empty_folders": packed.empty_folders,
         "plain_bytes": packed.root.plain_bytes,
         "stored_bytes": packed.root.stored_bytes,

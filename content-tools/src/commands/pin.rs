@@ -1,6 +1,6 @@
 //! `karez-content pin`, `unpin`, `pins`: what compaction leaves alone.
 
-use karez_content_tools::speech::Voice;
+use karez_content_tools::speech::{Argument, Voice};
 use karez_content_tools::store::Pin;
 use serde_json::json;
 use std::io;
@@ -25,25 +25,36 @@ pub(crate) struct ListFlags {
     store: PathBuf,
 }
 
-/// Pins.
+/// Pins. What is not here may still come, so it is pinned and said to be missing: a typing error must not look like
+/// protection.
 pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
-    let changed = super::open_existing(&flags.store)?.pin(flags.pin.clone())?;
-    report(flags, changed, if changed { "pin-on" } else { "pin-was-on" }, voice)
+    let store = super::open_existing(&flags.store)?;
+    let changed = store.pin(flags.pin.clone())?;
+    let here = store.has_pinned(&flags.pin)?;
+    let key = if changed { "pin-on" } else { "pin-was-on" };
+    if voice.json {
+        super::print_json(&json!({"pin": flags.pin.to_string(), "changed": changed, "here": here}))?;
+    } else {
+        let absent = if here { String::new() } else { voice.text("pin-absent", &[]) };
+        super::line(&mut io::stdout().lock(), &(voice.text(key, &[pin_name(flags)]) + &absent))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes a pin away.
 pub(crate) fn run_unpin(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let changed = super::open_existing(&flags.store)?.unpin(&flags.pin)?;
-    report(flags, changed, if changed { "pin-off" } else { "pin-was-off" }, voice)
-}
-
-fn report(flags: &Flags, changed: bool, key: &str, voice: &Voice) -> anyhow::Result<ExitCode> {
+    let key = if changed { "pin-off" } else { "pin-was-off" };
     if voice.json {
         super::print_json(&json!({"pin": flags.pin.to_string(), "changed": changed}))?;
     } else {
-        super::line(&mut io::stdout().lock(), &voice.text(key, &[("pin", flags.pin.to_string().into())]))?;
+        super::line(&mut io::stdout().lock(), &voice.text(key, &[pin_name(flags)]))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn pin_name(flags: &Flags) -> Argument<'static> {
+    ("pin", flags.pin.to_string().into())
 }
 
 /// Lists the pins.

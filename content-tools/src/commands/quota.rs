@@ -3,6 +3,7 @@
 use super::lost;
 use karez_content_tools::shortfall;
 use karez_content_tools::speech::Voice;
+use karez_content_tools::store::DamagedChunk;
 use serde_json::json;
 use std::io;
 use std::path::PathBuf;
@@ -51,13 +52,24 @@ pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists damaged chunks and what versions have lost; exit code 1 when there is any of either.
+/// Lists damaged chunks and what versions have lost; exit code 1 when there is any of either, but for chunks that no version
+/// needs.
 pub(crate) fn run_damaged(flags: &ListFlags, voice: &Voice) -> anyhow::Result<ExitCode> {
     let json = voice.json;
     let store = super::open_to_look(&flags.store)?;
     let (damaged, survey) = (store.damaged()?, shortfall::survey(&store, |_| {})?);
+    let unneeded = shortfall::unneeded(&store, damaged.iter().map(|chunk| chunk.id).collect())?;
     if json {
-        let row = |chunk: &karez_content_tools::store::DamagedChunk| json!({"id": chunk.id.to_string(), "segment": chunk.segment, "offset": chunk.offset, "found_unix": chunk.found_unix, "file": chunk.file});
+        let row = |chunk: &DamagedChunk| {
+            json!({
+                "id": chunk.id.to_string(),
+                "segment": chunk.segment,
+                "offset": chunk.offset,
+                "found_unix": chunk.found_unix,
+                "file": chunk.file,
+                "needed": !unneeded.contains(&chunk.id),
+            })
+        };
         let mut document = json!({"damaged": damaged.iter().map(row).collect::<Vec<_>>()});
         document.as_object_mut().into_iter().for_each(|document| lost::add_json(&survey, &voice.english, document));
         super::print_json(&document)?;
@@ -69,9 +81,10 @@ pub(crate) fn run_damaged(flags: &ListFlags, voice: &Voice) -> anyhow::Result<Ex
                 Some(file) => voice.text("damaged-in", &[name, ("path", file.display().to_string().into())]),
                 None => voice.text("damaged", &[name]),
             };
-            super::line(&mut out, &text)
+            let more = if unneeded.contains(&chunk.id) { voice.text("damaged-unneeded", &[]) } else { String::new() };
+            super::line(&mut out, &(text + &more))
         })?;
         lost::print(&survey, voice, &mut out)?;
     }
-    Ok(if damaged.is_empty() && survey.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if damaged.len() == unneeded.len() && survey.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

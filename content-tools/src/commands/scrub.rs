@@ -4,10 +4,12 @@ use super::{lost, size};
 use indicatif::ProgressBar;
 use karez_content_tools::shortfall::{self, Survey};
 use karez_content_tools::speech::Voice;
-use karez_content_tools::store::{ScrubCursor, Store};
+use karez_content_tools::store::{DamagedChunk, ScrubCursor, Store};
+use karez_protocol::content::hash::ChunkId;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -32,7 +34,7 @@ pub(crate) struct Flags {
 
 /// Runs the command.
 pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
-    let store = super::open_to_look(&flags.store)?;
+    let store = super::open_to_check(&flags.store)?;
     let from = if flags.resume { store.noted_scrub()? } else { ScrubCursor::default() };
     let note = |cursor: &ScrubCursor| match store.is_read_only() {
         true => Ok(()),
@@ -49,11 +51,23 @@ pub(super) struct Found {
     skipped: u64,
     checked: u64,
     bytes: u64,
-    damaged: Vec<String>,
-    /// Files outside the store that no longer hold what they held, and how many chunks of each.
-    files: Vec<(PathBuf, u64)>,
+    damaged: Vec<ChunkId>,
+    /// Files outside the store that no longer hold what they held.
+    files: Vec<ChangedFile>,
+    /// Of all chunks in the list of damaged ones, those that no version needs.
+    unneeded: BTreeSet<ChunkId>,
     /// How the versions stand after that.
     survey: Survey,
+}
+
+/// A file outside the store that no longer holds what it held.
+#[derive(Debug)]
+struct ChangedFile {
+    path: PathBuf,
+    /// Chunks that are no longer in it.
+    chunks: u64,
+    /// How many of them no version needs.
+    unneeded: u64,
 }
 
 /// Files named in a report.
@@ -75,7 +89,7 @@ pub(super) fn read_again(
         bar.inc(step.checked);
         found.checked += step.checked;
         found.bytes += step.bytes;
-        found.damaged.extend(step.damaged.iter().map(ToString::to_string));
+        found.damaged.extend(step.damaged);
         if step.done {
             break;
         }
@@ -86,9 +100,32 @@ pub(super) fn read_again(
         pause(begun, found.bytes, rate);
     }
     bar.finish_and_clear();
-    found.files = store.changed_files(FILES_MAX)?;
     found.survey = shortfall::survey(store, |_| {})?;
+    let noted = store.damaged()?;
+    let ids = noted.iter().map(|chunk| chunk.id).chain(found.damaged.iter().copied());
+    found.unneeded = shortfall::unneeded(store, ids.collect())?;
+    found.files = changed_files(store, &noted, &found.unneeded)?;
     Ok(found)
+}
+
+fn changed_files(
+    store: &Store,
+    noted: &[DamagedChunk],
+    unneeded: &BTreeSet<ChunkId>,
+) -> anyhow::Result<Vec<ChangedFile>> {
+    let mut of_file = BTreeMap::<&Path, u64>::new();
+    for chunk in noted.iter().filter(|chunk| unneeded.contains(&chunk.id)) {
+        if let Some(file) = &chunk.file {
+            *of_file.entry(file).or_default() += 1;
+        }
+    }
+    let files = store.changed_files(FILES_MAX)?.into_iter();
+    Ok(files
+        .map(|(path, chunks)| {
+            let unneeded = of_file.get(path.as_path()).copied().unwrap_or(0);
+            ChangedFile { path, chunks, unneeded }
+        })
+        .collect())
 }
 
 /// Keeps the pace that the user asked for: sleeps until so many bytes are due.
@@ -98,25 +135,41 @@ fn pause(begun: Instant, bytes: u64, rate: Option<u64>) {
     std::thread::sleep(due.saturating_sub(begun.elapsed()));
 }
 
+impl ChangedFile {
+    fn said(&self, voice: &Voice) -> String {
+        let arguments = [("path", self.path.display().to_string().into()), ("chunks", self.chunks.into())];
+        let text = voice.text("scrub-file-changed", &arguments);
+        match self.unneeded {
+            0 => text,
+            unneeded => text + &voice.text("scrub-file-unneeded", &[("unneeded", unneeded.into())]),
+        }
+    }
+}
+
 impl Found {
     /// Prints it; exit code 1 when something is damaged or lost.
     pub(super) fn report(&self, voice: &Voice) -> anyhow::Result<ExitCode> {
         let json = voice.json;
-        let Self { skipped, checked, bytes, damaged, files, survey } = self;
+        let Self { skipped, checked, bytes, damaged, files, unneeded, survey } = self;
         if json {
-            let files: Vec<_> = files.iter().map(|(path, chunks)| json!({"path": path, "chunks": chunks})).collect();
-            let mut document =
-                json!({"checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged, "files": files});
+            let file = |it: &ChangedFile| json!({"path": it.path, "chunks": it.chunks, "unneeded": it.unneeded});
+            let files: Vec<_> = files.iter().map(file).collect();
+            let unneeded: Vec<_> = damaged.iter().filter(|id| unneeded.contains(id)).map(ToString::to_string).collect();
+            let damaged: Vec<_> = damaged.iter().map(ToString::to_string).collect();
+            let mut document = json!({
+                "checked": checked, "skipped": skipped, "bytes": bytes, "damaged": damaged, "unneeded": unneeded, "files": files
+            });
             document.as_object_mut().into_iter().for_each(|document| lost::add_json(survey, &voice.english, document));
             super::print_json(&document)?;
         } else {
             let mut out = io::stdout().lock();
             for chunk in damaged {
-                super::line(&mut out, &voice.text("damaged", &[("chunk", chunk.as_str().into())]))?;
+                let text = voice.text("damaged", &[("chunk", chunk.to_string().into())]);
+                let more = if unneeded.contains(chunk) { voice.text("damaged-unneeded", &[]) } else { String::new() };
+                super::line(&mut out, &(text + &more))?;
             }
-            for (file, chunks) in files {
-                let arguments = [("path", file.display().to_string().into()), ("chunks", (*chunks).into())];
-                super::line(&mut out, &voice.text("scrub-file-changed", &arguments))?;
+            for file in files {
+                super::line(&mut out, &file.said(voice))?;
             }
             lost::print(survey, voice, &mut out)?;
             let lost = survey.lost().count() + survey.unreadable.len();

@@ -3,6 +3,7 @@
 use karez_content_tools::export::LoadError;
 use karez_content_tools::speech::{Sentence, with};
 use karez_content_tools::store::StoreError;
+use karez_protocol::content::DocumentError;
 use std::path::Path;
 
 /// The sentence for a store that fails.
@@ -42,8 +43,10 @@ pub(super) fn loading(error: &LoadError) -> Sentence {
     match error {
         LoadError::Store(error) => storing(error),
         LoadError::MissingPage { .. } => ("error-missing-page", Vec::new()),
-        LoadError::Document(detail) => ("error-no-collection", with([("detail", detail)])),
-        LoadError::Layout(detail) => ("error-no-collection", with([("detail", detail)])),
+        LoadError::Document(DocumentError::UnknownSuite { .. } | DocumentError::UnknownCritical { .. }) => {
+            ("error-no-collection", with([("fault", "newer")]))
+        }
+        LoadError::Document(_) | LoadError::Layout(_) => ("error-no-collection", with([("fault", "other")])),
     }
 }
 

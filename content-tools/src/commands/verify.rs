@@ -16,6 +16,6 @@ pub(crate) struct Flags {
 
 /// Runs the command: a scrub from the beginning that leaves the place of another one alone.
 pub(crate) fn run(flags: &Flags, voice: &Voice) -> anyhow::Result<ExitCode> {
-    let store = super::open_to_look(&flags.store)?;
+    let store = super::open_to_check(&flags.store)?;
     scrub::read_again(&store, ScrubCursor::default(), None, |_| Ok(()))?.report(voice)
 }

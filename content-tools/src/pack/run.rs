@@ -97,6 +97,7 @@ impl<'a> Run<'a> {
             warnings: Notices::default(),
             renditions: 0,
             plans: self.plans,
+            copied_bytes: self.sealer.copied_bytes,
             in_place_bytes: self.sealer.in_place.map_or(0, |in_place| in_place.bytes),
         })
     }

@@ -85,13 +85,15 @@ pub(super) struct Sealer<'a> {
     pub(super) new_stored_bytes: u64,
     /// Number of those.
     pub(super) chunks_new: u64,
+    /// Stored bytes of the chunks that stood in files before, and are copies now.
+    pub(super) copied_bytes: u64,
     /// Where chunks stay, unless all are stored.
     pub(super) in_place: Option<InPlace<'a>>,
 }
 
 impl<'a> Sealer<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, new_stored_bytes: 0, chunks_new: 0, in_place: None }
+        Self { store, new_stored_bytes: 0, chunks_new: 0, copied_bytes: 0, in_place: None }
     }
 
     /// The blocks of this file come next.
@@ -146,7 +148,7 @@ impl<'a> Sealer<'a> {
     }
 
     /// The row of a chunk in the encoding that the store has; `None` when it turned out damaged and was stored anew.
-    fn held(&self, chunk: &SealedChunk<'_>) -> Result<Option<ChunkEntry>, StoreError> {
+    fn held(&mut self, chunk: &SealedChunk<'_>) -> Result<Option<ChunkEntry>, StoreError> {
         let found = match self.store.describe(&chunk.entry().id) {
             Err(StoreError::Damaged { .. }) => None,
             other => other?,
@@ -155,6 +157,7 @@ impl<'a> Sealer<'a> {
             self.store.put_many(&[SealedChunk::clone(chunk)])?;
         } else if self.in_place.is_none() && self.store.put_copy(chunk)? {
             // What was published in place before is now to be a copy; in the encoding of this packing.
+            self.copied_bytes += u64::from(chunk.entry().stored_len);
             return Ok(Some(chunk.entry()));
         }
         Ok(found)

@@ -28,6 +28,8 @@ pub struct Film {
     pub faststart: bool,
     /// Size of the file in bits over its duration, in bit/s; 0 when it has no duration.
     pub bitrate: u64,
+    /// Whether its pictures and sound go on behind the end of the file.
+    pub cut_short: bool,
 }
 
 impl Film {
@@ -64,7 +66,10 @@ pub(super) fn read(file: File, size: u64) -> Option<Film> {
     let mut walk = Walk { file, boxes: 0, tracks: 0, scale: 0, film: Film::default() };
     let (mut at, mut index, mut data) = (0, None, None);
     while at < size {
-        let Some(head) = walk.head(at, size) else { break };
+        let Some(head) = walk.head(at, size) else {
+            walk.film.cut_short = walk.is_cut_short(at, size);
+            break;
+        };
         match &head.kind {
             b"moov" => {
                 index.get_or_insert(at);
@@ -73,10 +78,9 @@ pub(super) fn read(file: File, size: u64) -> Option<Film> {
             b"mdat" => {
                 data.get_or_insert(at);
             }
+            // A film in fragments: thousands of boxes all over the file, which plays as far as it goes.
+            b"moof" if index.is_some() => break,
             _ => {}
-        }
-        if index.is_some() && data.is_some() {
-            break;
         }
         at = head.end;
     }
@@ -112,6 +116,16 @@ impl Walk {
         };
         let box_end = at.checked_add(size).filter(|box_end| size >= head && *box_end <= end)?;
         Some(BoxHead { kind, body: at + head, end: box_end })
+    }
+
+    /// Whether media data that begins here goes on behind the end of the file.
+    fn is_cut_short(&mut self, at: u64, size: u64) -> bool {
+        let Some([a, b, c, d, kind @ ..]) = self.bytes::<8>(at) else { return false };
+        let len = match u32::from_be_bytes([a, b, c, d]) {
+            1 => self.bytes(at + 8).map_or(u64::MAX, u64::from_be_bytes),
+            len => u64::from(len),
+        };
+        kind == *b"mdat" && at.saturating_add(len) > size
     }
 
     fn children(&mut self, parent: &BoxHead, depth: usize) -> Option<()> {

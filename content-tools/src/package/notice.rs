@@ -78,6 +78,8 @@ codes! {
     NotMp4 "not_mp4" "browsers may not play {}: MP4 with H.264 and AAC plays everywhere";
     /// An MP4 without a readable index.
     Mp4Unreadable "mp4_unreadable" "this film has no readable index and will probably not play: was its recording or copying cut off?";
+    /// A film whose index names more than the file holds.
+    FilmCutShort "film_cut_short" "the end of this film is missing: was its recording or copying cut off?";
     /// A compressed single file.
     PlainGzip "plain_gzip" "a compressed file cannot share chunks with its next version: publish the uncompressed file, it is compressed on the way";
     /// A course package whose table of contents cannot be read.

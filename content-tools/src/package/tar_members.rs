@@ -153,7 +153,10 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
             // These say something about others.
             EntryType::Directory | EntryType::XGlobalHeader => {}
             EntryType::Regular | EntryType::Continuous | EntryType::Link if let Err(fault) = check_name(&raw) => {
-                let path = archive.join(shortened(plain(&name)).trim_start_matches('/'));
+                // Joined by hand: a name that begins with `/` would stand alone.
+                let mut path = archive.as_os_str().to_owned();
+                path.push(format!("/{}", shortened(plain(&name))));
+                let path = PathBuf::from(path);
                 unpacked.bad_names.add(BadName { path, fault });
             }
             EntryType::Regular | EntryType::Continuous => {
@@ -171,6 +174,8 @@ pub(crate) fn unpack(archive: &Path, kind: Archive, into: &Path) -> Result<Unpac
             EntryType::Fifo => unpacked.pass(&name, Passed::Pipe),
             _ => unpacked.pass(&name, Passed::Device),
         }
+        // What nobody has read of it is its own bytes, not the next header's.
+        io::copy(&mut entry, &mut io::sink())?;
     }
     // Zeros are the end of a tar, so that a file of nothing else reads as an archive of nothing.
     match unpacked.members.is_empty() && unpacked.bad_names.list.is_empty() {

@@ -159,6 +159,9 @@ fn facts_of_films() {
         ("3/odd.mp4", [&odd[..], &mdat].concat()),
         ("4/cut.mp4", mdat.clone()),
         ("5/cut.mp4", moov[..moov.len() - 10].to_vec()),
+        ("6/cut.mp4", [&moov[..], &mdat[..mdat.len() - 10]].concat()),
+        ("7/cut.mp4", [&moov[..], &mdat, &mdat[..mdat.len() - 10]].concat()),
+        ("8/live.mp4", [&moov[..], &[0, 0, 0, 0], &mdat[4..]].concat()),
     ]);
     let words = found.films["1/good.mp4"].to_words();
     assert!(words.starts_with("duration_s=12.500 width=640 height=360 video=h264 audio=aac bitrate="), "{words}");
@@ -172,6 +175,8 @@ fn facts_of_films() {
             ("3/odd.mp4", "not_aac", "ac_3"),
             ("4/cut.mp4", "mp4_unreadable", ""),
             ("5/cut.mp4", "mp4_unreadable", ""),
+            ("6/cut.mp4", "film_cut_short", ""),
+            ("7/cut.mp4", "film_cut_short", ""),
         ]
     );
 }

@@ -160,6 +160,17 @@ pub(super) fn is_damaged(disk: &dyn Disk, path: &Path, dir: &Path) -> bool {
     }
 }
 
+/// The highest version that a release file of a collection is named for, whether it can be read or not; 0 without any.
+pub(super) fn highest(disk: &dyn Disk, dir: &Path, collection: &CollectionName) -> Result<u64, StoreError> {
+    let folder = dir.join(collection.to_string());
+    let entries = match disk.list(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.map_err(|e| StoreError::io("list", &folder, e))?,
+    };
+    let named = entries.iter().filter_map(|entry| release_of(&folder.join(&entry.name), dir));
+    Ok(named.map(|(_, version)| version).max().unwrap_or(0))
+}
+
 /// The release files below `dir` that cannot be read.
 pub(super) fn damaged(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut paths = paths(disk, dir).map_err(|e| StoreError::io("list", dir, e))?;

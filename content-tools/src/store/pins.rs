@@ -84,6 +84,12 @@ impl Store {
         self.change_pins(|pins| pins.remove(pin))
     }
 
+    /// Whether a version that a pin holds is here, signed or draft.
+    pub fn has_pinned(&self, pin: &Pin) -> Result<bool, StoreError> {
+        let mut held = self.releases()?.into_iter().chain(self.drafts()?);
+        Ok(held.any(|held| pin.holds(&held.collection, held.version)))
+    }
+
     fn change_pins(&self, change: impl FnOnce(&mut BTreeSet<Pin>) -> bool) -> Result<bool, StoreError> {
         let _alone = self.documents()?;
         let mut pins = self.pins()?;

@@ -205,7 +205,7 @@ fn chosen(courier: &Courier, asked: &[String]) -> Result<Vec<HeldRelease>, ApiEr
 fn unpack(courier: &Courier, from: &Path, reports: &Reports) -> (Vec<SignedRelease>, Result<BundleTaken, ApiError>) {
     let mut accepted: Vec<SignedRelease> = Vec::new();
     let mut taken = BundleTaken::default();
-    if let Err(error) = CourierError::check_folder(from) {
+    if let Err(error) = CourierError::check_source(from) {
         return (accepted, Err(error.into()));
     }
     let outcome = bundle::find(from).and_then(|found| {

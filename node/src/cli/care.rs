@@ -32,7 +32,8 @@ pub(super) async fn pin(context: &Context, client: &Client, pin: String, on: boo
         (false, true) => "pin-off",
         (false, false) => "pin-was-off",
     };
-    context.print(&context.text(key, &[("pin", done.pin.as_str().into())]));
+    let absent = if on && !done.here { context.text("pin-absent", &[]) } else { String::new() };
+    context.print(&(context.text(key, &[("pin", done.pin.as_str().into())]) + &absent));
     Ok(())
 }
 
@@ -175,11 +176,45 @@ fn lost_text(context: &Context, lost: &LostView) -> String {
     };
     let more = lost.items_total.saturating_sub(lost.items.len() as u64);
     let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+    // Of a page that is gone nobody knows which items it listed.
+    let of = match lost.items.as_slice() {
+        [] => String::new(),
+        items => context.text("scrub-lost-of", &[("items", format!("{}{more}", items.join(", ")).into())]),
+    };
     let figures = [
         ("version", format!("{}@{}", lost.collection, lost.version).into()),
         ("chunks", (lost.chunks + lost.unknown_chunks).into()),
         ("bytes", figure::bytes(lost.bytes).into()),
-        ("items", format!("{}{more}", lost.items.join(", ")).into()),
+        ("of", of.into()),
     ];
     context.text(key, &figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words;
+    use karez_content_tools::speech::{Lang, Voice};
+
+    #[test]
+    fn what_is_lost_is_said_with_items_and_without() {
+        let lost = |items: &[&str]| LostView {
+            collection: "bj4/shui".into(),
+            version: 1,
+            chunks: 1,
+            items: items.iter().map(ToString::to_string).collect(),
+            items_total: items.len() as u64 * 2,
+            ..LostView::default()
+        };
+        for (lang, named, unnamed) in [
+            (Lang::En, "1 chunks (0 B) of: a.mp4 (+1). They", "1 chunks (0 B). They"),
+            (Lang::Zh, "1 块（0 B），涉及：a.mp4 (+1)。", "1 块（0 B）。"),
+        ] {
+            let voice = Voice { json: false, texts: words::texts(lang), english: words::texts(Lang::En) };
+            let context = Context { home: "/".into(), voice };
+            for (view, said) in [(lost(&["a.mp4"]), named), (lost(&[]), unnamed)] {
+                assert!(lost_text(&context, &view).contains(said), "{}", lost_text(&context, &view));
+            }
+        }
+    }
 }

@@ -185,8 +185,8 @@ impl Spoken for Complaint {
                 ("error-path", with([("path", path.to_string_lossy().into_owned()), ("detail", source.to_string())]))
             }
             Self::NoPlayer { url } => ("error-no-player", with([("url", url)])),
-            Self::Kept { files } => ("error-kept", with([("files", files)])),
-            Self::Damaged { records } => ("error-import-damaged", with([("count", records)])),
+            Self::Kept { files } => ("error-kept", vec![("files", (*files).into())]),
+            Self::Damaged { records } => ("error-import-damaged", vec![("count", (*records).into())]),
             Self::Short { bytes } => ("error-short", with([("bytes", figure::bytes(*bytes))])),
             Self::UnreadableReleases { files } => ("error-unreadable-releases", with([("count", files)])),
             Self::StillDamaged { chunks } => ("error-still-damaged", with([("chunks", chunks)])),

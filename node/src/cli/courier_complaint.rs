@@ -14,6 +14,7 @@ impl Spoken for CourierError {
             Self::NewerRequest { path } => at("error-newer-request", path),
             Self::ForeignRequest { path } => at("error-foreign-request", path),
             Self::NoFolder { path } => at("error-no-stick-folder", path),
+            Self::NoSource { path } => at("error-no-source-folder", path),
             Self::NotAFolder { path } => at("error-not-a-folder", path),
             Self::NotWritable { path } => at("error-not-writable", path),
             Self::NotReadable { path } => at("error-not-readable", path),

@@ -415,6 +415,12 @@ impl Page {
         visit(&recipe.extents);
     }
 
+    /// The runs of rows that a part is made of, in streams or not, in no order of bytes.
+    pub fn part_runs<'a>(&'a self, file: &'a FilePart) -> impl Iterator<Item = &'a Run> {
+        let streams = self.recipe_of(file).into_iter().flat_map(|recipe| &recipe.streams);
+        file.runs.iter().chain(streams.flat_map(|stream| &stream.runs))
+    }
+
     fn recipe_of(&self, file: &FilePart) -> Option<&Recipe> {
         self.recipes.as_ref()?.get(file.recipe? as usize)
     }

@@ -113,6 +113,8 @@ async fn a_stick_that_cannot_be_used() {
         }
     }
     check(&flagship.command(&["import", to]).await, 1, &["there is no bundle"]);
+    let import = flagship.command(&["import", &nowhere]).await;
+    assert!(!String::from_utf8_lossy(&import.stderr).contains("make the folder"), "nothing is written there");
     let json = flagship.command(&["--json", "request", "--to", &nowhere]).await;
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((json["error"].as_str(), json["reason"].as_str()), (Some("courier"), Some("no_folder")), "{json}");

@@ -6,6 +6,7 @@ use crate::package::Code;
 use crate::store::{Store, StoreOptions};
 use flate2::{Compression, write::GzEncoder};
 use karez_protocol::content::manifest::Kind;
+use karez_protocol::content::path::PathError;
 use std::fs;
 use std::io::Write;
 
@@ -161,6 +162,23 @@ fn all_bad_names_in_archives_are_told_at_once() {
         assert_eq!(store.stats().chunks, 0);
     });
     packed(&[("2.tgz", &two)], true, |_, result| assert!(matches!(result, Err(PackError::Name { .. })), "{result:?}"));
+}
+
+/// The bytes of a member that is refused are not the next one's header.
+#[test]
+fn a_large_member_with_a_bad_name_is_refused_for_its_name() {
+    use tar::EntryType::{Directory, Regular};
+    let large = vec![7; 3 << 20];
+    for (name, shown) in [("/etc/x.bin", "x.tgz//etc/x.bin"), ("../../r.bin", "x.tgz/../../r.bin")] {
+        let archive =
+            tar_gz(&[("fine", Regular, b"x"), (name, Regular, &large), ("d", Directory, &large), ("e", Regular, b"")]);
+        packed(&[("x.tgz", &archive)], true, |_, result| {
+            let Err(PackError::Name { path, reason: PathError::Empty | PathError::Dots }) = result else {
+                panic!("{result:?}")
+            };
+            assert!(path.to_str().unwrap().ends_with(shown), "{path:?}");
+        });
+    }
 }
 
 #[test]

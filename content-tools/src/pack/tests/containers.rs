@@ -5,6 +5,9 @@ use super::films::{Shape, Track, dicom, mkv, mp4, track, zip};
 use super::*;
 use crate::cut::{Container, Fallback};
 use crate::export::{ExportOptions, export, link, read_range};
+use crate::shortfall::survey;
+use crate::store::{HeldRelease, ScrubCursor};
+use std::os::unix::fs::FileExt as _;
 
 /// Parts of a few rows, so that films of some megabytes have many.
 const SMALL: Limits = Limits { rows_min: 8, rows_max: 24, extents_min: 600, extents_max: 1200, one_in: 4 };
@@ -216,4 +219,28 @@ fn films_stay_in_place_in_pieces() {
         assert!(site.store.disk_bytes() < len / 10, "{name}: {} of {len}", site.store.disk_bytes());
         comes_out(&site, &packed, name, &film);
     }
+}
+
+/// A film that is taken apart has no runs of its own: what it lost stands in its streams.
+#[test]
+fn a_film_that_lost_chunks_of_its_streams_is_named() {
+    let bench = Bench::new();
+    bench.write("film.mp4", &mp4(&tracks(), Shape::IndexLast));
+    bench.write("z.txt", b"whole");
+    let packed = bench.pack().unwrap();
+    let held = HeldRelease {
+        collection: "bj4/shui".parse().unwrap(),
+        version: 1,
+        signed: Vec::new(),
+        root: packed.root_bytes.clone(),
+        whole: false,
+    };
+    bench.store.save_draft(&held).unwrap();
+    let segment = bench.store.dir().join("segments/00000001.kseg");
+    let middle = fs::metadata(&segment).unwrap().len() / 2;
+    File::options().write(true).open(segment).unwrap().write_all_at(&[0x55; 100], middle).unwrap();
+    bench.store.scrub(&mut ScrubCursor::default(), u32::MAX).unwrap();
+    let survey = survey(&bench.store, |_| {}).unwrap();
+    let short = survey.lost().next().unwrap();
+    assert_eq!((short.items.as_slice(), short.items_total), (["film.mp4".to_owned()].as_slice(), 1), "{short:?}");
 }

@@ -35,6 +35,7 @@ const fn key(code: Code) -> &'static str {
         Code::NotAac => "notice-not-aac",
         Code::NotMp4 => "notice-not-mp4",
         Code::Mp4Unreadable => "notice-mp4-unreadable",
+        Code::FilmCutShort => "notice-film-cut-short",
         Code::PlainGzip => "notice-plain-gzip",
         Code::ManifestUnreadable => "notice-manifest-unreadable",
         Code::IdNumberInName => "notice-id-number-in-name",

@@ -83,6 +83,7 @@ impl Index {
         let mut noted = self.damaged.borrow_mut();
         for id in ids {
             transaction.execute("DELETE FROM damaged WHERE id = ?1", [id.as_bytes().as_slice()])?;
+            transaction.execute("DELETE FROM damaged_files WHERE id = ?1", [id.as_bytes().as_slice()])?;
             noted.remove(id);
         }
         transaction.commit()

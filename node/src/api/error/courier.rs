@@ -43,6 +43,12 @@ pub enum CourierError {
         /// The folder.
         path: PathBuf,
     },
+    /// Nothing is at the path of the folder that is to be read.
+    #[error("there is no folder {path}: is the stick plugged in, and the path right?")]
+    NoSource {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The path is a file.
     #[error("{path} is not a folder: give a folder on the stick")]
     NotAFolder {
@@ -202,7 +208,15 @@ impl CourierError {
         }
     }
 
-    /// Checks a folder that is to be written to, or read from. Blocks.
+    /// Checks a folder that is to be read from. Blocks.
+    pub(crate) fn check_source(path: &Path) -> Result<(), Self> {
+        Self::check_folder(path).map_err(|error| match error {
+            Self::NoFolder { path } => Self::NoSource { path },
+            error => error,
+        })
+    }
+
+    /// Checks a folder that is to be written to. Blocks.
     pub(crate) fn check_folder(path: &Path) -> Result<(), Self> {
         let path = path.to_owned();
         match std::fs::metadata(&path) {

@@ -111,6 +111,8 @@ pub struct PinChanged {
     pub pin: String,
     /// False when it was so before.
     pub changed: bool,
+    /// Whether a version that it holds is here; else it is kept once it comes.
+    pub here: bool,
 }
 
 /// What making room does, or would do.
