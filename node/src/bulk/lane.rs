@@ -4,7 +4,7 @@ use super::carrier::Carrier;
 use super::gate::Gated;
 use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
-use super::stamps::{self, Stamps};
+use super::stamps::{self, Due, Stamps};
 use super::{Carried, CloseReason, Event, LaneFigures, Shared, piped, receiver, uploader};
 use crate::limits::Flow;
 use karez_protocol::content::chunk::ChunkIndex;
@@ -23,6 +23,8 @@ const OUTBOX_MAX: usize = 1_024;
 const PLACES: usize = 2;
 /// Chunks of one lane that are verified and stored at once: one for each stream, and there are fewer.
 const JUDGING_MAX: u32 = 8;
+/// Parts of chunks are signs of life and no more: told of each packet, the driver did little else.
+const PROGRESS_EVERY: Duration = Duration::from_millis(10);
 /// A disk that takes longer is not waited for when a lane ends.
 const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 /// Chunks that may be outstanding at one peer; ours ask for far fewer.
@@ -54,6 +56,8 @@ pub(super) struct Lane {
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
     pub(super) stamps: Stamps,
+    /// When the driver is to hear of parts of chunks again.
+    pub(super) progress: Due,
     pub(super) limits: LaneLimits,
     /// Credit that the peer has, in bytes; 0 until the lane runs.
     pub(super) window: AtomicU32,
@@ -79,7 +83,8 @@ impl Lane {
             frames,
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
-            stamps: Stamps::new(),
+            stamps: Stamps::default(),
+            progress: Due::new(PROGRESS_EVERY),
             limits,
             window: AtomicU32::new(0),
             places: Arc::new(Semaphore::new(PLACES)),

@@ -264,7 +264,7 @@ fn decode(body: &[u8]) -> io::Result<PeerMessage> {
 }
 
 async fn read(shared: &Arc<Shared>, (lane, ending): (&Arc<Lane>, &Ending), reading: &mut Reading) -> io::Result<()> {
-    let (mut frames, mut unasked) = ([const { Vec::new() }; 3], 0);
+    let (mut frames, mut untold, mut unasked) = ([const { Vec::new() }; 3], [0; 3], 0);
     loop {
         let header = read_header(reading).await?;
         let body = read_body(reading, header.len).await?;
@@ -278,13 +278,14 @@ async fn read(shared: &Arc<Shared>, (lane, ending): (&Arc<Lane>, &Ending), readi
                 }
             }
             RecordKind::Piece(urgency) => {
-                receiver::pass(shared, lane, body.len()).await;
-                let frame = &mut frames[urgency as usize];
+                let (frame, untold) = (&mut frames[urgency as usize], &mut untold[urgency as usize]);
+                receiver::pass(shared, lane, body.len(), untold).await;
                 frame.extend_from_slice(&body);
-                if let Some((header, stored)) = whole(frame)?
-                    && !receiver::arrived(shared, lane, header, stored, &mut unasked).await
-                {
-                    return Ok(());
+                if let Some((header, stored)) = whole(frame)? {
+                    *untold = 0;
+                    if !receiver::arrived(shared, lane, header, stored, &mut unasked).await {
+                        return Ok(());
+                    }
                 }
             }
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Bytes read at a time at most.
-const PIECE: usize = 16 << 10;
+const PIECE: usize = 64 << 10;
 /// Credit of a member: 20 Mbit/s at 620 ms is 1.5 MB; 16 MiB carries a fast LAN as well.
 const MEMBER_WINDOW: u32 = 16 << 20;
 /// Credit under a limit: so many bytes at least, and else so much of what comes in a round trip. What a peer sends
@@ -80,26 +80,32 @@ pub(super) async fn arrived(
 }
 
 async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStream, len: usize) -> Option<Vec<u8>> {
-    let mut stored = Vec::new();
-    while stored.len() < len {
+    let (mut stored, mut filled, mut untold) = (Vec::new(), 0, 0);
+    while filled < len {
         let most = PIECE.min(lane.limits.piece_down());
-        let piece = stream.read_chunk(most.min(len - stored.len()), true).await.ok()??;
+        // Grown as bytes arrive: a length alone reserves nothing.
+        stored.resize(len.min(filled + most), 0);
+        let read = stream.read(&mut stored[filled..]).await.ok()??;
         if let Some(connection) = lane.carrier.quic() {
             lane.stamps.arrived(connection);
             fit_window(lane, connection);
         }
-        stored.extend_from_slice(&piece.bytes);
-        pass(shared, lane, piece.bytes.len()).await;
+        filled += read;
+        pass(shared, lane, read, &mut untold).await;
     }
     Some(stored)
 }
 
-/// Lets bytes of chunks in as fast as the downlink's limit has it.
-pub(super) async fn pass(shared: &Shared, lane: &Lane, bytes: usize) {
+/// Lets bytes of a chunk in as fast as the downlink's limit has it. `untold`: bytes of this chunk of which the driver has not heard.
+pub(super) async fn pass(shared: &Shared, lane: &Lane, bytes: usize, untold: &mut u64) {
     let bytes = bytes as u64;
     lane.limits.pass_down(&lane.carrier, bytes).await;
-    // A hint that the peer is alive; when the driver is busy it is not missed.
-    let _ = shared.events.try_send(Event::Progress { peer: lane.peer, bytes });
+    *untold += bytes;
+    if lane.progress.is_due() {
+        // A hint that the peer is alive; when the driver is busy it is not missed.
+        let bytes = std::mem::take(untold);
+        let _ = shared.events.try_send(Event::Progress { peer: lane.peer, bytes });
+    }
 }
 
 /// What the peer may send unread: a link's worth, and no more than a limit lets in soon.
