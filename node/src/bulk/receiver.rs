@@ -1,12 +1,7 @@
-//! Receiving chunks: read, verify, store, and only then tell. Bytes nobody asked for are thrown away.
+//! Receiving chunks: read whole, and handed on to be verified, stored and told. Bytes nobody asked for are thrown away.
 
 use super::lane::Lane;
-use super::{CloseReason, Event, Outcome, Shared};
-use crate::trouble::StoreFault;
-use karez_content_tools::export::LoadError;
-use karez_content_tools::store::Store;
-use karez_content_tools::verify::verify;
-use karez_protocol::content::chunk::{ChunkEntry, Codec};
+use super::{CloseReason, Event, Shared};
 use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::wire::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use std::sync::Arc;
@@ -70,7 +65,7 @@ pub(super) async fn arrived(
 ) -> bool {
     lane.received.fetch_add(stored.len() as u64, Ordering::Relaxed);
     if lane.take_expected(header.release, header.chunk) {
-        return judge(shared, lane, header, stored).await;
+        return lane.judge.take(shared, lane.peer, header, stored).await;
     }
     *unasked += 1;
     if *unasked > UNASKED_MAX {
@@ -121,39 +116,5 @@ fn fit_window(lane: &Lane, connection: &quinn::Connection) {
     if wanted.abs_diff(held) > held / 4 {
         lane.window.store(wanted, Ordering::Relaxed);
         connection.set_receive_window(wanted.into());
-    }
-}
-
-/// Verifies and stores off the async threads; false when the driver is gone or the lane has ended. Goes on when the lane ends: what
-/// is stored must be told, or it would be fetched again.
-async fn judge(shared: &Arc<Shared>, lane: &Lane, header: FrameHeader, stored: Vec<u8>) -> bool {
-    // Asked for, but the release was dropped since: nothing to tell anybody.
-    let Some(pages) = shared.config.shelf.get(&header.release) else { return true };
-    let Some(place) = lane.judging().await else { return false };
-    let bytes = stored.len() as u64;
-    let FrameHeader { release, chunk, codec, .. } = header;
-    let (events, peer) = (shared.events.clone(), lane.peer);
-    let told = tokio::spawn(async move {
-        let judged = tokio::task::spawn_blocking(move || match pages.entry(chunk) {
-            Ok(Some(entry)) => verify_and_store(pages.store(), &entry, codec, stored),
-            Ok(None) => Outcome::Bad,
-            Err(LoadError::MissingPage { .. }) => Outcome::NoPage,
-            Err(cause) => Outcome::NotStored { fault: (&cause).into() },
-        });
-        let outcome = judged.await.unwrap_or_else(|e| Outcome::NotStored { fault: StoreFault::other(&e) });
-        let told = events.send(Event::Chunk { peer, release, chunk, bytes, outcome }).await;
-        drop(place);
-        told.is_ok()
-    });
-    told.await.unwrap_or(false)
-}
-
-fn verify_and_store(store: &Store, entry: &ChunkEntry, codec: Codec, stored: Vec<u8>) -> Outcome {
-    match verify(entry, codec, stored) {
-        Err(_) => Outcome::Bad,
-        Ok(chunk) => match store.put(&chunk) {
-            Ok(fresh) => Outcome::Stored { fresh },
-            Err(cause) => Outcome::NotStored { fault: (&cause).into() },
-        },
     }
 }
