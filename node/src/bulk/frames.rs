@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What left sooner than this may be more the next time, and what took longer than that is less.
 const SOON: Duration = Duration::from_millis(1);
-const LATE: Duration = Duration::from_millis(4);
+pub(super) const LATE: Duration = Duration::from_millis(4);
 /// The most to read and send at once.
 const BYTES_MAX: usize = 256 << 10;
 

@@ -1,7 +1,7 @@
 //! Sending chunks: one loop shares the uplink fairly between releases, one writer per lane keeps its streams.
 
+use super::frames::{self, Frame};
 use super::gate::Gated;
-use super::frames::Frame;
 use super::lane::Lane;
 use super::queues::{Job, Queues};
 use super::{Event, Shared, congestion};
@@ -90,11 +90,11 @@ struct Unservable {
     away: Option<PathBuf>,
 }
 
-/// Reads a chunk and those that wait behind it, up to so many bytes.
+/// Reads a chunk and those that wait behind it, up to so many bytes; from a slow disk fewer, for all lanes wait meanwhile.
 async fn load(shared: &Arc<Shared>, job: Job, bytes: usize) -> Loaded {
     let reader = Arc::clone(shared);
     let loaded = tokio::task::spawn_blocking(move || {
-        let (mut loaded, mut next) = (Loaded::default(), Some(job));
+        let (mut loaded, mut next, begun) = (Loaded::default(), Some(job), Instant::now());
         while let Some(job) = next {
             match load_one(&reader, job) {
                 Ok((header, stored)) => {
@@ -104,7 +104,8 @@ async fn load(shared: &Arc<Shared>, job: Job, bytes: usize) -> Loaded {
                 Err(unservable) => loaded.unservable.push((job.chunk, unservable)),
             }
             let is_enough = loaded.frame.as_ref().is_none_or(|frame| frame.bytes >= bytes as u64);
-            next = if is_enough { None } else { reader.uploader.with(|queues| queues.next_like(&job)) };
+            let is_slow = begun.elapsed() > frames::LATE;
+            next = if is_enough || is_slow { None } else { reader.uploader.with(|queues| queues.next_like(&job)) };
         }
         loaded
     });

@@ -193,6 +193,10 @@ impl Driver {
                 }
             }
         }
+        if !response.peers.is_empty() && self.transfers.values().any(|transfer| transfer.is_hungry()) {
+            // Whoever was told is dialled now, not in half a second.
+            self.next_round = Instant::now();
+        }
     }
 }
 

@@ -194,6 +194,8 @@ impl Driver {
         self.feed_content(&release);
         if first {
             self.introduce(&release);
+            // Whoever may have it is asked for and dialled now, not in half a second.
+            self.next_round = Instant::now();
         }
         self.pump(&release);
     }
