@@ -96,6 +96,15 @@ pub struct StoreStats {
     pub recovered_at_open: u64,
 }
 
+/// What became of several chunks that were put.
+#[derive(Debug)]
+pub struct Put {
+    /// For each: whether it was new; `None` when it is not there, because of the error.
+    pub fresh: Vec<Option<bool>>,
+    /// Why some are not there.
+    pub error: Option<StoreError>,
+}
+
 /// The store.
 #[derive(Debug)]
 pub struct Store {
@@ -221,15 +230,37 @@ impl Store {
     /// the first ones are there.
     pub fn put_many(&self, chunks: &[SealedChunk<'_>]) -> Result<Vec<bool>, StoreError> {
         let mut writer = self.writer()?;
-        let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.entry().id).collect();
+        let records: Vec<_> = chunks.iter().map(|chunk| (Record::chunk(chunk.entry()), chunk.stored())).collect();
+        let new = self.which_are_new(&records)?;
+        self.write_all(&mut writer, &only(&records, &new))?;
+        Ok(new)
+    }
+
+    /// The same for chunks that came from others; says of each what became of it, also when it fails.
+    pub fn put_verified(&self, chunks: &[VerifiedChunk]) -> Put {
+        let nothing = |error| Put { fresh: vec![None; chunks.len()], error: Some(error) };
+        let mut writer = match self.writer() {
+            Ok(writer) => writer,
+            Err(error) => return nothing(error),
+        };
+        let records: Vec<_> = chunks.iter().map(|chunk| (Record::chunk(chunk.entry()), chunk.stored())).collect();
+        let new = match self.which_are_new(&records) {
+            Ok(new) => new,
+            Err(error) => return nothing(error),
+        };
+        let error = self.write_all(&mut writer, &only(&records, &new)).err();
+        // Under the writer's lock, so what is there now was there before or was written here.
+        let is_there = |chunk: &VerifiedChunk| error.is_none() || matches!(self.locate(&chunk.id()), Ok(Some(_)));
+        let fresh = chunks.iter().zip(new).map(|(chunk, new)| is_there(chunk).then_some(new)).collect();
+        Put { fresh, error }
+    }
+
+    /// Which of these records stand for chunks that are not here; of several of one chunk the first. Under the writer's lock.
+    fn which_are_new(&self, records: &[(Record, &[u8])]) -> Result<Vec<bool>, StoreError> {
+        let ids: Vec<ChunkId> = records.iter().map(|(record, _)| record.entry.id).collect();
         let mut new: Vec<bool> = self.contains_many(&ids)?.into_iter().map(|held| !held).collect();
         let mut among = HashSet::with_capacity(ids.len());
         new.iter_mut().zip(&ids).for_each(|(new, id)| *new = *new && among.insert(id));
-        let records: Vec<_> = std::iter::zip(chunks, &new)
-            .filter(|(_, new)| **new)
-            .map(|(chunk, _)| (Record::chunk(chunk.entry()), chunk.stored()))
-            .collect();
-        self.write_all(&mut writer, &records)?;
         Ok(new)
     }
 
@@ -353,6 +384,11 @@ impl Drop for Store {
             tracing::warn!(%error, "the last sync of the store failed");
         }
     }
+}
+
+/// Of some records those that are marked.
+fn only<'a>(records: &[(Record, &'a [u8])], marked: &[bool]) -> Vec<(Record, &'a [u8])> {
+    std::iter::zip(records, marked).filter(|(_, marked)| **marked).map(|(record, _)| *record).collect()
 }
 
 /// Once for all of them: a process that was killed may have created any and synced none.

@@ -8,7 +8,9 @@ mod carrier;
 mod congestion;
 mod door;
 mod endpoint;
+mod frames;
 mod gate;
+mod judge;
 mod lane;
 mod limits;
 mod messages;
@@ -84,6 +86,19 @@ pub enum Outcome {
     },
 }
 
+/// A chunk that came whole.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Of which release.
+    pub release: ReleaseId,
+    /// Which.
+    pub chunk: ChunkIndex,
+    /// Stored bytes that travelled.
+    pub bytes: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
 /// What carries a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carried {
@@ -156,18 +171,12 @@ pub enum Event {
         /// Bytes.
         bytes: u64,
     },
-    /// A whole chunk came.
-    Chunk {
+    /// Whole chunks came.
+    Chunks {
         /// From whom.
         peer: PeerId,
-        /// Of which release.
-        release: ReleaseId,
         /// Which.
-        chunk: ChunkIndex,
-        /// Stored bytes that travelled.
-        bytes: u64,
-        /// What became of it.
-        outcome: Outcome,
+        chunks: Vec<Arrived>,
     },
     /// A requested chunk cannot be served: it is damaged or gone.
     Unservable {

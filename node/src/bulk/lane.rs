@@ -1,12 +1,13 @@
 //! One connection between two members: its tasks, its outboxes, its place among the other lanes.
 
 use super::carrier::Carrier;
+use super::frames::{Frame, Helping};
 use super::gate::Gated;
+use super::judge::Judge;
 use super::limits::LaneLimits;
 use super::messages::{MessageReader, MessageWriter};
-use super::stamps::{self, Stamps};
+use super::stamps::{self, Due, Stamps};
 use super::{Carried, CloseReason, Event, LaneFigures, Shared, piped, receiver, uploader};
-use crate::limits::Flow;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
@@ -15,33 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
 /// Messages that may wait for a peer to read; more means that it does not.
 const OUTBOX_MAX: usize = 1_024;
 /// Messages of one peer that may wait to be handled: each may have 4 MiB.
 const PLACES: usize = 2;
-/// Chunks of one lane that are verified and stored at once: one for each stream, and there are fewer.
-const JUDGING_MAX: u32 = 8;
-/// A disk that takes longer is not waited for when a lane ends.
-const SETTLES_WITHIN: Duration = Duration::from_secs(5);
+/// Parts of chunks are signs of life and no more: told of each packet, the driver did little else.
+const PROGRESS_EVERY: Duration = Duration::from_millis(10);
 /// Chunks that may be outstanding at one peer; ours ask for far fewer.
 pub(super) const OUTSTANDING_MAX: usize = 4_096;
-
-/// A chunk ready to be written.
-#[derive(Debug)]
-pub(super) struct Frame {
-    pub(super) urgency: karez_protocol::wire::peer::Urgency,
-    pub(super) release: ReleaseId,
-    pub(super) header: [u8; karez_protocol::wire::frame::FRAME_HEADER_BYTES],
-    pub(super) stored: bytes::Bytes,
-}
-
-impl Frame {
-    pub(super) fn flow(&self) -> Flow {
-        Flow { urgency: self.urgency, release: Some(self.release) }
-    }
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -51,14 +35,17 @@ pub(super) struct Lane {
     pub(super) carrier: Carrier,
     /// Capacity one: a peer whose link is full is passed over, not queued for.
     pub(super) frames: mpsc::Sender<Frame>,
+    pub(super) helping: Helping,
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
     pub(super) stamps: Stamps,
+    /// When the driver is to hear of parts of chunks again.
+    pub(super) progress: Due,
     pub(super) limits: LaneLimits,
     /// Credit that the peer has, in bytes; 0 until the lane runs.
     pub(super) window: AtomicU32,
     places: Arc<Semaphore>,
-    judging: Arc<Semaphore>,
+    pub(super) judge: Arc<Judge>,
     dialer: PeerId,
     session: u64,
     outbox: mpsc::Sender<PeerMessage>,
@@ -77,13 +64,15 @@ impl Lane {
             generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             carrier,
             frames,
+            helping: Helping::new(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
-            stamps: Stamps::new(),
+            stamps: Stamps::default(),
+            progress: Due::new(PROGRESS_EVERY),
             limits,
             window: AtomicU32::new(0),
             places: Arc::new(Semaphore::new(PLACES)),
-            judging: Arc::new(Semaphore::new(JUDGING_MAX as usize)),
+            judge: Arc::new(Judge::new()),
             dialer,
             session,
             outbox,
@@ -97,17 +86,6 @@ impl Lane {
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return false };
         let event = Event::Message { peer: self.peer, generation: self.generation, message, place };
         shared.events.send(event).await.is_ok()
-    }
-
-    /// A place among the chunks that are being verified and stored; none when the lane has ended.
-    pub(super) async fn judging(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.judging).acquire_owned().await.ok()
-    }
-
-    /// Waits for the chunks that arrived whole: whoever hears that the lane has ended asks others for what is not here.
-    async fn settle(&self) {
-        let _ = tokio::time::timeout(SETTLES_WITHIN, self.judging.acquire_many(JUDGING_MAX)).await;
-        self.judging.close();
     }
 
     /// Queues a message; false when the peer does not read.
@@ -217,7 +195,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     let is_throttled = shared.is_throttled(&peer);
     match shared.lanes.insert(&lane, is_throttled) {
         Ok(None) => {}
-        Ok(Some(old)) => old.settle().await,
+        Ok(Some(old)) => old.judge.settle().await,
         Err(reason) => return lane.close(reason),
     }
     // What a replaced connection was asked for is not asked for on this one.
@@ -243,7 +221,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Lane, hello: Hello, talk: Tal
     }
     let (reason, lost) = (lane.carrier.end().unwrap_or("protocol violation".into()), lane.carrier.is_lost());
     lane.close(CloseReason::Violation);
-    lane.settle().await;
+    lane.judge.settle().await;
     if shared.lanes.remove(&lane) {
         shared.uploader.forget(&peer);
     }

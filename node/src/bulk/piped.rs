@@ -5,7 +5,8 @@
 //! QUIC. How fast it goes is TCP's decision: the scavenger's manners need QUIC.
 
 use super::carrier::Wire;
-use super::lane::{Frame, Lane};
+use super::frames::Frame;
+use super::lane::Lane;
 use super::{CloseReason, Shared, receiver};
 use crate::limits::TCP_WIRE_PERCENT;
 use crate::pipe::{Pipe, Reading, Writing};
@@ -166,22 +167,9 @@ impl Sender<'_> {
     }
 }
 
-/// A frame on its way out.
-struct Outgoing {
-    frame: Frame,
-    /// Bytes of header and chunk that are out.
-    sent: usize,
-}
-
-impl Outgoing {
-    /// The next piece; empty when everything is out.
-    fn piece(&self, most: usize) -> Vec<u8> {
-        let (header, stored) = (&self.frame.header, &self.frame.stored);
-        let head = &header[self.sent.min(FRAME_HEADER_BYTES)..];
-        let rest = &stored[self.sent.saturating_sub(FRAME_HEADER_BYTES)..];
-        let rest = &rest[..rest.len().min(most.min(PIECE_BYTES_MAX) - head.len())];
-        [head, rest].concat()
-    }
+/// The next piece of a frame.
+fn piece(frame: &mut Frame, most: usize) -> Vec<u8> {
+    frame.take(most.min(PIECE_BYTES_MAX)).concat()
 }
 
 async fn write(
@@ -190,7 +178,7 @@ async fn write(
     mut sender: Sender<'_>,
     (mut messages, mut frames): (mpsc::Receiver<PeerMessage>, mpsc::Receiver<Frame>),
 ) -> io::Result<()> {
-    let mut in_hand: VecDeque<Outgoing> = VecDeque::new();
+    let mut in_hand: VecDeque<Frame> = VecDeque::new();
     let mut alive = tokio::time::interval_at(Instant::now() + ALIVE_EVERY, ALIVE_EVERY);
     loop {
         let idle = in_hand.is_empty();
@@ -205,7 +193,7 @@ async fn write(
             }
             frame = frames.recv(), if in_hand.len() < IN_HAND_MAX => {
                 let Some(frame) = frame else { return Ok(()) };
-                in_hand.push_back(Outgoing { frame, sent: 0 });
+                in_hand.push_back(frame);
                 shared.uploader.lane_free();
             }
             _ = alive.tick() => sender.record(RecordKind::Alive, &[]).await?,
@@ -218,22 +206,21 @@ async fn write_piece(
     shared: &Shared,
     (lane, ending): (&Lane, &Ending),
     sender: &mut Sender<'_>,
-    in_hand: &mut VecDeque<Outgoing>,
+    in_hand: &mut VecDeque<Frame>,
 ) -> io::Result<()> {
     // The first among equals: pieces of two frames of one urgency must not mix.
-    let Some((at, outgoing)) = in_hand.iter_mut().enumerate().min_by_key(|(_, out)| out.frame.urgency) else {
+    let Some((at, frame)) = in_hand.iter_mut().enumerate().min_by_key(|(_, frame)| frame.urgency) else {
         return Ok(());
     };
-    let piece = outgoing.piece(lane.limits.piece_up());
-    lane.limits.pass_up(&lane.carrier, piece.len() as u64, outgoing.frame.flow()).await;
-    sender.record(RecordKind::Piece(outgoing.frame.urgency), &piece).await?;
-    outgoing.sent += piece.len();
+    let piece = piece(frame, lane.limits.piece_up());
+    lane.limits.pass_up(&lane.carrier, piece.len() as u64, frame.flow()).await;
+    sender.record(RecordKind::Piece(frame.urgency), &piece).await?;
     ending.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
-    let chunk = outgoing.frame.stored.len();
-    if outgoing.sent == FRAME_HEADER_BYTES + chunk {
+    if frame.left() == 0 {
+        let chunks = frame.bytes;
         in_hand.remove(at);
-        lane.sent.fetch_add(chunk as u64, Ordering::Relaxed);
-        shared.sent.fetch_add(chunk as u64, Ordering::Relaxed);
+        lane.sent.fetch_add(chunks, Ordering::Relaxed);
+        shared.sent.fetch_add(chunks, Ordering::Relaxed);
     }
     Ok(())
 }
@@ -264,7 +251,7 @@ fn decode(body: &[u8]) -> io::Result<PeerMessage> {
 }
 
 async fn read(shared: &Arc<Shared>, (lane, ending): (&Arc<Lane>, &Ending), reading: &mut Reading) -> io::Result<()> {
-    let (mut frames, mut unasked) = ([const { Vec::new() }; 3], 0);
+    let (mut frames, mut untold, mut unasked) = ([const { Vec::new() }; 3], [0; 3], 0);
     loop {
         let header = read_header(reading).await?;
         let body = read_body(reading, header.len).await?;
@@ -278,13 +265,14 @@ async fn read(shared: &Arc<Shared>, (lane, ending): (&Arc<Lane>, &Ending), readi
                 }
             }
             RecordKind::Piece(urgency) => {
-                receiver::pass(shared, lane, body.len()).await;
-                let frame = &mut frames[urgency as usize];
+                let (frame, untold) = (&mut frames[urgency as usize], &mut untold[urgency as usize]);
+                receiver::pass(shared, lane, body.len(), untold).await;
                 frame.extend_from_slice(&body);
-                if let Some((header, stored)) = whole(frame)?
-                    && !receiver::arrived(shared, lane, header, stored, &mut unasked).await
-                {
-                    return Ok(());
+                if let Some((header, stored)) = whole(frame)? {
+                    *untold = 0;
+                    if !receiver::arrived(shared, lane, header, stored, &mut unasked).await {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -317,30 +305,29 @@ mod tests {
     use karez_protocol::content::hash::ReleaseId;
     use karez_protocol::wire::peer::Urgency;
 
-    fn outgoing(len: usize) -> Outgoing {
-        let (release, stored) = (ReleaseId::from_bytes([8; 32]), vec![7; len]);
-        let header = FrameHeader { release, chunk: ChunkIndex(3), stored_len: len as u32, codec: Codec::Raw };
-        let frame = Frame { urgency: Urgency::Background, release, header: header.to_bytes(), stored: stored.into() };
-        Outgoing { frame, sent: 0 }
+    fn frame(len: usize) -> Frame {
+        let (release, stored_len) = (ReleaseId::from_bytes([8; 32]), len as u32);
+        let header = FrameHeader { release, chunk: ChunkIndex(3), stored_len, codec: Codec::Raw };
+        let mut frame = Frame::new(Urgency::Background, release);
+        frame.push(header.to_bytes(), vec![7; len].into());
+        frame
     }
 
     #[test]
     fn pieces_join_to_the_frame_again() {
         for len in [0, 1, PIECE_BYTES_MAX - FRAME_HEADER_BYTES, PIECE_BYTES_MAX, 100_000] {
-            let (mut out, mut bytes) = (outgoing(len), Vec::new());
+            let (mut frame, mut bytes) = (frame(len), Vec::new());
             let arrived = loop {
-                let piece = out.piece(PIECE_BYTES_MAX);
+                let piece = piece(&mut frame, PIECE_BYTES_MAX);
                 assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES_MAX);
-                out.sent += piece.len();
                 bytes.extend_from_slice(&piece);
                 if let Some(arrived) = whole(&mut bytes).unwrap() {
                     break arrived;
                 }
             };
-            assert_eq!((arrived.0.chunk, arrived.1.len()), (ChunkIndex(3), len));
-            assert_eq!(out.sent, FRAME_HEADER_BYTES + len);
+            assert_eq!((arrived.0.chunk, arrived.1.len(), frame.left()), (ChunkIndex(3), len, 0));
         }
-        let mut two = [outgoing(4).piece(PIECE_BYTES_MAX), vec![1]].concat();
+        let mut two = [piece(&mut frame(4), PIECE_BYTES_MAX), vec![1]].concat();
         assert!(whole(&mut two).is_err());
     }
 }

@@ -108,10 +108,21 @@ impl Queues {
 
     fn next_of(&mut self, urgency: Urgency, ready: impl Fn(&PeerId) -> bool) -> Option<Job> {
         let class = urgency as usize;
-        let lines = &mut self.lines[class];
+        let lines = &self.lines[class];
         let able: BTreeMap<_, _> = lines.iter().filter_map(|(of, line)| Some((*of, line.next(&ready)?))).collect();
         let release = self.turns[class].next(able.keys().copied())?;
-        let (peer, line) = (*able.get(&release)?, lines.get_mut(&release)?);
+        let peer = *able.get(&release)?;
+        self.pop(peer, release, urgency)
+    }
+
+    /// The next chunk for the same peer of the same release and urgency.
+    pub(super) fn next_like(&mut self, job: &Job) -> Option<Job> {
+        self.pop(job.peer, job.release, job.urgency)
+    }
+
+    fn pop(&mut self, peer: PeerId, release: ReleaseId, urgency: Urgency) -> Option<Job> {
+        let lines = &mut self.lines[urgency as usize];
+        let line = lines.get_mut(&release)?;
         let chunk = line.pop(peer)?;
         if line.waiting.is_empty() {
             lines.remove(&release);
@@ -183,6 +194,19 @@ mod tests {
         let of =
             |release| bytes.iter().filter(|((of, _), _)| *of == release).map(|(_, bytes)| *bytes).collect::<Vec<_>>();
         assert_eq!((of(m), of(n)), (vec![200_000], vec![50_000; 4]));
+    }
+
+    #[test]
+    fn more_of_a_kind_is_of_one_peer_release_and_urgency() {
+        let (mut queues, [m, n]) = (Queues::default(), [8, 9].map(|byte| ReleaseId::from_bytes([byte; 32])));
+        queues.push(peer(1), m, Urgency::Import, &[1, 2].map(ChunkIndex));
+        queues.push(peer(1), m, Urgency::Background, &[3].map(ChunkIndex));
+        queues.push(peer(1), n, Urgency::Import, &[4].map(ChunkIndex));
+        queues.push(peer(2), m, Urgency::Import, &[5].map(ChunkIndex));
+        let first = queues.next(|_| true).unwrap();
+        let more = std::iter::from_fn(|| queues.next_like(&first)).map(|job| job.chunk.0);
+        assert_eq!((first.chunk.0, more.collect::<Vec<_>>()), (1, vec![2]));
+        assert_eq!(queues.counts.values().sum::<usize>(), 3);
     }
 
     #[test]

@@ -1,12 +1,7 @@
-//! Receiving chunks: read, verify, store, and only then tell. Bytes nobody asked for are thrown away.
+//! Receiving chunks: read whole, and handed on to be verified, stored and told. Bytes nobody asked for are thrown away.
 
 use super::lane::Lane;
-use super::{CloseReason, Event, Outcome, Shared};
-use crate::trouble::StoreFault;
-use karez_content_tools::export::LoadError;
-use karez_content_tools::store::Store;
-use karez_content_tools::verify::verify;
-use karez_protocol::content::chunk::{ChunkEntry, Codec};
+use super::{CloseReason, Event, Shared};
 use karez_protocol::plan::limiter::BytesPerSecond;
 use karez_protocol::wire::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use std::sync::Arc;
@@ -15,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Bytes read at a time at most.
-const PIECE: usize = 16 << 10;
+const PIECE: usize = 64 << 10;
 /// Credit of a member: 20 Mbit/s at 620 ms is 1.5 MB; 16 MiB carries a fast LAN as well.
 const MEMBER_WINDOW: u32 = 16 << 20;
 /// Credit under a limit: so many bytes at least, and else so much of what comes in a round trip. What a peer sends
@@ -70,7 +65,7 @@ pub(super) async fn arrived(
 ) -> bool {
     lane.received.fetch_add(stored.len() as u64, Ordering::Relaxed);
     if lane.take_expected(header.release, header.chunk) {
-        return judge(shared, lane, header, stored).await;
+        return lane.judge.take(shared, lane.peer, header, stored).await;
     }
     *unasked += 1;
     if *unasked > UNASKED_MAX {
@@ -80,26 +75,32 @@ pub(super) async fn arrived(
 }
 
 async fn read_stored(shared: &Shared, lane: &Lane, stream: &mut quinn::RecvStream, len: usize) -> Option<Vec<u8>> {
-    let mut stored = Vec::new();
-    while stored.len() < len {
+    let (mut stored, mut filled, mut untold) = (Vec::new(), 0, 0);
+    while filled < len {
         let most = PIECE.min(lane.limits.piece_down());
-        let piece = stream.read_chunk(most.min(len - stored.len()), true).await.ok()??;
+        // Grown as bytes arrive: a length alone reserves nothing.
+        stored.resize(len.min(filled + most), 0);
+        let read = stream.read(&mut stored[filled..]).await.ok()??;
         if let Some(connection) = lane.carrier.quic() {
             lane.stamps.arrived(connection);
             fit_window(lane, connection);
         }
-        stored.extend_from_slice(&piece.bytes);
-        pass(shared, lane, piece.bytes.len()).await;
+        filled += read;
+        pass(shared, lane, read, &mut untold).await;
     }
     Some(stored)
 }
 
-/// Lets bytes of chunks in as fast as the downlink's limit has it.
-pub(super) async fn pass(shared: &Shared, lane: &Lane, bytes: usize) {
+/// Lets bytes of a chunk in as fast as the downlink's limit has it. `untold`: bytes of this chunk of which the driver has not heard.
+pub(super) async fn pass(shared: &Shared, lane: &Lane, bytes: usize, untold: &mut u64) {
     let bytes = bytes as u64;
     lane.limits.pass_down(&lane.carrier, bytes).await;
-    // A hint that the peer is alive; when the driver is busy it is not missed.
-    let _ = shared.events.try_send(Event::Progress { peer: lane.peer, bytes });
+    *untold += bytes;
+    if lane.progress.is_due() {
+        // A hint that the peer is alive; when the driver is busy it is not missed.
+        let bytes = std::mem::take(untold);
+        let _ = shared.events.try_send(Event::Progress { peer: lane.peer, bytes });
+    }
 }
 
 /// What the peer may send unread: a link's worth, and no more than a limit lets in soon.
@@ -115,39 +116,5 @@ fn fit_window(lane: &Lane, connection: &quinn::Connection) {
     if wanted.abs_diff(held) > held / 4 {
         lane.window.store(wanted, Ordering::Relaxed);
         connection.set_receive_window(wanted.into());
-    }
-}
-
-/// Verifies and stores off the async threads; false when the driver is gone or the lane has ended. Goes on when the lane ends: what
-/// is stored must be told, or it would be fetched again.
-async fn judge(shared: &Arc<Shared>, lane: &Lane, header: FrameHeader, stored: Vec<u8>) -> bool {
-    // Asked for, but the release was dropped since: nothing to tell anybody.
-    let Some(pages) = shared.config.shelf.get(&header.release) else { return true };
-    let Some(place) = lane.judging().await else { return false };
-    let bytes = stored.len() as u64;
-    let FrameHeader { release, chunk, codec, .. } = header;
-    let (events, peer) = (shared.events.clone(), lane.peer);
-    let told = tokio::spawn(async move {
-        let judged = tokio::task::spawn_blocking(move || match pages.entry(chunk) {
-            Ok(Some(entry)) => verify_and_store(pages.store(), &entry, codec, stored),
-            Ok(None) => Outcome::Bad,
-            Err(LoadError::MissingPage { .. }) => Outcome::NoPage,
-            Err(cause) => Outcome::NotStored { fault: (&cause).into() },
-        });
-        let outcome = judged.await.unwrap_or_else(|e| Outcome::NotStored { fault: StoreFault::other(&e) });
-        let told = events.send(Event::Chunk { peer, release, chunk, bytes, outcome }).await;
-        drop(place);
-        told.is_ok()
-    });
-    told.await.unwrap_or(false)
-}
-
-fn verify_and_store(store: &Store, entry: &ChunkEntry, codec: Codec, stored: Vec<u8>) -> Outcome {
-    match verify(entry, codec, stored) {
-        Err(_) => Outcome::Bad,
-        Ok(chunk) => match store.put(&chunk) {
-            Ok(fresh) => Outcome::Stored { fresh },
-            Err(cause) => Outcome::NotStored { fault: (&cause).into() },
-        },
     }
 }

@@ -13,29 +13,50 @@ use std::time::{Duration, Instant};
 /// Several in the time whose least counts; each is a small packet on a way that may be full.
 const EVERY: Duration = Duration::from_millis(90);
 
-/// When a lane's next stamp is due.
+/// Something that is done every so often, by whoever comes by.
 #[derive(Debug)]
-pub(super) struct Stamps {
+pub(super) struct Due {
     begun: Instant,
-    due_micros: AtomicU64,
+    every: Duration,
+    at_micros: AtomicU64,
 }
 
-impl Stamps {
-    pub(super) fn new() -> Self {
-        Self { begun: Instant::now(), due_micros: AtomicU64::new(0) }
+impl Due {
+    pub(super) fn new(every: Duration) -> Self {
+        Self { begun: Instant::now(), every, at_micros: AtomicU64::new(0) }
     }
 
     fn now(&self) -> Timestamp {
         Timestamp(self.begun.elapsed().as_micros() as u64)
     }
 
+    /// Whether it is due; if so, whoever asks does it.
+    pub(super) fn is_due(&self) -> bool {
+        let now = self.now();
+        let is_due = now.0 >= self.at_micros.load(Ordering::Relaxed);
+        if is_due {
+            self.at_micros.store((now + self.every).0, Ordering::Relaxed);
+        }
+        is_due
+    }
+}
+
+/// When a lane's next stamp is due.
+#[derive(Debug)]
+pub(super) struct Stamps(Due);
+
+impl Default for Stamps {
+    fn default() -> Self {
+        Self(Due::new(EVERY))
+    }
+}
+
+impl Stamps {
     /// Bytes of chunks arrived.
     pub(super) fn arrived(&self, connection: &quinn::Connection) {
-        let now = self.now();
-        if now.0 >= self.due_micros.load(Ordering::Relaxed) {
-            self.due_micros.store((now + EVERY).0, Ordering::Relaxed);
+        if self.0.is_due() {
             // A peer that takes none is one of an older version.
-            let _ = connection.send_datagram(stamp::to_bytes(now.0).to_vec().into());
+            let _ = connection.send_datagram(stamp::to_bytes(self.0.now().0).to_vec().into());
         }
     }
 }
@@ -46,7 +67,7 @@ pub(super) async fn read(lane: &Lane, connection: &quinn::Connection) {
     while let Ok(datagram) = connection.read_datagram().await {
         // Another shape is of a later version.
         if let Ok(stamp) = stamp::from_bytes(&datagram) {
-            congestion::tell_reverse(connection, path.handle_stamp(lane.stamps.now(), Timestamp(stamp)));
+            congestion::tell_reverse(connection, path.handle_stamp(lane.stamps.0.now(), Timestamp(stamp)));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Sending chunks: one loop shares the uplink fairly between releases, one writer per lane keeps its streams.
 
+use super::frames::{self, Frame};
 use super::gate::Gated;
-use super::lane::{Frame, Lane};
+use super::lane::Lane;
 use super::queues::{Job, Queues};
 use super::{Event, Shared, congestion};
 use bytes::Bytes;
@@ -11,11 +12,12 @@ use karez_content_tools::store::{Store, StoreError};
 use karez_protocol::content::chunk::{ChunkEntry, ChunkIndex, Codec};
 use karez_protocol::content::hash::ReleaseId;
 use karez_protocol::trust::PeerId;
-use karez_protocol::wire::frame::FrameHeader;
+use karez_protocol::wire::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use karez_protocol::wire::peer::Urgency;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
 /// The uplink's queue.
@@ -62,18 +64,23 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         };
         let Some(lane) = shared.lanes.get(&job.peer) else { continue };
-        match load(&shared, job).await {
-            Ok(frame) => {
-                shared.uploader.with(|queues| queues.charge(&job, frame.stored.len() as u64));
-                // The slot was free and this loop is its only user; a lane that closed meanwhile needs nothing.
-                let _ = lane.frames.try_send(frame);
-            }
-            Err(Unservable { away }) => {
-                let event = Event::Unservable { peer: job.peer, release: job.release, chunk: job.chunk, away };
-                let _ = shared.events.send(event).await;
-            }
+        let Loaded { frame, unservable } = load(&shared, job, lane.helping.bytes()).await;
+        if let Some(frame) = frame {
+            // The slot was free and this loop is its only user; a lane that closed meanwhile needs nothing.
+            let _ = lane.frames.try_send(frame);
+        }
+        for (chunk, Unservable { away }) in unservable {
+            let event = Event::Unservable { peer: job.peer, release: job.release, chunk, away };
+            let _ = shared.events.send(event).await;
         }
     }
+}
+
+/// What was read to be sent.
+#[derive(Debug, Default)]
+struct Loaded {
+    frame: Option<Frame>,
+    unservable: Vec<(ChunkIndex, Unservable)>,
 }
 
 /// Why a chunk cannot be sent.
@@ -83,18 +90,35 @@ struct Unservable {
     away: Option<PathBuf>,
 }
 
-async fn load(shared: &Arc<Shared>, job: Job) -> Result<Frame, Unservable> {
+/// Reads a chunk and those that wait behind it, up to so many bytes; from a slow disk fewer, for all lanes wait meanwhile.
+async fn load(shared: &Arc<Shared>, job: Job, bytes: usize) -> Loaded {
+    let reader = Arc::clone(shared);
+    let loaded = tokio::task::spawn_blocking(move || {
+        let (mut loaded, mut next, begun) = (Loaded::default(), Some(job), Instant::now());
+        while let Some(job) = next {
+            match load_one(&reader, job) {
+                Ok((header, stored)) => {
+                    reader.uploader.with(|queues| queues.charge(&job, stored.len() as u64));
+                    loaded.frame.get_or_insert_with(|| Frame::new(job.urgency, job.release)).push(header, stored);
+                }
+                Err(unservable) => loaded.unservable.push((job.chunk, unservable)),
+            }
+            let is_enough = loaded.frame.as_ref().is_none_or(|frame| frame.bytes >= bytes as u64);
+            let is_slow = begun.elapsed() > frames::LATE;
+            next = if is_enough || is_slow { None } else { reader.uploader.with(|queues| queues.next_like(&job)) };
+        }
+        loaded
+    });
+    loaded.await.unwrap_or_else(|_| Loaded { frame: None, unservable: vec![(job.chunk, Unservable::default())] })
+}
+
+fn load_one(shared: &Shared, job: Job) -> Result<([u8; FRAME_HEADER_BYTES], Bytes), Unservable> {
     let pages = shared.config.shelf.get(&job.release).ok_or_else(Unservable::default)?;
-    let read = move || {
-        let reported = |cause| tracing::error!(chunk = job.chunk.0, %cause, "cannot tell which chunk to serve");
-        let entry = pages.entry(job.chunk).map_err(reported).ok().flatten().ok_or_else(Unservable::default)?;
-        read(pages.store(), &entry)
-    };
-    let loaded = tokio::task::spawn_blocking(read).await;
-    let (codec, stored) = loaded.unwrap_or_else(|_| Err(Unservable::default()))?;
+    let reported = |cause| tracing::error!(chunk = job.chunk.0, %cause, "cannot tell which chunk to serve");
+    let entry = pages.entry(job.chunk).map_err(reported).ok().flatten().ok_or_else(Unservable::default)?;
+    let (codec, stored) = read(pages.store(), &entry)?;
     let stored_len = stored.len() as u32;
-    let header = FrameHeader { release: job.release, chunk: job.chunk, stored_len, codec }.to_bytes();
-    Ok(Frame { urgency: job.urgency, release: job.release, header, stored })
+    Ok((FrameHeader { release: job.release, chunk: job.chunk, stored_len, codec }.to_bytes(), stored))
 }
 
 /// The chunk as the release encodes it, or raw when it rests here in another encoding.
@@ -149,10 +173,9 @@ async fn write_frame<'c>(
     lane: &Lane,
     connection: &'c quinn::Connection,
     streams: &Streams<'c>,
-    frame: Frame,
+    mut frame: Frame,
 ) -> Result<u64, quinn::WriteError> {
-    let flow = frame.flow();
-    let Frame { urgency, header, mut stored, .. } = frame;
+    let (flow, urgency, bytes) = (frame.flow(), frame.urgency, frame.bytes);
     let mut slot = streams[urgency as usize].lock().await;
     let slot: &mut Option<_> = &mut slot;
     let (stream, gated) = match slot {
@@ -163,15 +186,16 @@ async fn write_frame<'c>(
             slot.insert((stream, Gated::new(connection)))
         }
     };
-    let bytes = stored.len() as u64;
-    stream.write_all(&header).await?;
-    while !stored.is_empty() {
-        let mut piece = stored.split_to(stored.len().min(lane.limits.piece_up()));
-        lane.limits.pass_up(&lane.carrier, piece.len() as u64, flow).await;
-        while !piece.is_empty() {
-            let now = gated.pass(urgency, piece.len()).await;
-            stream.write_chunk(piece.split_to(now)).await?;
+    let begun = Instant::now();
+    while frame.left() > 0 {
+        let mut piece = frame.left().min(lane.limits.piece_up());
+        lane.limits.pass_up(&lane.carrier, piece as u64, flow).await;
+        while piece > 0 {
+            let now = gated.pass(urgency, piece).await;
+            stream.write_all_chunks(&mut frame.take(now)).await?;
+            piece -= now;
         }
     }
+    lane.helping.took(bytes, begun.elapsed());
     Ok(bytes)
 }

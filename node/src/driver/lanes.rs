@@ -57,9 +57,7 @@ impl Driver {
                 drop(place);
             }
             Event::Progress { peer, bytes } => self.on_progress(peer, bytes),
-            Event::Chunk { peer, release, chunk, bytes, outcome } => {
-                self.on_chunk(peer, release, chunk, bytes, outcome)
-            }
+            Event::Chunks { peer, chunks } => chunks.into_iter().for_each(|arrived| self.on_chunk(peer, arrived)),
             Event::Unservable { peer, release, chunk, away } => {
                 let chunks = to_runs(&[chunk]);
                 self.parts.bulk.send(&peer, PeerMessage::Refused { release, chunks });
@@ -251,7 +249,8 @@ impl Driver {
         with.iter().for_each(|release| self.drive(release, Input::Progress { peer, bytes }));
     }
 
-    fn on_chunk(&mut self, peer: PeerId, release: ReleaseId, chunk: ChunkIndex, bytes: u64, outcome: bulk::Outcome) {
+    fn on_chunk(&mut self, peer: PeerId, arrived: bulk::Arrived) {
+        let bulk::Arrived { release, chunk, bytes, outcome } = arrived;
         self.count(peer, &release, bytes);
         let (now, mut stored, mut full) = (self.now(), false, false);
         let input = match outcome {

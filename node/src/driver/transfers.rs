@@ -236,9 +236,10 @@ impl Driver {
         self.feed_content(&release);
         if first {
             self.introduce(&release);
-            // From now on an announce says that it is wanted, and the tracker names who has it.
+            // From now on an announce says that it is wanted, and the tracker names who has it; who is known to have it is dialled now.
             if self.transfers.get(&release).is_some_and(Transfer::is_hungry) {
                 self.contact.hurry();
+                self.next_round = Instant::now();
             }
         }
         self.pump(&release);

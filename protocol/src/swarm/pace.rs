@@ -30,6 +30,9 @@ const BATCH_BYTES_MIN: u64 = 64 << 10;
 const LATENCY_MAX: Duration = Duration::from_secs(1);
 /// Shortest busy time that gives a rate: less is one packet train.
 const SAMPLE: Duration = Duration::from_millis(500);
+/// But so much is no packet train, after this time: half a second of a gigabit passes before its pipeline is full otherwise.
+const SAMPLE_BYTES: u64 = WINDOW_BYTES_MAX;
+const SAMPLE_MIN: Duration = Duration::from_millis(50);
 /// Shortest silence that counts as a stall: longer than a re-routed link's gap (leo: 15 s would be ideal, but peers that
 /// answer are worth more; a stall only moves the work).
 const SILENCE_MIN: Duration = Duration::from_secs(10);
@@ -153,7 +156,8 @@ impl Pace {
             self.sample_busy += now.since(self.counted_until);
             self.counted_until = now;
         }
-        if self.sample_busy >= SAMPLE {
+        let is_much = self.sample_bytes >= SAMPLE_BYTES && self.sample_busy >= SAMPLE_MIN;
+        if self.sample_busy >= SAMPLE || is_much {
             let sample = self.sample_bytes * 1_000_000 / self.sample_busy.as_micros() as u64;
             self.start.sample(sample);
             self.rate = Some(self.rate.map_or(sample, |rate| (rate * 7 + sample * 3) / 10));
@@ -242,6 +246,19 @@ mod tests {
         {
             let got = steady(bytes, every).window();
             assert!(got.abs_diff(window) * 20 <= window, "{bytes} B each {every} ms: {got}, expected {window}");
+        }
+    }
+
+    #[test]
+    fn a_fast_lane_is_known_soon_and_any_other_after_half_a_second() {
+        for (bytes, known) in [(100 << 10, 50), (50 << 10, 82), (8 << 10, 500), (100, 500)] {
+            let mut pace = Pace::default();
+            let known_at = (1..1_000).find(|ms| {
+                pace.ask(at(*ms - 1), bytes);
+                pace.deliver(at(*ms), bytes, true);
+                pace.rate().is_some()
+            });
+            assert_eq!(known_at, Some(known), "{bytes} B each ms");
         }
     }
 
