@@ -422,3 +422,19 @@ fn records_inside_chunks_are_not_records() {
     let store = Store::open(dir.path(), lazy()).unwrap();
     assert_eq!((store.stats().chunks, held(&store, 0..5)), (0, 0));
 }
+
+/// As when the disk fills up in the middle of what came from a peer.
+#[test]
+fn of_several_chunks_it_is_said_which_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), lazy()).unwrap();
+    fill(&store, 0..1);
+    store.set_quota(Some(4000)).unwrap();
+    let put = store.put_verified(&[chunk(1), chunk(0), chunk(1), chunk(2), chunk(3), chunk(4)]);
+    assert!(matches!(put.error, Some(StoreError::QuotaReached { .. })), "{:?}", put.error);
+    assert_eq!(put.fresh, [Some(true), Some(false), Some(false), Some(true), None, None]);
+    store.set_quota(None).unwrap();
+    let put = store.put_verified(&[chunk(2), chunk(3), chunk(4)]);
+    assert_eq!((put.fresh, held(&store, 0..5)), (vec![Some(false), Some(true), Some(true)], 5));
+    assert!(put.error.is_none());
+}
