@@ -12,6 +12,7 @@ use axum::response::Response;
 use karez_content_tools::export;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::name::CollectionName;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -71,23 +72,42 @@ pub(super) async fn start(handle: Handle, home: OwnHome, request: PullRequest) -
         })
         .await??;
     }
-    let shown = match tokio::time::timeout(AT_ONCE, handle.show(collection.clone())).await {
-        Err(_) | Ok(Err(HandleError::NotReady { .. })) => None,
+    let mut showing = show(&handle, &collection);
+    let shown = match tokio::time::timeout(AT_ONCE, &mut showing).await {
+        Err(_) => None,
+        Ok(Err(HandleError::NotReady { .. })) => {
+            showing = show(&handle, &collection);
+            None
+        }
         Ok(found) => Some(found?),
     };
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
     let run = Run { handle, home, collection, request, reports, started };
-    let planned = match shown {
-        Some(shown) => Some(run.plan(shown).await?),
-        None => None,
+    let begun = match shown {
+        Some(shown) => Begun::Planned(Box::new(run.plan(shown).await?)),
+        None => Begun::Asked(showing),
     };
-    tokio::spawn(run.finish(planned));
+    tokio::spawn(run.finish(begun));
     Ok(lines::response(receiver))
 }
 
+/// A description that is asked for: one question at a time, for each looks through all pages.
+type Showing = Pin<Box<dyn Future<Output = Result<Shown, HandleError>> + Send>>;
+
+fn show(handle: &Handle, collection: &CollectionName) -> Showing {
+    let (handle, collection) = (handle.clone(), collection.clone());
+    Box::pin(async move { handle.show(collection).await })
+}
+
+/// How far a pull had come when its client was answered.
+enum Begun {
+    Planned(Box<(PullPlan, Target)>),
+    Asked(Showing),
+}
+
 impl Run {
-    async fn finish(self, planned: Option<(PullPlan, Target)>) {
-        let last = match self.go(planned).await {
+    async fn finish(self, begun: Begun) {
+        let last = match self.go(begun).await {
             Ok(done) => PullEvent::Done(done),
             Err(End::Failed(error)) => PullEvent::Failed(error.into()),
             Err(End::Gone) => return,
@@ -95,16 +115,16 @@ impl Run {
         let _ = self.reports.send(last).await;
     }
 
-    async fn go(&self, planned: Option<(PullPlan, Target)>) -> Result<PullDone, End> {
-        let (plan, target) = match planned {
-            Some(planned) => planned,
-            None => self.wait_for_description().await?,
+    async fn go(&self, begun: Begun) -> Result<PullDone, End> {
+        if self.request.item.is_none() {
+            self.handle.want(self.collection.clone()).await?;
+        }
+        let (plan, target) = match begun {
+            Begun::Planned(planned) => *planned,
+            Begun::Asked(showing) => self.wait_for_description(showing).await?,
         };
         let wire_bytes = plan.wire_bytes;
         self.send(PullEvent::Plan(plan)).await?;
-        if target.item.is_none() {
-            self.handle.want(self.collection.clone()).await?;
-        }
         let pull = match &target.item {
             None => self.wait_for_all(target.version).await?,
             Some(key) => self.wait_for_item(target.version, key).await?,
@@ -116,16 +136,16 @@ impl Run {
         self.reports.send(event).await.map_err(|_| End::Gone)
     }
 
-    async fn wait_for_description(&self) -> Result<(PullPlan, Target), End> {
-        if self.request.item.is_none() {
-            self.handle.want(self.collection.clone()).await?;
-        }
+    async fn wait_for_description(&self, mut showing: Showing) -> Result<(PullPlan, Target), End> {
         loop {
             self.tell(None).await?;
-            match tokio::time::timeout(AT_ONCE, self.handle.show(self.collection.clone())).await {
-                Ok(Ok(shown)) => return Ok(self.plan(shown).await?),
+            match tokio::time::timeout(LOOK_EVERY, &mut showing).await {
                 Err(_) => {}
-                Ok(Err(HandleError::NotReady { .. })) => tokio::time::sleep(LOOK_EVERY).await,
+                Ok(Ok(shown)) => return Ok(self.plan(shown).await?),
+                Ok(Err(HandleError::NotReady { .. })) => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    showing = show(&self.handle, &self.collection);
+                }
                 Ok(Err(error)) => return Err(error.into()),
             }
         }
@@ -178,7 +198,7 @@ impl Run {
             let progress = self.progress(&status);
             let state = self.state(&status);
             let done = state.is_some_and(|state| state.complete && state.version >= version);
-            let given_up = state.is_none_or(|state| state.state == "described");
+            let given_up = state.is_none_or(|state| state.state == "described" || state.version < version);
             self.send(PullEvent::Progress(progress)).await?;
             if given_up {
                 return Err(HandleError::GivenUp { collection: self.collection.to_string() }.into());

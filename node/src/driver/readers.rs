@@ -36,6 +36,16 @@ enum Reply {
     Open(OpenReply),
 }
 
+impl Reply {
+    /// Whoever asked has gone.
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Show(reply) => reply.is_closed(),
+            Self::Open(reply) => reply.is_closed(),
+        }
+    }
+}
+
 impl Driver {
     pub(super) fn search(&self, query: &str) -> Vec<SearchRow> {
         let query = query.to_lowercase();
@@ -102,7 +112,7 @@ impl Driver {
 
     /// Answers those whose description has come, or whose patience has ended.
     pub(super) fn answer_waiting(&mut self, now: Instant) {
-        for waiting in std::mem::take(&mut self.waiting) {
+        for waiting in std::mem::take(&mut self.waiting).into_iter().filter(|waiting| !waiting.reply.is_closed()) {
             let ready = self.transfers.get(&waiting.release).filter(|t| t.stage == Stage::Content);
             match (ready, waiting.reply) {
                 (Some(transfer), Reply::Show(reply)) => self.answer_show(transfer, reply),

@@ -79,6 +79,12 @@ impl Transfer {
         }
     }
 
+    /// Whether chunks of it are still to come, as far as is known: not while the store is asked or what came is made durable.
+    pub(super) fn is_fetched(&self) -> bool {
+        let is_here = self.content_known && self.swarm.missing_count() == 0;
+        self.wanted && !self.complete && self.stage != Stage::Opening && !is_here
+    }
+
     /// Whether any of its content is here or to be here.
     pub(super) fn is_more_than_described(&self) -> bool {
         self.watched.is_some() || self.swarm.have().len() > u64::from(self.page_count())

@@ -102,6 +102,8 @@ impl Driver {
             && !std::mem::replace(&mut transfer.wanted, true)
         {
             self.tell_swarm_scope(release);
+            self.introduce(release);
+            self.tell_wants(release, true);
             self.contact.hurry();
         }
         self.feed_content(release);
@@ -117,24 +119,28 @@ impl Driver {
     /// Fetches no older version of a collection any more, but what is pinned; true when one was being fetched.
     pub(super) fn give_up_older(&mut self, collection: &CollectionName) -> bool {
         let newest = self.catalogue.get(collection).map_or(0, Known::version);
-        let older = |t: &&Transfer| t.collection == *collection && t.version < newest && t.wanted && !t.complete;
+        let is_own = self.owns(collection);
+        // What was whole and has lost something is mended; only who published it has nobody to wait for.
+        let older = |t: &&Transfer| {
+            t.collection == *collection && t.version < newest && t.is_fetched() && (is_own || t.finished.is_none())
+        };
         let older: Vec<_> = self.transfers.values().filter(older).map(|t| (t.release, t.version)).collect();
         if older.is_empty() {
             return false;
         }
-        let pins = self.parts.store.pins();
-        let is_pinned =
-            |version: u64| pins.as_ref().map_or(true, |pins| pins.iter().any(|p| p.holds(collection, version)));
-        for (release, _) in older.into_iter().filter(|(_, version)| !is_pinned(*version)) {
-            self.give_up(&release);
-        }
-        true
+        // Pins that cannot be read may hold any version.
+        let Ok(pins) = self.parts.store.pins() else { return false };
+        let is_pinned = |version: u64| pins.iter().any(|pin| pin.holds(collection, version));
+        let given_up: Vec<_> = older.into_iter().filter(|(_, version)| !is_pinned(*version)).collect();
+        given_up.iter().for_each(|(release, _)| self.give_up(release));
+        !given_up.is_empty()
     }
 
     /// Fetches nothing more of a release; what is here stays.
     fn give_up(&mut self, release: &ReleaseId) {
         self.want_no_more(release);
-        self.tell_wants(release, false);
+        let wants = self.transfers.get(release).is_some_and(Transfer::is_hungry);
+        self.tell_wants(release, wants);
     }
 
     /// Follows a collection no more, and gives up what is not whole.
@@ -145,7 +151,8 @@ impl Driver {
         let unfinished = |t: &&Transfer| t.collection == collection && t.wanted && !t.complete;
         let unfinished: Vec<_> = self.transfers.values().filter(unfinished).map(|t| t.release).collect();
         unfinished.iter().for_each(|release| self.give_up(release));
-        if self.complete_version(&collection).is_some() {
+        // What was given up must not begin again at the next start.
+        if unfinished.is_empty() && self.complete_version(&collection).is_some() {
             self.state.remember(Change::Wanted { collection: collection.clone(), follow: false });
             self.wanted.insert(collection, false);
         } else {

@@ -145,7 +145,8 @@ pub(super) struct Heard {
     /// It lacks chunks.
     pub(super) wants: bool,
     /// Since when it is heard of.
-    pub(super) since: Timestamp,
+    /// When it was heard of first; `None` when it was known before.
+    pub(super) since: Option<Timestamp>,
 }
 
 /// All connected peers, and sites that are only heard of.
@@ -154,6 +155,8 @@ pub(super) struct Peers {
     by_slot: BTreeMap<Slot, Peer>,
     slots: BTreeMap<PeerId, Slot>,
     heard: BTreeMap<Slot, Heard>,
+    /// Sites that have been here or were heard of: nothing is settled anew when they come and go.
+    met: BTreeSet<PeerId>,
     banned: BTreeSet<PeerId>,
     /// Peers that have left with something to make up for: when, and their standing.
     remembered: BTreeMap<PeerId, (Timestamp, Standing)>,
@@ -169,6 +172,7 @@ impl Peers {
         if let Some((left, standing)) = self.remembered.remove(&peer.id) {
             peer.standing = standing.returned(left, peer.joined);
         }
+        self.met.insert(peer.id);
         self.slots.insert(peer.id, free);
         self.by_slot.insert(free, peer);
         self.tell_alone();
@@ -186,8 +190,14 @@ impl Peers {
             return None;
         }
         let free = self.free_slot()?;
+        self.met.insert(site.id);
         self.heard.insert(free, site);
         Some(free)
+    }
+
+    /// Whether it was here or heard of before.
+    pub(super) fn has_met(&self, id: &PeerId) -> bool {
+        self.met.contains(id)
     }
 
     /// A site that is not connected.

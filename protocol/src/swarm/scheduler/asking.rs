@@ -108,7 +108,7 @@ impl Swarm {
     /// Sites whose have-map may be under way: the lane of each, and when it is given up.
     pub(super) fn untold(&self) -> impl Iterator<Item = (Lane, Timestamp)> + '_ {
         let here = self.peers.iter().filter_map(|(_, peer)| Some((peer.natural_lane, settled_at(peer)?)));
-        here.chain(self.peers.all_heard().map(|(_, site)| (site.lane, site.since + SETTLE)))
+        here.chain(self.peers.all_heard().filter_map(|(_, site)| Some((site.lane, site.since? + SETTLE))))
     }
 
     /// The lane of the nearest site whose have-map is under way: nothing is taken from farther off until it is here.

@@ -23,7 +23,7 @@ impl Swarm {
             return;
         }
         let known = self.peers.slot_heard(&id);
-        let site = Heard { id, weight: profile.weight, lane, wants, since: now };
+        let site = Heard { id, weight: profile.weight, lane, wants, since: (!self.peers.has_met(&id)).then_some(now) };
         let Some(slot) = known.or_else(|| self.peers.hear_of(site)) else { return };
         if let Some(site) = self.peers.heard_mut(slot) {
             site.wants = wants;
