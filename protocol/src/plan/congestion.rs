@@ -66,8 +66,6 @@ const LOSS_SHARE_OF: u64 = 256;
 const ROUNDS_UNTIL_COMPETING: u32 = 4;
 /// The start goes on at this fraction of its speed when delay rises, until the rate shows whether that is a queue.
 const SLOWER_WHEN_QUEUED: u64 = 4;
-/// With a smaller window a lane does not know the queue better than others do.
-const PACKETS_THAT_TELL: u64 = 3;
 /// Round trips in which a lane comes closer to its fair part by two thirds.
 const SHARING: f64 = 8.0;
 /// Rounds above the target, in spite of all steps back and at the cost of rate, until even the floor is too much.
@@ -334,12 +332,8 @@ impl Controller {
         let rate = self.window / self.round_trip(own.unwrap_or_default());
         let report = Report { queue: own, rate, delivered: self.rate, app_limited: round.app_limited };
         let view = uplink.report(now, self.lane, report, self.target());
-        // Too few packets of its own to tell, or nearly what the others see: it is the shared queue. Less than that nobody sees who has a
-        // few packets on their way: then the others' queues are those of their peers' links.
-        let can_tell = self.window >= (PACKETS_THAT_TELL * self.mtu) as f64;
-        let is_less = |own: Duration, shared: Duration| can_tell && own + self.target() / 2 < shared;
-        let is_shared =
-            |own: Duration| view.queue.is_some_and(|shared| own <= shared + self.target() && !is_less(own, shared));
+        // Too few packets of its own to tell, or nearly what the others see: it is the shared queue.
+        let is_shared = |own: Duration| view.queue.is_some_and(|shared| own <= shared + self.target());
         let queue = own.filter(|own| !is_shared(*own)).or(view.queue);
         let was_deaf = std::mem::take(&mut self.deaf);
         if self.is_overflow(&round, queue) && !was_deaf {
