@@ -196,9 +196,10 @@ async fn set_following(handle: &Handle, body: &[u8], on: bool) -> Result<Json<Na
 async fn start_pull(
     State(handle): State<Handle>,
     State(home): State<OwnHome>,
+    State(care): State<Care>,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    pull::start(handle, home, read(&body)?).await
+    pull::start(handle, home, care.store(), read(&body)?).await
 }
 
 async fn start_publish(State(handle): State<Handle>, body: Bytes) -> Result<Response, ApiError> {

@@ -51,6 +51,11 @@ impl Care {
         }
     }
 
+    /// What it looks after.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        self.store.clone()
+    }
+
     /// How things stand.
     pub async fn view(&self) -> Result<CareView, HandleError> {
         let scrub = self.scrub.borrow().clone();

@@ -10,6 +10,7 @@ use crate::handle::view::{CollectionState, Status};
 use crate::handle::{Handle, HandleError, Pull, Shown};
 use axum::response::Response;
 use karez_content_tools::export;
+use karez_content_tools::store::Store;
 use karez_protocol::content::chunk::ChunkIndex;
 use karez_protocol::content::name::CollectionName;
 use std::pin::Pin;
@@ -58,14 +59,19 @@ struct Target {
 }
 
 /// Starts a pull. What is wrong from the start is refused; what comes later is a line.
-pub(super) async fn start(handle: Handle, home: OwnHome, request: PullRequest) -> Result<Response, ApiError> {
+pub(super) async fn start(
+    handle: Handle,
+    home: OwnHome,
+    store: Arc<Store>,
+    request: PullRequest,
+) -> Result<Response, ApiError> {
     let collection = collection(&request.collection)?;
     if let Some(to) = request.to.as_ref().filter(|to| !to.is_absolute()) {
         return Err(RequestError::RelativePath { path: to.clone() }.into());
     }
     let started = Instant::now();
     if let Some(to) = request.to.clone() {
-        let (home, store) = (home.clone(), handle.courier().await?.store);
+        let home = home.clone();
         blocking(move || {
             home.keep_out(&store, &to)?;
             copy::check_target(&to)
