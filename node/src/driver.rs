@@ -250,8 +250,7 @@ impl Driver {
     }
 
     async fn next_event(&mut self, inboxes: &mut Inboxes) -> Event {
-        let (round, deadline) =
-            (self.contact.due().map_or(self.next_round, |at| at.min(self.next_round)), self.swarm_deadline());
+        let (round, deadline) = (self.round_due(), self.swarm_deadline());
         tokio::select! {
             biased;
             command = inboxes.commands.recv() => Event::Command(command),
@@ -261,6 +260,11 @@ impl Driver {
             event = inboxes.control.recv() => Event::Control(event),
             event = inboxes.bulk.recv() => Event::Bulk(event),
         }
+    }
+
+    /// When the next round is: sooner than it would be when the tracker is to be asked.
+    fn round_due(&self) -> Instant {
+        self.contact.due().map_or(self.next_round, |at| at.min(self.next_round))
     }
 
     /// False when the loop ends.

@@ -46,6 +46,7 @@ impl<E: Into<ApiError>> From<E> for End {
 struct Run {
     handle: Handle,
     home: OwnHome,
+    store: Arc<Store>,
     collection: CollectionName,
     request: PullRequest,
     reports: mpsc::Sender<PullEvent>,
@@ -71,7 +72,7 @@ pub(super) async fn start(
     }
     let started = Instant::now();
     if let Some(to) = request.to.clone() {
-        let home = home.clone();
+        let (home, store) = (home.clone(), store.clone());
         blocking(move || {
             home.keep_out(&store, &to)?;
             copy::check_target(&to)
@@ -88,7 +89,7 @@ pub(super) async fn start(
         Ok(found) => Some(found?),
     };
     let (reports, receiver) = mpsc::channel(lines::LINES_MAX);
-    let run = Run { handle, home, collection, request, reports, started };
+    let run = Run { handle, home, store, collection, request, reports, started };
     let begun = match shown {
         Some(shown) => Begun::Planned(Box::new(run.plan(shown).await?)),
         None => Begun::Asked(showing),
@@ -191,7 +192,7 @@ impl Run {
         let target = Target { version: view.shown_version, item: item.map(|item| item.key) };
         let Some(to) = self.request.to.clone() else { return Ok((plan, target)) };
         if self.request.link {
-            let (store, to) = (self.handle.courier().await?.store, to.clone());
+            let (store, to) = (self.store.clone(), to.clone());
             blocking(move || copy::check_link(&store, &to)).await??;
         }
         copy::check_room(needed, free, &to)?;

@@ -144,7 +144,6 @@ pub(super) struct Heard {
     pub(super) lane: Lane,
     /// It lacks chunks.
     pub(super) wants: bool,
-    /// Since when it is heard of.
     /// When it was heard of first; `None` when it was known before.
     pub(super) since: Option<Timestamp>,
 }

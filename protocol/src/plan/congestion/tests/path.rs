@@ -174,12 +174,10 @@ impl Path {
     /// As in the emulator: one state loses everything, the other nothing (Gilbert).
     fn is_lost(self, was_lost: bool, dice: &mut u64) -> bool {
         let (stays, begins) = (1.0 - 1.0 / self.burst, self.loss / (self.burst * (1.0 - self.loss)));
-        let chance = if was_lost && self.burst > 1.0 {
-            stays
-        } else if self.burst > 1.0 {
-            begins
-        } else {
-            self.loss
+        let chance = match (self.burst > 1.0, was_lost) {
+            (false, _) => self.loss,
+            (true, true) => stays,
+            (true, false) => begins,
         };
         unit(dice) < chance
     }
